@@ -1,0 +1,173 @@
+// Package stack starts what a conformance suite talks to: one redis-server and any number of
+// gateways on it, each a real process on a free port of the loopback interface.
+//
+//	s, err := stack.Start(stack.Options{Gateways: 3})
+//	defer s.Stop()
+//	http.Post(s.Gateways[0].URL+"/v1/keys.verifyKey", …)
+//
+// Every process it starts is stopped by Stop, and dies with this process should that be killed.
+// The package uses the standard library only and knows nothing of the program but its command
+// line, so that the suites test the binary and not its insides.
+package stack
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Options say what to start. The zero value is one gateway, built from the enclosing module.
+type Options struct {
+	Gateways int      // how many gateways share the Redis; 0 means 1
+	Binary   string   // a gateway that is built already; empty builds ./cmd/tollgate
+	Dir      string   // where data and logs go, kept afterwards; empty is a temporary directory, removed
+	Args     []string // further arguments for every gateway, after the address and the Redis
+	Env      []string // further environment of every gateway, "NAME=value"
+}
+
+// A Stack is a running Redis with its gateways.
+type Stack struct {
+	Dir       string
+	RootKey   string // plaintext; every gateway was started with it
+	RedisAddr string
+	Redis     *Process
+	Gateways  []*Gateway
+
+	opts      Options
+	temporary bool
+}
+
+// A Gateway is one running tollgate process.
+type Gateway struct {
+	*Process
+	URL     string // without a slash at its end
+	Addr    string // host:port
+	LogPath string // both of its output streams
+}
+
+// Start starts everything and returns when every gateway says it is ready. When it fails,
+// nothing is left running.
+func Start(opts Options) (*Stack, error) {
+	s := &Stack{Dir: opts.Dir, RootKey: newRootKey(), opts: opts}
+	if err := s.makeDir(); err != nil {
+		return nil, err
+	}
+	if err := s.start(); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Stack) makeDir() (err error) {
+	if s.Dir != "" {
+		return os.MkdirAll(s.Dir, 0o755)
+	}
+	s.temporary = true
+	s.Dir, err = os.MkdirTemp("", "tollgate-stack-")
+	return err
+}
+
+func (s *Stack) start() (err error) {
+	if s.opts.Binary == "" {
+		if s.opts.Binary, err = Build(s.Dir, "./cmd/tollgate"); err != nil {
+			return err
+		}
+	}
+	if err := s.startRedis(); err != nil {
+		return err
+	}
+	for range max(s.opts.Gateways, 1) {
+		if _, err := s.StartGateway(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartGateway adds one more gateway to the stack and waits until it is ready.
+func (s *Stack) StartGateway() (*Gateway, error) {
+	var g *Gateway
+	err := onFreePort(func(addr string) (err error) {
+		g, err = s.startGatewayAt(addr)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the gateway does not start: %w", err)
+	}
+	s.Gateways = append(s.Gateways, g)
+	return g, nil
+}
+
+func (s *Stack) startGatewayAt(addr string) (*Gateway, error) {
+	log := filepath.Join(s.Dir, fmt.Sprintf("gateway-%d.log", len(s.Gateways)+1))
+	args := append([]string{"serve", "--addr", addr, "--redis", "redis://" + s.RedisAddr}, s.opts.Args...)
+	env := append(s.opts.Env, "TOLLGATE_ROOT_KEY="+s.RootKey)
+	p, err := startProcess(log, s.Dir, env, s.opts.Binary, args...)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Process: p, URL: "http://" + addr, Addr: addr, LogPath: log}
+	return g, p.awaitReady(func() error { return checkReady(g.URL + "/readyz") })
+}
+
+// URLs lists the base URLs of the gateways in the order of their start.
+func (s *Stack) URLs() []string {
+	urls := make([]string, len(s.Gateways))
+	for i, g := range s.Gateways {
+		urls[i] = g.URL
+	}
+	return urls
+}
+
+// PIDs lists every process of the stack, Redis first.
+func (s *Stack) PIDs() []int {
+	pids := []int{s.Redis.PID()}
+	for _, g := range s.Gateways {
+		pids = append(pids, g.PID())
+	}
+	return pids
+}
+
+// Stop ends every process by its id, waits for it, and removes the directory if it was a
+// temporary one. It may be called again.
+func (s *Stack) Stop() error {
+	var errs []error
+	for _, g := range s.Gateways {
+		errs = append(errs, g.Stop())
+	}
+	if s.Redis != nil {
+		errs = append(errs, s.Redis.Stop())
+	}
+	if s.temporary {
+		errs = append(errs, os.RemoveAll(s.Dir))
+	}
+	return errors.Join(errs...)
+}
+
+// newRootKey is the first root key: 64 hexadecimal digits with a prefix that is easy to search for.
+func newRootKey() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return "tollgate_" + hex.EncodeToString(b[:])
+}
+
+// ModuleRoot finds the directory of the program's module at or above the working directory.
+func ModuleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module tollgate\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("not inside the tollgate module: no go.mod with «module tollgate» here or above")
+		}
+	}
+}
