@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"iter"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Call is one request and its answer. It is used again after the handler
+// returns: keep its strings and its Context if you must, never the Call, nor a
+// slice it gave.
+type Call struct {
+	// Caller is for the dialect's Authorise: who is asking.
+	Caller any
+
+	server  *Server
+	http    *fasthttp.RequestCtx
+	dialect *Dialect
+	route   *Route // nil until one has matched
+	id      string
+	start   time.Time
+	ctx     *requestContext
+	cause   error // why it failed, for the log
+	body    []byte
+}
+
+var calls = sync.Pool{New: func() any { return new(Call) }}
+
+func (s *Server) newCall(ctx *fasthttp.RequestCtx, path string) *Call {
+	c := calls.Get().(*Call)
+	d := owner(path, s.router.dialects, s.router.fallback)
+	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0]}
+	return c
+}
+
+// pooledAnswer is the largest answer whose buffer is kept.
+const pooledAnswer = 64 << 10
+
+func (c *Call) release() {
+	if c.ctx != nil {
+		c.ctx.end()
+	}
+	*c = Call{body: c.body}
+	if cap(c.body) <= pooledAnswer {
+		calls.Put(c)
+	}
+}
+
+// Context has the request's deadline. It may outlive the call.
+func (c *Call) Context() context.Context {
+	if c.ctx == nil {
+		c.ctx = &requestContext{base: c.server.base, deadline: c.start.Add(c.server.config.RequestTimeout)}
+	}
+	return c.ctx
+}
+
+// RequestID names the request in the answer and in the log.
+func (c *Call) RequestID() string { return c.id }
+
+// Route is the matched row of the table; nil when none matched.
+func (c *Call) Route() *Route { return c.route }
+
+// Dialect is the one that owns the path.
+func (c *Call) Dialect() *Dialect { return c.dialect }
+
+// Start is when the request had been read.
+func (c *Call) Start() time.Time { return c.start }
+
+// Method is the request's method.
+func (c *Call) Method() string { return string(c.http.Method()) }
+
+// Path is the request's path as it was sent, without the query.
+func (c *Call) Path() string { return string(c.http.URI().PathOriginal()) }
+
+// Param is a parameter of the route's path, such as keyId in "/keys/{keyId}".
+func (c *Call) Param(name string) string {
+	raw, _ := c.http.UserValue(name).(string)
+	if plain, err := url.PathUnescape(raw); err == nil {
+		raw = plain
+	}
+	return strings.Clone(raw)
+}
+
+// Body is the request's body, valid until the handler returns.
+func (c *Call) Body() []byte { return c.http.PostBody() }
+
+// Query gives the parameters of the query string in their order.
+func (c *Call) Query() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for name, value := range c.http.QueryArgs().All() {
+			if !yield(string(name), string(value)) {
+				return
+			}
+		}
+	}
+}
+
+// Header is the value of a request header, empty when it was not sent. Trailers
+// behind a chunked body are not headers and are never seen here.
+func (c *Call) Header(name string) string {
+	for key, value := range headerLines(c.http.Request.Header.RawHeaders()) {
+		if strings.EqualFold(string(key), name) {
+			return string(value)
+		}
+	}
+	return ""
+}
+
+// Peer is the address of the other end of the connection.
+func (c *Call) Peer() netip.Addr { return addrOf(c.http.RemoteAddr()) }
+
+// Forwarded is the client's address as a proxy reported it: True-Client-IP,
+// else CF-Connecting-IP, else empty. Anyone can send these; whether to believe
+// them is a setting of the program.
+func (c *Call) Forwarded() string {
+	if ip := c.Header("True-Client-IP"); ip != "" {
+		return ip
+	}
+	return c.Header("CF-Connecting-IP")
+}
+
+// SetStatus sets the answer's status; it is 200 otherwise.
+func (c *Call) SetStatus(status int) { c.http.SetStatusCode(status) }
+
+// SetHeader sets a header of the answer.
+func (c *Call) SetHeader(name, value string) { c.http.Response.Header.Set(name, value) }
+
+func addrOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}

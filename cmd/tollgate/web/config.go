@@ -1,0 +1,53 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Config is what a Server needs to know. The zero value of a limit means its
+// default; nothing here can be switched off by forgetting it.
+type Config struct {
+	MaxBody   int // bytes of a request body; 1 MiB. More is answered 413
+	MaxHeader int // bytes of a request line and its headers; 16 KiB. More is answered 431
+
+	ReadTimeout    time.Duration // for a whole request, from its first byte; 10 s. Slower is answered 408
+	WriteTimeout   time.Duration // for an answer; 10 s
+	IdleTimeout    time.Duration // between two requests of a connection; 75 s
+	RequestTimeout time.Duration // the deadline of Call.Context; 5 s
+
+	MaxConns      int // connections at once; 16384. One more is answered 503
+	MaxConnsPerIP int // of one IPv4 address or IPv6 /64; unlimited when 0. One more is answered 429
+
+	// DrainDelay is how long Shutdown goes on accepting while /readyz already
+	// says no, so that load balancers look elsewhere before anything is refused.
+	DrainDelay time.Duration
+
+	Live  func(context.Context) error // behind /livez; nil means alive
+	Ready func(context.Context) error // behind /readyz; nil means ready
+
+	// Observe is told of every answer, for metrics. It must not keep the Call.
+	Observe func(c *Call, status int, took time.Duration)
+
+	Log *slog.Logger // slog.Default() when nil
+}
+
+func (c Config) withDefaults() Config {
+	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
+	c.MaxHeader = cmp.Or(c.MaxHeader, 16<<10)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, 10*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, 5*time.Second)
+	c.MaxConns = cmp.Or(c.MaxConns, 16384)
+	if c.Live == nil {
+		c.Live = func(context.Context) error { return nil }
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) error { return nil }
+	}
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}

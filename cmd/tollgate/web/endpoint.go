@@ -1,0 +1,130 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"tollgate/cmd/tollgate/web/schema"
+)
+
+// Endpoint is what a route does: read, decide, answer.
+type Endpoint struct {
+	Serve    func(*Call) error
+	Request  schema.Description // of the body or the query; nil when it reads neither
+	Response schema.Description
+}
+
+// JSON makes an endpoint that reads a JSON body. The value do returns is the
+// answer's body: nil or an error writes nothing of its own.
+func JSON[Req, Resp any](d *Dialect, do func(*Call, *Req) (Resp, error), options ...schema.Option) Endpoint {
+	s := compile[Req](d, options)
+	return endpoint(s, func(c *Call, in *Req) error {
+		if err := c.checkContentType(); err != nil {
+			return err
+		}
+		return s.Decode(c.Body(), in)
+	}, do)
+}
+
+// Query makes an endpoint that reads the query string.
+func Query[Req, Resp any](d *Dialect, do func(*Call, *Req) (Resp, error), options ...schema.Option) Endpoint {
+	s := compile[Req](d, options)
+	return endpoint(s, func(c *Call, in *Req) error { return s.DecodeQuery(c.Query(), in) }, do)
+}
+
+// Plain makes an endpoint that reads nothing but its path and headers.
+func Plain[Resp any](do func(*Call) (Resp, error)) Endpoint {
+	e := endpoint(nil, func(*Call, *struct{}) error { return nil },
+		func(c *Call, _ *struct{}) (Resp, error) { return do(c) })
+	return e
+}
+
+func compile[Req any](d *Dialect, options []schema.Option) *schema.Schema[Req] {
+	return schema.MustCompile[Req](slices.Concat(d.Schema, options)...)
+}
+
+func endpoint[Req, Resp any](s *schema.Schema[Req], read func(*Call, *Req) error, do func(*Call, *Req) (Resp, error)) Endpoint {
+	e := Endpoint{Response: schema.Describe[Resp]()}
+	if s != nil {
+		e.Request = s.Describe()
+	}
+	e.Serve = func(c *Call) error {
+		if err := c.admit(); err != nil {
+			return err
+		}
+		in := new(Req)
+		if err := read(c, in); err != nil {
+			return err
+		}
+		if err := c.authorise(); err != nil {
+			return err
+		}
+		out, err := do(c, in)
+		if err != nil {
+			return err
+		}
+		return c.WriteJSON(out)
+	}
+	return e
+}
+
+func (c *Call) admit() error {
+	if c.dialect.Admit == nil || c.route.Public {
+		return nil
+	}
+	return c.dialect.Admit(c)
+}
+
+func (c *Call) authorise() error {
+	if c.dialect.Authorise == nil || c.route.Public {
+		return nil
+	}
+	return c.dialect.Authorise(c)
+}
+
+func (c *Call) checkContentType() error {
+	if !c.dialect.RequireJSON {
+		return nil
+	}
+	kind, _, _ := strings.Cut(string(c.http.Request.Header.ContentType()), ";")
+	if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+		return &Fault{http.StatusUnsupportedMediaType, "the body must be application/json"}
+	}
+	return nil
+}
+
+// Appender is implemented by answers on the hot path that write themselves.
+type Appender interface {
+	AppendJSON(dst []byte) []byte
+}
+
+// WriteJSON sets the answer's body.
+func (c *Call) WriteJSON(v any) error {
+	if a, ok := v.(Appender); ok {
+		c.body = a.AppendJSON(c.body[:0])
+		c.Write("application/json", c.body)
+		return nil
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	c.Write("application/json", bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	return nil
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Write sets the answer's body and what it is. It copies body.
+func (c *Call) Write(contentType string, body []byte) {
+	c.http.SetContentType(contentType)
+	c.http.Response.SetBody(body)
+}

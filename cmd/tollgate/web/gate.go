@@ -1,0 +1,137 @@
+package web
+
+import (
+	"bytes"
+	"iter"
+	"net/http"
+	"strings"
+)
+
+// gate reads the header lines as they came and refuses what two readers could
+// understand differently: a proxy in front of us is the other reader, and
+// what they disagree about is how requests are smuggled. fasthttp lets all of
+// this pass. It returns nil for a request that is fit to be routed.
+func gate(raw []byte, http11 bool) *Fault {
+	var seen [len(single)]bool
+	for key, value := range headerLines(raw) {
+		if f := checkLine(key, value); f != nil {
+			return f
+		}
+		i := indexSingle(key)
+		if i < 0 {
+			continue
+		}
+		if seen[i] {
+			return bad("the header " + single[i] + " was sent twice")
+		}
+		seen[i] = true
+		if f := checkSingle(i, value); f != nil {
+			return f
+		}
+	}
+	switch {
+	case seen[contentLength] && seen[transferEncoding]:
+		return bad("Content-Length and Transfer-Encoding exclude each other")
+	case http11 && !seen[host]:
+		return bad("the header Host is missing")
+	}
+	return nil
+}
+
+// The headers that must occur once at most. Those about the client's address
+// are here because it would depend on the reader which one counts.
+const (
+	host = iota
+	authorization
+	contentLength
+	transferEncoding
+	contentEncoding
+)
+
+var single = [...]string{
+	"Host", "Authorization", "Content-Length", "Transfer-Encoding", "Content-Encoding",
+	"Content-Type", "True-Client-IP", "CF-Connecting-IP", "Expect",
+}
+
+func indexSingle(key []byte) int {
+	for i := range single {
+		if len(key) == len(single[i]) && strings.EqualFold(string(key), single[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func checkSingle(i int, value []byte) *Fault {
+	switch v := string(value); {
+	case i == contentEncoding && !strings.EqualFold(v, "identity"):
+		return &Fault{http.StatusUnsupportedMediaType, "send the body without Content-Encoding"}
+	case i == transferEncoding && !strings.EqualFold(v, "chunked"):
+		return bad("the only Transfer-Encoding understood is chunked")
+	case i == contentLength && !allDigits(v):
+		return bad("Content-Length is not a number")
+	case i == host && v == "":
+		return bad("the header Host is empty")
+	}
+	return nil
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// checkLine wants a name that is a token, directly followed by its colon, and
+// a value without control characters. A folded line has white space where its
+// name should be; a line that ended in a bare LF shows as an empty name.
+func checkLine(key, value []byte) *Fault {
+	if len(key) == 0 {
+		return bad("a header line has no name")
+	}
+	for _, b := range key {
+		if !tokenByte[b] {
+			return bad("a header name has a character that names cannot have")
+		}
+	}
+	for _, b := range value {
+		if b < ' ' && b != '\t' || b == 0x7f {
+			return bad("a header value has a control character")
+		}
+	}
+	return nil
+}
+
+var tokenByte = func() (set [256]bool) {
+	for _, b := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		set[b] = true
+	}
+	return set
+}()
+
+// headerLines gives the name and the trimmed value of each line, up to the
+// empty one. A line that is not terminated by CRLF has no name; one without a
+// colon is all name, which the check of names then sees as it was sent.
+func headerLines(raw []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		for len(raw) > 0 && !bytes.Equal(raw, crlf) {
+			line, rest, _ := bytes.Cut(raw, []byte("\n"))
+			raw = rest
+			line, whole := bytes.CutSuffix(line, []byte("\r"))
+			key, value, colon := bytes.Cut(line, []byte(":"))
+			if !whole || !colon {
+				key = nil
+			}
+			if !yield(key, bytes.Trim(value, " \t")) {
+				return
+			}
+		}
+	}
+}
+
+var crlf = []byte("\r\n")
+
+func bad(message string) *Fault { return &Fault{http.StatusBadRequest, message} }

@@ -1,0 +1,39 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"tollgate/keys"
+)
+
+// Health gives the rows for /livez and /readyz, which main adds to the
+// fallback dialect. Alive means that restarting would not help; ready means
+// that traffic should come here.
+func (s *Server) health(check func(context.Context) error) Endpoint {
+	return Plain(func(c *Call) (status, error) {
+		if err := check(c.Context()); err != nil {
+			return status{}, &keys.Error{Kind: keys.KindUnavailable, Message: "not ready", Err: err}
+		}
+		return status{"ok"}, nil
+	})
+}
+
+type status struct {
+	Status string `json:"status"`
+}
+
+// addHealth puts the two rows into the table, for the fallback dialect.
+func (s *Server) addHealth() {
+	ready := func(ctx context.Context) error {
+		if !s.Ready() {
+			return errors.New("starting or shutting down")
+		}
+		return s.config.Ready(ctx)
+	}
+	s.router.Add(s.router.fallback,
+		Route{Method: http.MethodGet, Path: "/livez", Name: "livez", Public: true, Endpoint: s.health(s.config.Live)},
+		Route{Method: http.MethodGet, Path: "/readyz", Name: "readyz", Public: true, Endpoint: s.health(ready)},
+	)
+}

@@ -1,0 +1,132 @@
+package web
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// limiter bounds the connections that a listener hands out, in all and per
+// client. fasthttp's own bound per client does not know IPv6 and answers in
+// plain text.
+type limiter struct {
+	net.Listener
+	max, perIP int
+	refusal    func(*Fault) []byte
+	goodbyes   chan struct{} // one for each refusal under way
+
+	mu   sync.Mutex
+	open int
+	byIP map[netip.Addr]int
+}
+
+func newLimiter(ln net.Listener, config Config, refusal func(*Fault) []byte) *limiter {
+	return &limiter{
+		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP, refusal: refusal,
+		goodbyes: make(chan struct{}, 64), byIP: map[netip.Addr]int{},
+	}
+}
+
+// Accept gives the next connection that is within the limits.
+func (l *limiter) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &conn{Conn: raw, limiter: l, client: clientOf(raw.RemoteAddr())}
+		f := l.admit(c.client)
+		if f == nil {
+			return c, nil
+		}
+		l.turnAway(raw, f)
+	}
+}
+
+func (l *limiter) admit(client netip.Addr) *Fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.open >= l.max:
+		return &Fault{http.StatusServiceUnavailable, "the server has too many connections"}
+	case l.perIP > 0 && l.byIP[client] >= l.perIP:
+		return &Fault{http.StatusTooManyRequests, "too many connections from your address"}
+	}
+	l.open++
+	l.byIP[client]++
+	return nil
+}
+
+func (l *limiter) leave(client netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.byIP[client]--; l.byIP[client] == 0 {
+		delete(l.byIP, client)
+	}
+}
+
+// turnAway answers and hangs up. When too many are being answered already the
+// connection is just closed: politeness must not become the load.
+func (l *limiter) turnAway(raw net.Conn, f *Fault) {
+	select {
+	case l.goodbyes <- struct{}{}:
+	default:
+		raw.Close()
+		return
+	}
+	go func() {
+		defer func() { <-l.goodbyes }()
+		raw.SetDeadline(time.Now().Add(lingerTime))
+		raw.Write(l.refusal(f))
+		linger(raw)
+	}()
+}
+
+// clientOf is an IPv4 address, or the /64 that one IPv6 client usually has.
+func clientOf(a net.Addr) netip.Addr {
+	ip := addrOf(a)
+	if ip.Is6() {
+		prefix, _ := ip.WithZone("").Prefix(64)
+		return prefix.Addr()
+	}
+	return ip
+}
+
+// conn is a connection that gives its place back when it is closed.
+type conn struct {
+	net.Conn
+	limiter *limiter
+	client  netip.Addr
+	linger  atomic.Bool // close only after the peer had time to read
+	closed  sync.Once
+}
+
+// Close closes the connection; a second one does nothing.
+func (c *conn) Close() (err error) {
+	c.closed.Do(func() {
+		if c.linger.Load() {
+			err = linger(c.Conn)
+		} else {
+			err = c.Conn.Close()
+		}
+		c.limiter.leave(c.client)
+	})
+	return err
+}
+
+const lingerTime = 500 * time.Millisecond
+
+// linger closes in two steps. Closing a socket with unread input resets the
+// connection, and the reset can overtake the answer that says why.
+func linger(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		c.SetReadDeadline(time.Now().Add(lingerTime))
+		io.Copy(io.Discard, c)
+	}
+	return c.Close()
+}

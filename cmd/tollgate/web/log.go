@@ -1,0 +1,90 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"tollgate/keys"
+)
+
+// logger writes one line a request. Failures that come in floods, the store's
+// above all, are written for the first few and then once a second, with the
+// number left out.
+type logger struct {
+	*slog.Logger
+	store, other, network rate.Sometimes
+	unwritten             atomic.Int64
+}
+
+func newLogger(l *slog.Logger) *logger {
+	some := func(first int) rate.Sometimes { return rate.Sometimes{First: first, Interval: time.Second} }
+	return &logger{Logger: l, store: some(5), other: some(100), network: some(5)}
+}
+
+func (l *logger) answered(c *Call, status int, took time.Duration) {
+	if status >= 500 {
+		l.failed(c, status, took)
+	}
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		l.LogAttrs(context.Background(), slog.LevelDebug, "request", c.attrs(status, took)...)
+	}
+}
+
+func (l *logger) failed(c *Call, status int, took time.Duration) {
+	limit := &l.other
+	var e *keys.Error
+	if errors.As(c.cause, &e) && e.Kind == keys.KindUnavailable {
+		limit = &l.store
+	}
+	l.unwritten.Add(1)
+	limit.Do(func() {
+		attrs := append(c.attrs(status, took), slog.Int64("unwritten", l.unwritten.Swap(0)-1))
+		if c.cause != nil {
+			attrs = append(attrs, slog.String("cause", c.cause.Error()))
+		}
+		l.LogAttrs(context.Background(), slog.LevelError, "request failed", attrs...)
+	})
+}
+
+func (l *logger) panicked(c *Call, what string, stack []byte) {
+	l.other.Do(func() {
+		l.Error("panic in a handler", "route", c.routePath(), "request_id", c.id, "what", what, "stack", string(stack))
+	})
+}
+
+func (c *Call) attrs(status int, took time.Duration) []slog.Attr {
+	return []slog.Attr{
+		slog.String("dialect", c.dialect.Name),
+		slog.String("method", string(c.http.Method())),
+		slog.String("route", c.routePath()),
+		slog.Int("status", status),
+		slog.Duration("took", took),
+		slog.Int("bytes", len(c.http.Response.Body())),
+		slog.String("request_id", c.id),
+	}
+}
+
+// routePath is the pattern, not the path, which may hold anything.
+func (c *Call) routePath() string {
+	if c.route == nil {
+		return "none"
+	}
+	return c.route.Path
+}
+
+func typeName(v any) string { return fmt.Sprintf("%T", v) }
+
+// fasthttpLog takes fasthttp's messages. It keeps what kind of thing happened
+// and drops the arguments, of which some quote header lines.
+type fasthttpLog struct{ log *logger }
+
+// Printf logs the constant part of a message.
+func (f fasthttpLog) Printf(format string, args ...any) {
+	f.log.network.Do(func() { f.log.Debug("connection trouble", "format", format) })
+}

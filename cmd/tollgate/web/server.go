@@ -1,0 +1,188 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tollgate/keys"
+)
+
+// Server serves a Router.
+type Server struct {
+	config Config
+	router *Router
+	http   *fasthttp.Server
+	log    *logger
+
+	base     context.Context // of every Call.Context
+	cancel   context.CancelFunc
+	ready    atomic.Bool // between Serve and Shutdown
+	draining atomic.Bool // answers say Connection: close
+}
+
+// New makes a server. The router must be complete.
+func New(config Config, router *Router) *Server {
+	s := &Server{config: config.withDefaults(), router: router}
+	s.log = newLogger(s.config.Log)
+	s.addHealth()
+	s.base, s.cancel = context.WithCancel(context.Background())
+	s.http = &fasthttp.Server{
+		Handler:                      s.serve,
+		ErrorHandler:                 s.unreadable,
+		Logger:                       fasthttpLog{s.log},
+		MaxRequestBodySize:           s.config.MaxBody,
+		ReadBufferSize:               s.config.MaxHeader,
+		ReadTimeout:                  s.config.ReadTimeout,
+		WriteTimeout:                 s.config.WriteTimeout,
+		IdleTimeout:                  s.config.IdleTimeout,
+		Concurrency:                  s.config.MaxConns + spareWorkers,
+		CloseOnShutdown:              true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
+	}
+	return s
+}
+
+// spareWorkers are for connections that are being closed while as many as the
+// limiter allows are being served.
+const spareWorkers = 1024
+
+// Listen serves on a TCP address until Shutdown.
+func (s *Server) Listen(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ln)
+}
+
+// Serve serves on ln until Shutdown, and closes it.
+func (s *Server) Serve(ln net.Listener) error {
+	s.ready.Store(!s.draining.Load())
+	return s.http.Serve(newLimiter(ln, s.config, s.refusal))
+}
+
+// Ready reports whether the server is serving and means to go on.
+func (s *Server) Ready() bool { return s.ready.Load() }
+
+// Shutdown stops without dropping a request. First it is not ready, and each
+// answer ends its connection, for the DrainDelay; then it stops accepting,
+// closes idle connections and waits for requests under way. When ctx ends
+// before that, it gives up with ctx's error and their contexts are cancelled.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.ready.Store(false)
+	s.draining.Store(true)
+	select {
+	case <-time.After(s.config.DrainDelay):
+	case <-ctx.Done():
+	}
+	defer s.cancel()
+	return s.http.ShutdownWithContext(ctx)
+}
+
+// serve is where every request that could be read begins and ends.
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	c := s.newCall(ctx, string(ctx.URI().PathOriginal()))
+	defer c.release()
+	ctx.SetUserValue(callKey{}, c)
+	s.answer(c)
+	c.finish()
+}
+
+func (s *Server) answer(c *Call) {
+	defer c.recover()
+	header := &c.http.Request.Header
+	if f := gate(header.RawHeaders(), header.IsHTTP11()); f != nil {
+		c.refuse(f)
+		return
+	}
+	if c.preflight() {
+		return
+	}
+	s.router.tree.Handler(c.http)
+}
+
+// recover turns a panic into an internal error. The panic's value may quote
+// the request and is not logged, unless it is the runtime's own.
+func (c *Call) recover() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	what := "a panic of type " + typeName(v)
+	if err, ok := v.(runtime.Error); ok {
+		what = err.Error()
+	}
+	c.server.log.panicked(c, what, debug.Stack())
+	c.fail(&keys.Error{Kind: keys.KindInternal, Message: "internal error"})
+}
+
+// fail answers with err in the words of the dialect.
+func (c *Call) fail(err error) {
+	p := problemOf(err)
+	c.cause = err
+	c.http.Response.ResetBody()
+	c.SetStatus(http.StatusInternalServerError)
+	c.dialect.Fail(c, p)
+}
+
+// refuse fails and closes the connection: whatever else the peer has sent on
+// it cannot be trusted to begin where we think it does.
+func (c *Call) refuse(f *Fault) {
+	c.fail(f)
+	c.http.SetConnectionClose()
+	if conn, ok := c.http.Conn().(*conn); ok {
+		conn.linger.Store(true)
+	}
+}
+
+// unreadable answers what fasthttp could not read as a request.
+func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	path, _, _ := strings.Cut(string(ctx.Request.Header.RequestURI()), "?")
+	c := s.newCall(ctx, path)
+	defer c.release()
+	c.refuse(faultOf(err))
+	c.finish()
+}
+
+// faultOf sorts fasthttp's errors. Their texts may quote the request.
+func faultOf(err error) *Fault {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.As(err, &small):
+		return &Fault{http.StatusRequestHeaderFieldsTooLarge, "the request's headers are too large"}
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return &Fault{http.StatusRequestEntityTooLarge, "the request's body is too large"}
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return &Fault{http.StatusRequestTimeout, "the request did not arrive in time"}
+	}
+	return bad("the request is not valid HTTP/1.1")
+}
+
+// refusal is the answer for a connection that is not let in, in the words of
+// the fallback dialect.
+func (s *Server) refusal(f *Fault) []byte {
+	ctx := new(fasthttp.RequestCtx)
+	ctx.Init(new(fasthttp.Request), nil, fasthttpLog{s.log})
+	c := s.newCall(ctx, "")
+	defer c.release()
+	c.refuse(f)
+	c.finish()
+	var b bytes.Buffer
+	ctx.Response.WriteTo(&b) // a Buffer takes everything
+	return b.Bytes()
+}
