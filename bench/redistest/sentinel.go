@@ -1,0 +1,134 @@
+package redistest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// masterName is what the sentinels call the group they watch.
+const masterName = "tollgate"
+
+// SentinelServer is a master with its replicas, watched by sentinels.
+type SentinelServer struct {
+	tb        testing.TB
+	Nodes     []*Server // the first master first; roles change with a failover
+	Sentinels []*Server
+}
+
+// Sentinel starts a master, two replicas and three sentinels, two of which
+// must agree, and waits until they know each other. The options apply to the
+// three data nodes.
+func Sentinel(tb testing.TB, opts ...Option) *SentinelServer {
+	tb.Helper()
+	g := &SentinelServer{tb: tb, Nodes: []*Server{Start(tb, opts...)}}
+	master := g.Nodes[0]
+	follow := WithConfig(fmt.Sprintf("replicaof 127.0.0.1 %d", master.port))
+	for range 2 {
+		g.Nodes = append(g.Nodes, Start(tb, append([]Option{follow}, opts...)...))
+	}
+	for range 3 {
+		g.Sentinels = append(g.Sentinels, Start(tb, watching(master)))
+	}
+	await(tb, "the sentinels to meet", g.ok)
+	return g
+}
+
+// watching makes a server a sentinel of the master.
+func watching(master *Server) Option {
+	return func(s *Server) {
+		s.sentinel = true
+		s.config = []string{
+			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", masterName, master.port),
+			fmt.Sprintf("sentinel down-after-milliseconds %s 1000", masterName),
+			fmt.Sprintf("sentinel failover-timeout %s 3000", masterName),
+		}
+		if master.password != "" {
+			s.config = append(s.config, fmt.Sprintf("sentinel auth-pass %s %s", masterName, master.password))
+		}
+	}
+}
+
+// ok says whether every sentinel knows the other two and both replicas.
+func (g *SentinelServer) ok() bool {
+	for _, s := range g.Sentinels {
+		m, _ := s.Do("SENTINEL", "MASTER", masterName).(map[any]any)
+		if m["num-other-sentinels"] != "2" || m["num-slaves"] != "2" || m["flags"] != "master" {
+			return false
+		}
+	}
+	return true
+}
+
+// URL is the group in Tollgate's form: redis+sentinel://host:port,host:port/MASTER.
+func (g *SentinelServer) URL() string {
+	return "redis+sentinel://" + userinfo(g.Nodes[0]) + strings.Join(addrs(g.Sentinels), ",") + "/" + masterName
+}
+
+// MasterName is the name to ask the sentinels for.
+func (g *SentinelServer) MasterName() string { return masterName }
+
+// Client returns a client that asks the sentinels for the master, with the
+// options of Server.Client.
+func (g *SentinelServer) Client(tune ...func(*redis.FailoverOptions)) *redis.Client {
+	o := &redis.FailoverOptions{
+		MasterName: masterName, SentinelAddrs: addrs(g.Sentinels), Password: g.Nodes[0].password, Protocol: 3,
+		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
+		DialTimeout: 500 * time.Millisecond, PoolTimeout: 100 * time.Millisecond,
+		ReadTimeout: 250 * time.Millisecond, WriteTimeout: 250 * time.Millisecond,
+	}
+	for _, t := range tune {
+		t(o)
+	}
+	c := redis.NewFailoverClient(o)
+	g.tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Master is the node that the sentinels name now; it may be dead.
+func (g *SentinelServer) Master() *Server {
+	g.tb.Helper()
+	addr := g.Sentinels[0].Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName).([]any)
+	for _, n := range g.Nodes {
+		if fmt.Sprint(n.port) == addr[1] {
+			return n
+		}
+	}
+	g.tb.Fatalf("redistest: the sentinels name a stranger: %v", addr)
+	return nil
+}
+
+// FailOver makes the sentinels promote a replica and returns it.
+func (g *SentinelServer) FailOver() *Server {
+	g.tb.Helper()
+	old := g.Master()
+	g.Sentinels[0].Do("SENTINEL", "FAILOVER", masterName)
+	return g.awaitAfter(old)
+}
+
+// KillMaster kills the master and returns it; AwaitMaster waits for the next.
+func (g *SentinelServer) KillMaster() *Server {
+	g.tb.Helper()
+	m := g.Master()
+	m.Kill()
+	return m
+}
+
+// AwaitMaster waits until the sentinels name a living master, after a
+// KillMaster about three seconds later, and returns it.
+func (g *SentinelServer) AwaitMaster() *Server {
+	g.tb.Helper()
+	return g.awaitAfter(nil)
+}
+
+func (g *SentinelServer) awaitAfter(old *Server) *Server {
+	g.tb.Helper()
+	await(g.tb, "a new master", func() bool {
+		m := g.Master()
+		return m != old && m.proc.running() && m.master()
+	})
+	return g.Master()
+}

@@ -1,0 +1,244 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is one redis-server process. Its methods fail the test on any error.
+type Server struct {
+	tb       testing.TB
+	dir      string
+	port     int
+	password string
+	config   []string // lines of redis.conf
+	clock    string   // the file that holds the clock's offset; "" when it is the machine's
+	sentinel bool
+	proc     *process
+	admin    *redis.Client // patient, and never closed by a test
+}
+
+// Option changes how a server is started.
+type Option func(*Server)
+
+// WithAOF keeps every write in an append-only file. fsync is always, everysec
+// or no. Without it nothing survives Kill.
+func WithAOF(fsync string) Option {
+	return WithConfig("appendonly yes", "appendfsync "+fsync)
+}
+
+// WithConfig adds lines of redis.conf; they win over the kit's own.
+func WithConfig(lines ...string) Option {
+	return func(s *Server) { s.config = append(s.config, lines...) }
+}
+
+// WithPassword asks every connection for the password.
+func WithPassword(password string) Option {
+	return func(s *Server) {
+		s.password = password
+		s.config = append(s.config, "requirepass "+strconv.Quote(password), "masterauth "+strconv.Quote(password))
+	}
+}
+
+// Start runs a redis-server of the test's own, without persistence unless an
+// option says so, and stops it at the end of the test.
+func Start(tb testing.TB, opts ...Option) *Server {
+	tb.Helper()
+	return start(tb, tb.TempDir(), opts...)
+}
+
+// start runs a server in dir.
+func start(tb testing.TB, dir string, opts ...Option) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, dir: dir}
+	for _, o := range opts {
+		o(s)
+	}
+	if s.clock != "" {
+		s.clock = filepath.Join(dir, s.clock)
+		s.writeClock(0)
+	}
+	tb.Cleanup(func() { s.stop() })
+	s.listen()
+	return s
+}
+
+// listen finds a port on which the server comes up.
+func (s *Server) listen() {
+	s.tb.Helper()
+	var err error
+	for range 5 {
+		s.port = freePort(s.tb)
+		if err = s.configure(); err == nil {
+			err = s.run()
+		}
+		if err == nil {
+			return
+		}
+		s.stop()
+	}
+	s.tb.Fatalf("redistest: redis-server does not start: %v", err)
+}
+
+// run starts the process and waits until it, and no other, serves the port.
+func (s *Server) run() error {
+	if err := s.launch(); err != nil {
+		return err
+	}
+	if s.admin == nil {
+		s.admin = redis.NewClient(s.options(patient))
+	}
+	deadline := time.Now().Add(15 * time.Second)
+	for time.Now().Before(deadline) && s.proc.running() {
+		if s.ready() {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("its log ends:\n%s", s.logTail())
+}
+
+// launch starts the process.
+func (s *Server) launch() error {
+	args := []string{"redis.conf"}
+	if s.sentinel {
+		args = append(args, "--sentinel")
+	}
+	cmd := exec.Command(Binary(s.tb), args...)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.clockEnv()...)
+	log, err := logged(cmd, filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.proc, err = spawn(cmd)
+	return err
+}
+
+// configure writes redis.conf, once: a sentinel rewrites it later, and a
+// server that restarts must find it so.
+func (s *Server) configure() error {
+	lines := []string{"bind 127.0.0.1", "port " + strconv.Itoa(s.port), "protected-mode no"}
+	if !s.sentinel {
+		lines = append(lines, `save ""`, "repl-diskless-sync-delay 0")
+	}
+	text := strings.Join(append(lines, s.config...), "\n") + "\n"
+	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(text), 0o600)
+}
+
+// ready says whether our own process answers and has read its files.
+func (s *Server) ready() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	info, err := s.admin.Info(ctx).Result()
+	return err == nil && strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.proc.pid)) &&
+		!strings.Contains(info, "loading:1\r")
+}
+
+func (s *Server) logTail() string {
+	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+	return string(log[max(0, len(log)-2000):])
+}
+
+// stop ends the process for good.
+func (s *Server) stop() {
+	if s.proc != nil {
+		s.proc.kill()
+	}
+	if s.admin != nil {
+		_ = s.admin.Close()
+		s.admin = nil
+	}
+}
+
+// Addr is the server's host:port.
+func (s *Server) Addr() string { return loopback(s.port) }
+
+// URL is the server's address as redis://host:port, with the password if any.
+func (s *Server) URL() string {
+	u := url.URL{Scheme: "redis", Host: s.Addr()}
+	if s.password != "" {
+		u.User = url.UserPassword("", s.password)
+	}
+	return u.String()
+}
+
+// Do sends one command and returns its reply.
+func (s *Server) Do(args ...any) any {
+	s.tb.Helper()
+	reply, err := s.admin.Do(context.Background(), args...).Result()
+	if err != nil && err != redis.Nil {
+		s.tb.Fatalf("redistest: %v: %v", args, err)
+	}
+	return reply
+}
+
+// Kill ends the server with SIGKILL: what was not written to its files is lost.
+func (s *Server) Kill() {
+	s.proc.kill()
+}
+
+// Restart starts the server again on its port and files, after an orderly stop
+// where it is still running, and returns when it serves.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.proc.terminate()
+	if err := s.run(); err != nil {
+		s.tb.Fatalf("redistest: restart: %v", err)
+	}
+}
+
+// Freeze stops the process: connections stay open and nothing is answered.
+func (s *Server) Freeze() {
+	s.tb.Helper()
+	s.proc.signal(syscall.SIGSTOP)
+	s.await("the server to freeze", s.proc.stopped)
+}
+
+// Thaw lets a frozen server go on; what was sent meanwhile is then executed.
+func (s *Server) Thaw() { s.proc.signal(syscall.SIGCONT) }
+
+// Dump returns everything the server keeps on disk: the RDB file of this
+// moment, and the append-only files where it has any.
+func (s *Server) Dump() []byte {
+	s.tb.Helper()
+	s.Do("SAVE")
+	files := []string{filepath.Join(s.dir, "dump.rdb")}
+	aof, _ := filepath.Glob(filepath.Join(s.dir, "appendonlydir", "*"))
+	var all []byte
+	for _, f := range append(files, aof...) {
+		content, err := os.ReadFile(f)
+		if err != nil {
+			s.tb.Fatalf("redistest: dump: %v", err)
+		}
+		all = append(all, content...)
+	}
+	return all
+}
+
+// await polls until ok, for at most 20 s.
+func (s *Server) await(what string, ok func() bool) {
+	s.tb.Helper()
+	await(s.tb, what, ok)
+}
+
+func await(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	tb.Fatalf("redistest: waited 20 s for %s", what)
+}
