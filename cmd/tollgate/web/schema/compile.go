@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -61,6 +62,8 @@ var (
 	maybeType  = reflect.TypeFor[maybe]()
 	objectType = reflect.TypeFor[Object]()
 	timeType   = reflect.TypeFor[time.Time]()
+
+	marshalerType = reflect.TypeFor[json.Marshaler]()
 )
 
 // node plans a type under the check, pattern and items tags of its field.
@@ -80,6 +83,8 @@ func (c *compiler) shape(n *node, items string) error {
 		n.kind = kindObject
 	case reflect.PointerTo(t).Implements(customType):
 		n.kind = kindCustom
+	case c.answers && t.Kind() != reflect.Struct && t.Implements(marshalerType):
+		n.kind = kindAny
 	case t.Kind() == reflect.String:
 		n.kind = kindString
 	case t.Kind() == reflect.Bool:
@@ -201,7 +206,7 @@ func (c *compiler) field(sf reflect.StructField, name, tags string) (f field, er
 	}
 	if c.answers {
 		f.required = !strings.Contains(tags, "omit")
-		f.nullable = f.required && f.holder != holdPlain
+		f.nullable = f.holder == holdMaybe || f.required && f.holder == holdPointer
 		return f, nil
 	}
 	return f, f.presence(check)
