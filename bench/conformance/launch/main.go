@@ -41,7 +41,7 @@ func main() {
 func run() (code int, err error) {
 	var opts stack.Options
 	flag.IntVar(&opts.Gateways, "gateways", 1, "how many gateways share the Redis")
-	flag.StringVar(&opts.Binary, "binary", "", "a gateway that is built already (default: build ./cmd/tollgate)")
+	flag.StringVar(&opts.Binary, "binary", "", "a gateway that is built already (default: $TOLLGATE_BINARY, else build ./cmd/tollgate)")
 	flag.StringVar(&opts.Dir, "dir", "", "keep data and logs in this directory (default: a temporary one)")
 	command := flag.Bool("exec", false, "run the arguments as a command instead of waiting")
 	flag.Parse()

@@ -23,7 +23,7 @@ import (
 // Options say what to start. The zero value is one gateway, built from the enclosing module.
 type Options struct {
 	Gateways int      // how many gateways share the Redis; 0 means 1
-	Binary   string   // a gateway that is built already; empty builds ./cmd/tollgate
+	Binary   string   // a gateway that is built already; empty is $TOLLGATE_BINARY, and without that builds ./cmd/tollgate
 	Dir      string   // where data and logs go, kept afterwards; empty is a temporary directory, removed
 	Args     []string // further arguments for every gateway, after the address and the Redis
 	Env      []string // further environment of every gateway, "NAME=value"
@@ -72,6 +72,9 @@ func (s *Stack) makeDir() (err error) {
 }
 
 func (s *Stack) start() (err error) {
+	if s.opts.Binary == "" {
+		s.opts.Binary = os.Getenv("TOLLGATE_BINARY")
+	}
 	if s.opts.Binary == "" {
 		if s.opts.Binary, err = Build(s.Dir, "./cmd/tollgate"); err != nil {
 			return err
