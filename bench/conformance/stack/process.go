@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -75,7 +77,7 @@ func startProcess(log, dir string, env []string, name string, args ...string) (*
 	defer out.Close()
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(cleanEnv(), env...)
 	if err := StartBound(cmd); err != nil {
 		return nil, err
 	}
@@ -85,6 +87,12 @@ func startProcess(log, dir string, env []string, name string, args ...string) (*
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// cleanEnv is the environment without what configures the program: a suite must not depend on the
+// shell it is started from.
+func cleanEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "TOLLGATE_") })
 }
 
 // spawner is the one thread that starts children. The kernel ends a bound child when the thread
