@@ -13,6 +13,8 @@
 //	EachWithCluster(t, fn)  and on a Cluster of three masters
 //	EachWithClock(t, fn)    both, with a clock the test can move
 //	Proxy(t, addr)          a link to any of them that loses replies, cuts, delays or refuses
+//	Twin(t, c, lua, cases)  what a Lua function gives for many cases, to hold against Go's
+//	Rand(t)                 random cases that can be repeated
 //
 // Everything is stopped and removed by the test's own cleanup. The servers are
 // also tied to the life of the test binary (on Linux), so that one that is
@@ -21,6 +23,9 @@
 //
 // A missing redis-server is a failure with the package to install, never a
 // skip: a test that did not run must not look like one that passed.
+//
+// go-redis's own log is switched off in a test binary that imports this: it
+// prints a line for every connection that fails, and here they fail on purpose.
 //
 // Whatever goes wrong in here fails the test that asked; call it from the
 // test's own goroutine.
