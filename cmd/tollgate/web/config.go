@@ -22,7 +22,8 @@ type Config struct {
 	MaxConnsPerIP int // of one IPv4 address or IPv6 /64; unlimited when 0. One more is answered 429
 
 	// DrainDelay is how long Shutdown goes on accepting while /readyz already
-	// says no, so that load balancers look elsewhere before anything is refused.
+	// says no, so that load balancers look elsewhere before anything is refused
+	// and busy connections end by themselves; 1 s.
 	DrainDelay time.Duration
 
 	Live  func(context.Context) error // behind /livez; nil means alive
@@ -41,6 +42,7 @@ func (c Config) withDefaults() Config {
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, 5*time.Second)
+	c.DrainDelay = cmp.Or(c.DrainDelay, time.Second)
 	c.MaxConns = cmp.Or(c.MaxConns, 16384)
 	if c.Live == nil {
 		c.Live = func(context.Context) error { return nil }

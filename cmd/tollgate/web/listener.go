@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,13 +98,43 @@ func clientOf(a net.Addr) netip.Addr {
 	return ip
 }
 
-// conn is a connection that gives its place back when it is closed.
+// conn is a connection that gives its place back when it is closed, and that
+// remembers how the latest request began: fasthttp forgets a request that it
+// could not read, and the answer's dialect depends on the path.
 type conn struct {
 	net.Conn
 	limiter *limiter
 	client  netip.Addr
 	linger  atomic.Bool // close only after the peer had time to read
 	closed  sync.Once
+
+	answered bool // since the last Read
+	length   int
+	head     [64]byte
+}
+
+// Read reads, and notes the first bytes of what follows an answer.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.answered {
+		c.length, c.answered = 0, false
+	}
+	c.length += copy(c.head[c.length:], p[:n])
+	return n, err
+}
+
+// Write writes.
+func (c *conn) Write(p []byte) (int, error) {
+	c.answered = true
+	return c.Conn.Write(p)
+}
+
+// path is where the latest request wanted to go, as far as it is known. In a
+// pipeline it may be an earlier one's.
+func (c *conn) path() string {
+	_, rest, _ := strings.Cut(string(c.head[:c.length]), " ")
+	path, _, _ := strings.Cut(rest, " ")
+	return path
 }
 
 // Close closes the connection; a second one does nothing.

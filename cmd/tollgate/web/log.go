@@ -61,13 +61,22 @@ func (l *logger) panicked(c *Call, what string, stack []byte) {
 func (c *Call) attrs(status int, took time.Duration) []slog.Attr {
 	return []slog.Attr{
 		slog.String("dialect", c.dialect.Name),
-		slog.String("method", string(c.http.Method())),
+		slog.String("method", c.knownMethod()),
 		slog.String("route", c.routePath()),
 		slog.Int("status", status),
 		slog.Duration("took", took),
 		slog.Int("bytes", len(c.http.Response.Body())),
 		slog.String("request_id", c.id),
 	}
+}
+
+// knownMethod keeps what a caller made up out of the log.
+func (c *Call) knownMethod() string {
+	switch m := c.Method(); m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	}
+	return "other"
 }
 
 // routePath is the pattern, not the path, which may hold anything.

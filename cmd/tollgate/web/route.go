@@ -35,7 +35,7 @@ type Router struct {
 }
 
 // NewRouter makes an empty table. The fallback dialect answers where no prefix
-// matches, and where a request is too broken to have a path.
+// matches, and where a request is too broken to have one.
 func NewRouter(fallback *Dialect, others ...*Dialect) *Router {
 	r := &Router{
 		dialects: append([]*Dialect{fallback}, others...),

@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -151,7 +150,10 @@ func (c *Call) refuse(f *Fault) {
 
 // unreadable answers what fasthttp could not read as a request.
 func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	path, _, _ := strings.Cut(string(ctx.Request.Header.RequestURI()), "?")
+	path := ""
+	if conn, ok := ctx.Conn().(*conn); ok {
+		path = conn.path()
+	}
 	c := s.newCall(ctx, path)
 	defer c.release()
 	c.refuse(faultOf(err))

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -30,13 +32,187 @@ func TestEveryFaultIsInTheShapeOfTheDialectThatOwnsThePath(t *testing.T) {
 		{"wrong verb", get("/v2/greet"), 405, "two"},
 		{"body too large", post("/v1/greet", "", strings.Repeat("x", 101)), 413, "one"},
 		{"much too large", post("/v2/greet", "", strings.Repeat("x", 3<<20)), 413, "two"},
-		{"headers too large", post("/v1/greet", "A: "+strings.Repeat("x", 1000)+"\n", "{}"), 431, "plain"},
+		{"headers too large", post("/v1/greet", "A: "+strings.Repeat("x", 1000)+"\n", "{}"), 431, "one"},
 		{"not JSON by its own account", post("/v2/open", "Content-Type: text/plain\n", "{}"), 415, "two"},
 		{"compressed", post("/v1/greet", "Content-Encoding: gzip\n", "{}"), 415, "one"},
 		{"not HTTP", "HELO there\n\n", 400, "plain"},
+		{"not a version", "GET /v2/greet HTTP/9\n\n", 400, "two"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wantAnswer(t, k.say(test.request), test.status, `"dialect":"`+test.dialect+`"`)
 		})
 	}
+}
+
+func TestAllowNamesTheOtherVerbs(t *testing.T) {
+	k := serve(t, nil)
+	r := wantAnswer(t, k.say("GET /v2/greet HTTP/1.1\nHost: x\nConnection: close\n\n"), 405, "this path takes POST")
+	if got := r.Header.Get("Allow"); got != "POST" {
+		t.Error(got)
+	}
+	r = wantAnswer(t, k.say("PUT /v1/greet HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 0\n\n"), 405, "")
+	if got := r.Header.Get("Allow"); got != "GET, OPTIONS, POST" {
+		t.Error(got)
+	}
+}
+
+func TestAuthoriseRunsAfterDecodingAndNotOnPublicRoutes(t *testing.T) {
+	k := serve(t, nil)
+	js := "Content-Type: application/json; charset=utf-8\n"
+	wantAnswer(t, k.say(post("/v2/greet", js, `{"name":"Ann"}`)), 401, "who are you?")
+	wantAnswer(t, k.say(post("/v2/greet", js, `{`)), 400, "")
+	wantAnswer(t, k.say(post("/v2/greet", js+"Authorization: Bearer sesame\n", `{"name":"Ann"}`)), 200, "Ann")
+	wantAnswer(t, k.say(post("/v2/open", js, `{"name":"Ann"}`)), 200, "Ann")
+}
+
+func TestFailuresAreSortedAndTheirCausesStayInTheLog(t *testing.T) {
+	k := serve(t, nil)
+	fail := func(how string) string { return k.say(post("/v1/fail/"+how, "", "")) }
+	wantAnswer(t, fail("missing"), 404, "no such api")
+	if r := wantAnswer(t, fail("store"), 503, "the store did not answer in time"); r.Header.Get("Retry-After") != "1" {
+		t.Error("no Retry-After")
+	}
+	for _, how := range []string{"unknown", "panic", "nil"} {
+		wantAnswer(t, fail(how), 500, `"message":"internal error"`)
+	}
+	log := k.log.String()
+	for _, want := range []string{"dial tcp: refused", "a detail for the log", "a panic of type string", "nil pointer dereference", "failSomehow"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+	if strings.Contains(log, "sk_secret") {
+		t.Error("the log quotes the panic")
+	}
+	wantAnswer(t, k.say(post("/v1/greet", "", `{"name":"Ann"}`)), 200, "Ann")
+}
+
+// TestTheLogHoldsNoSecret sends one in every place that could be quoted, most
+// of them in requests that fasthttp itself complains about.
+func TestTheLogHoldsNoSecret(t *testing.T) {
+	k := serve(t, func(c *Config) { c.MaxHeader = 2000 })
+	secret := "sk_live_0123"
+	for _, request := range []string{
+		post("/v1/greet?key="+secret, "Authorization: Bearer "+secret+"\n", `{"name":"`+secret+`"}`),
+		post("/v1/"+secret, "", ""),
+		post("/v1/greet", "", `{"`+secret),
+		"GET /v1/greet HTTP/1.1\nHost: x\nAuthorization: Bearer " + secret + "\x00\n\n",
+		"GET /v1/greet HTTP/1.1\nHost: x\nAuthorization " + secret + "\n\n",
+		"GET /v1/greet HTTP/1.1\nHost: x\n" + secret + "\n\n",
+		"GET /v1/greet HTTP/9.9 " + secret + "\nHost: x\n\n",
+		secret + " /v1/greet HTTP/1.1\nHost: x\nConnection: close\n\n",
+		"GET /v1/greet HTTP/1.1\nHost: x\nA: " + strings.Repeat(secret, 1000) + "\n\n",
+		"POST /v1/greet HTTP/1.1\nHost: x\nTransfer-Encoding: " + secret + "\n\n",
+		"POST /v1/greet HTTP/1.1\nHost: x\nContent-Length: " + secret + "\n\n",
+		"POST /v1/greet HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n" + secret + "\n",
+		"GET http://x:" + secret + "/%zz HTTP/1.1\nHost: x\n\n",
+	} {
+		k.say(request)
+	}
+	log := k.log.String()
+	if strings.Contains(log, secret) || !strings.Contains(log, "connection trouble") {
+		t.Errorf("%s", log)
+	}
+}
+
+func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
+	k := serve(t, nil)
+	var in strings.Builder
+	for _, name := range []string{"a", "b", "c"} {
+		in.WriteString(strings.Replace(post("/v1/greet", "", `{"name":"`+name+`"}`), "Connection: close\n", "", 1))
+	}
+	in.WriteString(post("/v1/greet", "", `{"name":"d"}`))
+	var got []string
+	for _, part := range strings.Split(k.say(in.String()), `{"hello":"`)[1:] {
+		got = append(got, part[:1])
+	}
+	if strings.Join(got, "") != "abcd" {
+		t.Error(got)
+	}
+}
+
+func TestEveryAnswerNamesItsRequest(t *testing.T) {
+	k := serve(t, nil)
+	seen := map[string]bool{}
+	for _, request := range []string{
+		post("/v1/greet", "", `{"name":"Ann"}`), post("/v1/greet", "", ``), post("/v1/none", "", ``),
+		post("/v1/fail/panic", "", ``), post("/v1/greet", "Content-Encoding: gzip\n", ``),
+	} {
+		r, _ := parse(t, k.say(request))
+		id := r.Header.Get("Test-Request-Id")
+		if id == "" || seen[id] || !strings.Contains(k.log.String(), id) {
+			t.Errorf("%q", id)
+		}
+		seen[id] = true
+		if r.Header.Get("Server") != "" {
+			t.Error("the answer says what serves it")
+		}
+	}
+}
+
+func TestCORS(t *testing.T) {
+	k := serve(t, nil)
+	ask := "Connection: close\nOrigin: https://app\nAccess-Control-Request-Method: POST\nAccess-Control-Request-Headers: authorization,x-a\n"
+	r, body := parse(t, k.say("OPTIONS /v1/greet HTTP/1.1\nHost: x\n"+ask+"\n"))
+	if r.StatusCode != 204 || body != "" || r.Header.Get("Access-Control-Allow-Origin") != "*" ||
+		r.Header.Get("Access-Control-Allow-Headers") != "authorization,x-a" ||
+		!strings.Contains(r.Header.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("%d %q %v", r.StatusCode, body, r.Header)
+	}
+	r = wantAnswer(t, k.say(post("/v1/none", "Origin: https://app\n", "")), 404, "")
+	if r.Header.Get("Access-Control-Allow-Origin") != "*" || r.Header.Get("Access-Control-Expose-Headers") != "Test-Request-Id" {
+		t.Error(r.Header)
+	}
+	r = wantAnswer(t, k.say("OPTIONS /v2/greet HTTP/1.1\nHost: x\n"+ask+"\n"), 405, `"dialect":"two"`)
+	if r.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("a dialect without CORS allows an origin")
+	}
+}
+
+func TestPretty(t *testing.T) {
+	k := serve(t, nil)
+	wantAnswer(t, k.say(post("/v1/greet?pretty", "", `{"name":"Ann"}`)), 200, "{\n  \"hello\": \"Ann\"\n}")
+	wantAnswer(t, k.say(post("/v2/open?pretty", "Content-Type: application/json\n", `{"name":"Ann"}`)), 200, `{"hello":"Ann"}`)
+}
+
+func TestRoutesAreATable(t *testing.T) {
+	r := testRouter()
+	want := `
+one  GET   /v1/greet         greetQuery  -
+one  POST  /v1/greet         greet       -
+one  GET   /v1/greet/{name}  greetPath   -
+one  POST  /v1/fail/{how}    fail        -
+two  POST  /v2/greet         greet2      greet.*
+two  POST  /v2/open          open        public
+`
+	lines := func(s string) map[string]bool {
+		out := map[string]bool{}
+		for line := range strings.Lines(strings.TrimSpace(s)) {
+			out[strings.Join(strings.Fields(line), " ")] = true
+		}
+		return out
+	}
+	got := lines(r.String())
+	for line := range lines(want) {
+		if !got[line] {
+			t.Errorf("the table lacks %q:\n%s", line, r)
+		}
+	}
+	for _, row := range r.Routes() {
+		if row.Request == nil && row.Method == "POST" && row.Name != "fail" || row.Response["type"] != "object" {
+			t.Errorf("%s does not describe itself", row.Name)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a dialect took another's path")
+		}
+	}()
+	r.Add(r.dialects[1], Route{Method: "GET", Path: "/v2/x", Endpoint: Plain(greetPath)})
+}
+
+func TestHealth(t *testing.T) {
+	k := serve(t, func(c *Config) { c.Ready = func(context.Context) error { return errors.New("redis: gone") } })
+	wantAnswer(t, k.say("GET /livez HTTP/1.1\nHost: x\nConnection: close\n\n"), 200, `{"status":"ok"}`)
+	wantAnswer(t, k.say("GET /readyz HTTP/1.1\nHost: x\nConnection: close\n\n"), 503, "not ready")
 }

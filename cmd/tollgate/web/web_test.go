@@ -81,7 +81,7 @@ func newID() string { return fmt.Sprintf("req_%d", ids.Add(1)) }
 func serve(t *testing.T, change func(*Config)) *kit {
 	t.Helper()
 	k := &kit{t: t, log: new(lockedBuffer), done: make(chan error, 1)}
-	config := Config{Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	config := Config{DrainDelay: 1, Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if change != nil {
 		change(&config)
 	}

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hold opens a connection, waits until the server has it, and keeps it.
+func (k *kit) hold() net.Conn {
+	k.t.Helper()
+	c, err := net.Dial("tcp", k.addr)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { c.Close() })
+	io.WriteString(c, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 4096)); err != nil {
+		k.t.Fatal(err)
+	}
+	return c
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Config)
+		status int
+	}{
+		"in all":      {func(c *Config) { c.MaxConns = 3 }, 503},
+		"per address": {func(c *Config) { c.MaxConnsPerIP = 3 }, 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := serve(t, test.change)
+			held := []net.Conn{k.hold(), k.hold(), k.hold()}
+			request := post("/v1/greet", "", `{"name":"Ann"}`)
+			r := wantAnswer(t, k.say(request), test.status, `"dialect":"plain"`)
+			if test.status == 503 && r.Header.Get("Retry-After") != "1" {
+				t.Error("no Retry-After")
+			}
+			held[0].Close()
+			for wait := time.Now(); time.Since(wait) < 5*time.Second; time.Sleep(5 * time.Millisecond) {
+				if answer := k.say(request); strings.HasPrefix(answer, "HTTP/1.1 200") {
+					return
+				}
+			}
+			t.Error("a closed connection did not free its place")
+		})
+	}
+}
+
+func TestAClientIsAnIPv4AddressOrAnIPv6Net(t *testing.T) {
+	for addr, want := range map[string]string{
+		"10.1.2.3":             "10.1.2.3",
+		"::ffff:10.1.2.3":      "10.1.2.3",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::",
+		"fe80::1%eth0":         "fe80::",
+	} {
+		ip := netip.MustParseAddr(addr)
+		got := clientOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, 1)))
+		if got.String() != want {
+			t.Errorf("%s: got %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// TestAFloodIsCutOffWithoutAnswers opens more than can be answered politely.
+func TestAFloodIsCutOffWithoutAnswers(t *testing.T) {
+	k := serve(t, func(c *Config) { c.MaxConns = 1 })
+	k.hold()
+	var open []net.Conn
+	for range 200 {
+		c, err := net.Dial("tcp", k.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	answered := 0
+	for _, c := range open {
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if out, _ := io.ReadAll(c); len(out) > 0 {
+			answered++
+		}
+		c.Close()
+	}
+	if answered == 0 || answered == len(open) {
+		t.Errorf("%d of %d were answered", answered, len(open))
+	}
+}
