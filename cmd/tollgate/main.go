@@ -1,0 +1,63 @@
+// Command tollgate is a self-hosted gateway that verifies API keys: one binary and
+// Redis. It speaks the APIs of Unkey (both generations) and of NetBird's setup
+// keys over one model of keys.
+//
+//	tollgate serve    answers HTTP
+//	tollgate root     creates, lists and deletes root keys
+//	tollgate sealing  creates and rotates the keyset that seals recoverable keys
+//
+// Each flag can also be given in the environment, as the help of each command says.
+// The exit status is 0 for success, 2 for a wrong command line or setting, 1 for
+// anything else that went wrong.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// program is the command line.
+type program struct {
+	Serve   serveCommand   `cmd:"" help:"Answer HTTP."`
+	Root    rootCommand    `cmd:"" help:"Create, list and delete root keys."`
+	Sealing sealingCommand `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
+}
+
+// usageError is a setting that can't be: the program ends with status 2.
+type usageError struct{ message string }
+
+func (e usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes a command line and gives the exit status.
+func run(args []string) (status int) {
+	parser, err := kong.New(&program{}, kong.Name("tollgate"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Description("A key-verification gateway: one binary and Redis."))
+	if err != nil {
+		panic(err) // a mistake in the tags above
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return complain(err, 2)
+	}
+	err = command.Run()
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return complain(err, 2)
+	case err != nil:
+		return complain(err, 1)
+	}
+	return 0
+}
+
+func complain(err error, status int) int {
+	fmt.Fprintln(os.Stderr, "tollgate: "+err.Error())
+	return status
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tollgate/keys"
+)
+
+// rootCommand is `tollgate root`.
+type rootCommand struct {
+	Create rootCreate `cmd:"" help:"Create a root key and print its secret, once."`
+	List   rootList   `cmd:"" help:"List the root keys of a workspace."`
+	Delete rootDelete `cmd:"" help:"Delete a root key: it is refused from then on."`
+}
+
+// workspaceFlags say in which workspace of which store.
+type workspaceFlags struct {
+	storeFlags
+	Workspace string `env:"TOLLGATE_WORKSPACE" default:"default" help:"The workspace (${default})."`
+}
+
+func (f *workspaceFlags) open() (*keys.Store, error) {
+	if f.Redis == "" {
+		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL)")
+	}
+	return f.storeFlags.open(0, keys.Options{Timeout: 5 * time.Second})
+}
+
+type rootCreate struct {
+	workspaceFlags
+	Name       string   `help:"A name to tell it by."`
+	Permission []string `placeholder:"P" help:"A right such as api.*.create_key; may be repeated. Without one: every right."`
+	Expires    string   `placeholder:"T" help:"When it ends: a time such as 2030-01-31T00:00:00Z, or a duration from now such as 720h. Without it: never."`
+}
+
+// Run prints the secret on standard output, and nothing else there.
+func (f *rootCreate) Run() error {
+	expires, err := moment(f.Expires, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, p := range f.Permission {
+		if p != keys.Everything && strings.Count(p, ".") < 2 {
+			return usagef("--permission %s: want *, or RESOURCE.ID.ACTION such as api.*.create_key", p)
+		}
+	}
+	store, err := f.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	workspace, err := store.Workspace(ctx, f.Workspace)
+	if err != nil {
+		return err
+	}
+	_, secret, err := store.CreateRootKey(ctx, workspace, keys.RootDraft{Name: f.Name, Grants: f.Permission, Expires: expires})
+	if err != nil {
+		return err
+	}
+	fmt.Println(secret.Reveal())
+	return nil
+}
+
+// moment reads a time or a duration from now, as unix ms; 0 for "".
+func moment(text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if d, notDuration := time.ParseDuration(text); notDuration == nil {
+		at, err = now.Add(d), nil
+	}
+	if err != nil || !at.After(now) {
+		return 0, usagef("--expires %s: want a time to come such as 2030-01-31T00:00:00Z, or a duration such as 720h", text)
+	}
+	return at.UnixMilli(), nil
+}
+
+type rootList struct{ workspaceFlags }
+
+// Run prints a table.
+func (f *rootList) Run() error {
+	store, err := f.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	if err != nil {
+		return err
+	}
+	all, err := store.RootKeys(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSTART\tNAME\tEXPIRES\tPERMISSIONS")
+	for _, k := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Start, k.Name, ending(k.Expires), strings.Join(k.Root.Grants, " "))
+	}
+	return table.Flush()
+}
+
+func ending(expires int64) string {
+	if expires == 0 {
+		return "never"
+	}
+	return time.UnixMilli(expires).UTC().Format(time.RFC3339)
+}
+
+type rootDelete struct {
+	workspaceFlags
+	ID string `arg:"" help:"The id that 'tollgate root list' shows."`
+}
+
+// Run deletes.
+func (f *rootDelete) Run() error {
+	store, err := f.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	if err != nil {
+		return err
+	}
+	return store.DeleteRootKey(ctx, workspace, f.ID)
+}

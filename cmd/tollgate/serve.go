@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tollgate/cmd/tollgate/unkeyv1"
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// serveCommand is `tollgate serve`.
+type serveCommand struct {
+	storeFlags
+	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
+	RootKey        string        `env:"TOLLGATE_ROOT_KEY" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
+	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys."`
+	ClientIPHeader string        `env:"TOLLGATE_CLIENT_IP_HEADER" placeholder:"NAME" help:"Header in which a trusted proxy gives the client's address; its first address counts. Without it, the address of the connection."`
+	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
+	RedisPool      int           `env:"TOLLGATE_REDIS_POOL" default:"0" help:"Connections to each Redis node; 0 is ten for each processor."`
+	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
+	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
+	ReadTimeout    time.Duration `env:"TOLLGATE_READ_TIMEOUT" default:"10s" help:"For reading a request (${default})."`
+	WriteTimeout   time.Duration `env:"TOLLGATE_WRITE_TIMEOUT" default:"10s" help:"For writing an answer (${default})."`
+	IdleTimeout    time.Duration `env:"TOLLGATE_IDLE_TIMEOUT" default:"75s" help:"Between two requests of a connection (${default})."`
+	DrainDelay     time.Duration `env:"TOLLGATE_DRAIN_DELAY" default:"0s" help:"After SIGTERM, how long to go on serving while not ready (${default})."`
+	DrainTimeout   time.Duration `env:"TOLLGATE_DRAIN_TIMEOUT" default:"10s" help:"After SIGTERM, how long requests under way may take (${default})."`
+	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
+	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one address at once; 0 is unlimited."`
+	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
+	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
+}
+
+// Run serves until SIGTERM or SIGINT.
+func (f *serveCommand) Run() error {
+	store, err := f.check()
+	if err != nil {
+		return err
+	}
+	log := f.logger()
+	slog.SetDefault(log)
+	if f.Dev {
+		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
+	}
+	g := &gateway{flags: f, store: store, log: log}
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	return g.serve(stop)
+}
+
+// check refuses settings that can't be, before the first socket opens.
+func (f *serveCommand) check() (*keys.Store, error) {
+	switch {
+	case f.Dev && f.Redis != "":
+		return nil, usagef("--dev runs on a Redis of its own: give either --redis or --dev, not both")
+	case !f.Dev && f.Redis == "":
+		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL), or try it without one with --dev (TOLLGATE_DEV)")
+	case f.CacheMiB < 1 || f.CacheMiB > 1<<20:
+		return nil, usagef("--cache-mib: from 1 to %d", 1<<20)
+	case f.MaxBody < 1024 || f.MaxHeader < 1024:
+		return nil, usagef("--max-body and --max-header: at least 1024 bytes")
+	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay < 0:
+		return nil, usagef("time-outs are longer than 0s")
+	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0:
+		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip and --redis-pool are not negative")
+	case f.RootKey != "" && len(f.RootKey) < 16:
+		return nil, usagef("--root-key (TOLLGATE_ROOT_KEY) has at least 16 characters")
+	}
+	if _, _, err := net.SplitHostPort(f.Addr); err != nil {
+		return nil, usagef("--addr: want HOST:PORT")
+	}
+	options := keys.Options{}
+	if f.SealingKeyset != "" {
+		sealer, err := keys.LoadSealer(f.SealingKeyset)
+		if err != nil {
+			return nil, usagef("--sealing-keyset: %s", err)
+		}
+		options.Sealer = sealer
+	}
+	if f.Dev {
+		store, _, err := openDev(options)
+		return store, err
+	}
+	return f.open(f.RedisPool, options)
+}
+
+func (f *serveCommand) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// gateway is the running server.
+type gateway struct {
+	flags  *serveCommand
+	store  *keys.Store
+	log    *slog.Logger
+	opened atomic.Bool // the store was looked at and the root key is there
+}
+
+// serve answers until stop ends, then drains.
+func (g *gateway) serve(stop context.Context) error {
+	listener, err := net.Listen("tcp", g.flags.Addr)
+	if err != nil {
+		return err
+	}
+	server := web.New(g.config(), g.router())
+	ended := make(chan error, 2)
+	go func() { ended <- server.Serve(listener) }()
+	go func() {
+		if err := g.bootstrap(stop, listener.Addr().String()); err != nil {
+			ended <- err
+		}
+	}()
+	g.log.Info("listening", "addr", listener.Addr().String())
+	select {
+	case err := <-ended:
+		_ = server.Shutdown(context.Background())
+		return err
+	case <-stop.Done():
+	}
+	g.log.Info("draining")
+	ctx, cancel := context.WithTimeout(context.Background(), g.flags.DrainDelay+g.flags.DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		g.log.Warn("some requests were still under way", "after", g.flags.DrainTimeout)
+	}
+	return nil
+}
+
+func (g *gateway) config() web.Config {
+	f := g.flags
+	return web.Config{
+		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader,
+		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
+		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
+		Ready: g.ready, Log: g.log,
+	}
+}
+
+func (g *gateway) router() *web.Router {
+	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20})
+	v1 := unkeyv1.New(g.store, verifier, g.address)
+	router := web.NewRouter(v1.Dialect())
+	router.Add(v1.Dialect(), v1.Routes()...)
+	return router
+}
+
+var errOpening = errors.New("the store has not answered yet")
+
+// ready tells whether requests can be served: Redis answers and runs scripts.
+func (g *gateway) ready(ctx context.Context) error {
+	if !g.opened.Load() {
+		return errOpening
+	}
+	return g.store.Ping(ctx)
+}
+
+// address tells from where a key is used.
+func (g *gateway) address(c *web.Call) netip.Addr {
+	if g.flags.ClientIPHeader == "" {
+		return c.Peer()
+	}
+	first, _, _ := strings.Cut(c.Header(g.flags.ClientIPHeader), ",")
+	address, _ := netip.ParseAddr(strings.TrimSpace(first)) // none is allowed nowhere
+	return address
+}
+
+// bootstrap looks at the store and creates the root key, as soon as Redis answers.
+func (g *gateway) bootstrap(ctx context.Context, addr string) error {
+	for {
+		err := g.openStore(ctx, addr)
+		if err == nil {
+			g.opened.Store(true)
+			return nil
+		}
+		if keys.AsError(err).Kind != keys.KindUnavailable {
+			return err
+		}
+		g.log.Warn("waiting for Redis", "cause", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (g *gateway) openStore(ctx context.Context, addr string) error {
+	if !g.flags.Dev {
+		if err := inspect(ctx, g.store.Redis(), g.log); err != nil {
+			return err
+		}
+	}
+	if g.flags.RootKey == "" && !g.flags.Dev {
+		return g.store.Ping(ctx)
+	}
+	workspace, err := g.store.Workspace(ctx, keys.DefaultWorkspace)
+	if err != nil {
+		return err
+	}
+	_, secret, err := g.store.CreateRootKey(ctx, workspace, keys.RootDraft{Name: "TOLLGATE_ROOT_KEY", Secret: keys.NewSecret(g.flags.RootKey)})
+	if err != nil || !g.flags.Dev {
+		return err
+	}
+	api, err := g.store.CreateAPI(ctx, keys.Operator(workspace).As(), "dev")
+	if err != nil {
+		return err
+	}
+	fmt.Printf(devGreeting, secret.Reveal(), api.ID, addr, secret.Reveal(), api.ID, addr)
+	return nil
+}
+
+// devGreeting is what `tollgate serve --dev` prints to begin with.
+const devGreeting = `
+Tollgate runs on a Redis inside this process and forgets everything at exit.
+
+  root key  %s
+  API id    %s
+
+Create a key:
+
+  KEY=$(curl -s http://%s/v1/keys.createKey \
+    -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \
+    -d '{"apiId":"%s","prefix":"try","remaining":3}' | tee /dev/stderr | sed 's/.*"key":"\([^"]*\)".*/\1/')
+
+Verify it:
+
+  curl -s http://%s/v1/keys.verifyKey -H 'Content-Type: application/json' -d "{\"key\":\"$KEY\"}"
+
+`

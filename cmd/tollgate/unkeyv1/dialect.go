@@ -1,0 +1,66 @@
+// Package unkeyv1 speaks Unkey's first API generation: the one of @unkey/api 0.x,
+// @unkey/ratelimit 0.x and unkey-go. It maps names and shapes, and decides nothing.
+//
+// Each endpoint is a row of the table in routes.go: its path, the rights its root
+// key needs, its request type, and a function that turns the request into a call of
+// the domain and the result into an answer. wire.go has the types that several of
+// them share; errors.go is the one table from the domain's errors to v1's.
+package unkeyv1
+
+import (
+	"net/netip"
+
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// API serves the endpoints on a store.
+type API struct {
+	store    *keys.Store
+	verifier *verify.Verifier
+	address  func(*web.Call) netip.Addr
+	dialect  *web.Dialect
+}
+
+// New makes the dialect. address tells from where a key is used, for APIs that
+// allow some addresses alone.
+func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) netip.Addr) *API {
+	a := &API{store: store, verifier: verifier, address: address}
+	a.dialect = &web.Dialect{
+		Name: "unkey v1", Prefixes: []string{"/v1/"},
+		RequestIDHeader: "Unkey-Request-Id",
+		NewRequestID:    func() string { return keys.NewID("req") },
+		Fail:            fail,
+		Admit:           a.admit,
+		CORS:            true,
+		Pretty:          true,
+	}
+	return a
+}
+
+// Dialect is how v1 answers.
+func (a *API) Dialect() *web.Dialect { return a.dialect }
+
+// admit finds out who is calling, by the root key in the Authorization header.
+func (a *API) admit(c *web.Call) error {
+	token, found := c.Bearer()
+	if found != web.Presented {
+		return keys.Errorf(keys.KindUnauthenticated, "key", "key required")
+	}
+	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token))
+	if err != nil {
+		return err
+	}
+	c.Caller = caller
+	return nil
+}
+
+// access is what the caller may do on the route it called.
+func access(c *web.Call) keys.Access {
+	needs, _ := c.Route().Needs.([]keys.Right)
+	return c.Caller.(*keys.Caller).As(needs...)
+}
+
+// empty is the answer {}.
+type empty struct{}

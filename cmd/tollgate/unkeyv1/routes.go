@@ -1,0 +1,36 @@
+package unkeyv1
+
+import (
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+)
+
+// Routes is the table of v1. Needs are the rights that the root key must have over
+// the API, or the workspace, that the request is about.
+func (a *API) Routes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		get("/v1/liveness", "v1.liveness", public, web.Plain(liveness)),
+		post("/v1/apis.createApi", "createApi", rights(keys.CreateAPI), web.JSON(d, a.createAPI)),
+		get("/v1/apis.getApi", "getApi", rights(keys.ReadAPI), web.Query(d, a.getAPI)),
+		post("/v1/keys.createKey", "createKey", rights(keys.CreateKey), web.JSON(d, a.createKey)),
+		post("/v1/keys.verifyKey", "verifyKey", public, web.JSON(d, a.verifyKey)),
+		get("/v1/keys.getKey", "getKey", rights(keys.ReadKey), web.Query(d, a.getKey)),
+		post("/v1/keys.updateKey", "updateKey", rights(keys.UpdateKey), web.JSON(d, a.updateKey)),
+		post("/v1/keys.updateRemaining", "updateRemaining", rights(keys.UpdateKey), web.JSON(d, a.updateRemaining)),
+		post("/v1/keys.deleteKey", "deleteKey", rights(keys.DeleteKey), web.JSON(d, a.deleteKey)),
+	}
+}
+
+// public is in the place of rights on a route that takes no root key.
+var public []keys.Right
+
+func rights(needs ...keys.Right) []keys.Right { return needs }
+
+func get(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
+	return web.Route{Method: "GET", Path: path, Name: name, Needs: needs, Public: needs == nil, Endpoint: e}
+}
+
+func post(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
+	return web.Route{Method: "POST", Path: path, Name: name, Needs: needs, Public: needs == nil, Endpoint: e}
+}

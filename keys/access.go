@@ -1,0 +1,102 @@
+package keys
+
+import (
+	"slices"
+	"strings"
+)
+
+// Right is "<resource>.<action>", such as "api.create_key". A root key has it for
+// everything with the grant "<resource>.*.<action>", for one thing with
+// "<resource>.<id>.<action>", and each right with the grant "*".
+type Right string
+
+// The rights that operations need, by the names Unkey gave them.
+const (
+	CreateKey            Right = "api.create_key"
+	ReadKey              Right = "api.read_key"
+	UpdateKey            Right = "api.update_key"
+	DeleteKey            Right = "api.delete_key"
+	VerifyKey            Right = "api.verify_key"
+	EncryptKey           Right = "api.encrypt_key"
+	DecryptKey           Right = "api.decrypt_key"
+	CreateAPI            Right = "api.create_api"
+	ReadAPI              Right = "api.read_api"
+	UpdateAPI            Right = "api.update_api"
+	DeleteAPI            Right = "api.delete_api"
+	CreatePermission     Right = "rbac.create_permission"
+	ReadPermission       Right = "rbac.read_permission"
+	DeletePermission     Right = "rbac.delete_permission"
+	CreateRole           Right = "rbac.create_role"
+	ReadRole             Right = "rbac.read_role"
+	DeleteRole           Right = "rbac.delete_role"
+	AddPermissionToKey   Right = "rbac.add_permission_to_key"
+	DropPermissionOfKey  Right = "rbac.remove_permission_from_key"
+	AddRoleToKey         Right = "rbac.add_role_to_key"
+	DropRoleOfKey        Right = "rbac.remove_role_from_key"
+	AddPermissionToRole  Right = "rbac.add_permission_to_role"
+	DropPermissionOfRole Right = "rbac.remove_permission_from_role"
+	CreateIdentity       Right = "identity.create_identity"
+	ReadIdentity         Right = "identity.read_identity"
+	UpdateIdentity       Right = "identity.update_identity"
+	DeleteIdentity       Right = "identity.delete_identity"
+)
+
+// Everything is the grant of each right.
+const Everything = "*"
+
+// Caller is a root key that has proved to be valid.
+type Caller struct {
+	WorkspaceID string
+	KeyID       string
+	Grants      []string // sorted
+}
+
+// Operator is the caller of the command line: it may do everything in a workspace.
+func Operator(workspaceID string) *Caller {
+	return &Caller{WorkspaceID: workspaceID, Grants: []string{Everything}}
+}
+
+// has tells whether the caller has a right over the thing with an id; "" stands
+// for things that have none yet.
+func (c *Caller) has(r Right, id string) bool {
+	return slices.ContainsFunc(r.grants(id), c.granted)
+}
+
+func (c *Caller) granted(grant string) bool {
+	_, ok := slices.BinarySearch(c.Grants, grant)
+	return ok
+}
+
+// grants are the texts any of which gives the right over id.
+func (r Right) grants(id string) []string {
+	resource, action, _ := strings.Cut(string(r), ".")
+	all := []string{Everything, resource + ".*." + action}
+	if id != "" {
+		all = append(all, resource+"."+id+"."+action)
+	}
+	return all
+}
+
+// Access is a caller and what an operation needs of it: every one of Needs. It is
+// made from a row of a dialect's route table and checked by the store.
+type Access struct {
+	*Caller
+	Needs []Right
+}
+
+// As gives the access of a caller to an operation that needs rights.
+func (c *Caller) As(needs ...Right) Access { return Access{c, needs} }
+
+// check refuses with KindMissingPermission where the caller lacks a right over id,
+// one that the operation needs or one of also.
+func (a Access) check(id string, also ...Right) error {
+	for _, needs := range [][]Right{a.Needs, also} {
+		for _, r := range needs {
+			if !a.has(r, id) {
+				return Errorf(KindMissingPermission, "", "missing one of these permissions: %s",
+					strings.Join(r.grants(id)[1:], " or "))
+			}
+		}
+	}
+	return nil
+}

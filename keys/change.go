@@ -1,0 +1,276 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Change is what a request says of a field: nothing (the zero Change), that it is
+// cleared (Set, no Value), or its new value.
+type Change[T any] struct {
+	Set   bool
+	Value *T
+}
+
+// To is the change to a value.
+func To[T any](value T) Change[T] { return Change[T]{true, &value} }
+
+// Cleared is the change that clears a field.
+func Cleared[T any]() Change[T] { return Change[T]{Set: true} }
+
+// or gives the new value, or the old one where nothing is said; cleared is zero.
+func (c Change[T]) or(old T) T {
+	switch {
+	case !c.Set:
+		return old
+	case c.Value == nil:
+		var zero T
+		return zero
+	}
+	return *c.Value
+}
+
+// KeyPatch says what changes about a key.
+type KeyPatch struct {
+	Name        Change[string]
+	ExternalID  Change[string]
+	Meta        Change[[]byte]
+	Expires     Change[int64]
+	Remaining   Change[int64] // cleared: unlimited, without a refill
+	Refill      Change[refill.Schedule]
+	Limits      Change[[]ratelimit.Limit] // all of them
+	Limit       *ratelimit.Limit          // set the one with this name
+	DropLimit   string                    // remove the one with this name
+	Disabled    Change[bool]
+	Roles       Change[[]Ref]
+	Permissions Change[[]Ref]
+}
+
+// UpdateKey changes a key of the caller's workspace. What the patch says nothing
+// of stays as it is, the balance and the windows as they are at that moment.
+func (s *Store) UpdateKey(ctx context.Context, a Access, id string, p KeyPatch) error {
+	for range tries {
+		found, _, err := s.owned(ctx, a, id)
+		if err != nil {
+			return err
+		}
+		k, kept, err := s.patched(ctx, a, found, p)
+		if err != nil {
+			return err
+		}
+		if k.IdentityID != found.key.IdentityID {
+			if err := s.enlist(ctx, k); err != nil {
+				return err
+			}
+		}
+		done, err := s.put(ctx, found, k, kept)
+		if err != nil {
+			return err
+		}
+		if done {
+			s.delist(ctx, found.key, k)
+			return nil
+		}
+	}
+	return Unavailable(errBusy)
+}
+
+// patched gives the key as the patch makes it, and what becomes of its balance.
+func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) (*Key, put, error) {
+	k := *old.key
+	k.Name, k.Meta = p.Name.or(k.Name), p.Meta.or(k.Meta)
+	k.Expires, k.Disabled = p.Expires.or(k.Expires), p.Disabled.or(k.Disabled)
+	k.UpdatedAt = old.now
+	kept, err := k.changeCredits(p, old.now)
+	if err != nil {
+		return nil, put{}, err
+	}
+	k.changeLimits(p)
+	if err := firstError(checkText("name", k.Name, MaxName), checkMeta(k.Meta), checkTime("expires", k.Expires), checkLimits(k.Limits)); err != nil {
+		return nil, put{}, err
+	}
+	return &k, kept, s.changeRefs(ctx, a, &k, p)
+}
+
+// changeCredits applies the patch's balance and refill.
+func (k *Key) changeCredits(p KeyPatch, now int64) (put, error) {
+	kept := put{}
+	if p.Remaining.Set {
+		k.Limited, kept.balance = p.Remaining.Value != nil, p.Remaining.Value
+		if !k.Limited {
+			k.Refill, k.RefillSince = nil, 0
+		}
+	}
+	if kept.balance != nil && (*kept.balance < 0 || *kept.balance > MaxCount) {
+		return kept, Invalidf("remaining", "a whole number from 0 to %d", int64(MaxCount))
+	}
+	if !p.Refill.Set {
+		return kept, nil
+	}
+	k.Refill, k.RefillSince = p.Refill.Value, 0
+	if k.Refill == nil {
+		return kept, nil
+	}
+	if !k.Limited {
+		return kept, Invalidf("refill", "a key with unlimited uses can't be refilled: set remaining first")
+	}
+	k.RefillSince, kept.restart = now, true
+	return kept, checkSchedule(k.Refill)
+}
+
+func (k *Key) changeLimits(p KeyPatch) {
+	limits := slices.Clone(k.Limits)
+	if p.Limits.Set {
+		limits = p.Limits.or(nil)
+	}
+	drop := p.DropLimit
+	if p.Limit != nil {
+		drop = p.Limit.Name
+	}
+	limits = slices.DeleteFunc(slices.Clone(limits), func(l ratelimit.Limit) bool { return l.Name == drop })
+	if p.Limit != nil {
+		limits = append(limits, *p.Limit)
+	}
+	k.Limits = limitsWithIDs(limits, k.Limits)
+}
+
+// changeRefs applies the patch's permissions, roles and identity.
+func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (err error) {
+	if p.Permissions.Set {
+		if k.Permissions, err = s.refer(ctx, a, permissions, "permissions", p.Permissions.or(nil)); err != nil {
+			return err
+		}
+	}
+	if p.Roles.Set {
+		if k.Roles, err = s.refer(ctx, a, roles, "roles", p.Roles.or(nil)); err != nil {
+			return err
+		}
+	}
+	if p.ExternalID.Set {
+		k.IdentityID = ""
+		if external := p.ExternalID.or(""); external != "" {
+			if err := checkText("externalId", external, MaxExternalID); err != nil {
+				return err
+			}
+			k.IdentityID, err = s.identify(ctx, a, external)
+		}
+	}
+	return err
+}
+
+// enlist puts a key into the list of its identity.
+func (s *Store) enlist(ctx context.Context, k *Key) error {
+	return s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, list := range listsOf(k) {
+			p.ZAdd(ctx, list, redis.Z{Member: k.ID})
+		}
+	})
+}
+
+// delist takes a key out of the lists that its new record is not in. Where that
+// fails, readers of the list see whose key it is and skip it.
+func (s *Store) delist(ctx context.Context, old, k *Key) {
+	lists := listsOf(k)
+	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, list := range listsOf(old) {
+			if !slices.Contains(lists, list) {
+				p.ZRem(ctx, list, k.ID)
+			}
+		}
+	})
+}
+
+// CreditsOperation is what UpdateCredits does with its value.
+type CreditsOperation string
+
+// What UpdateCredits does with its value.
+const (
+	SetCredits       CreditsOperation = "set"
+	IncrementCredits CreditsOperation = "increment"
+	DecrementCredits CreditsOperation = "decrement" // not below 0
+)
+
+// UpdateCredits changes a key's balance and gives the new one, nil for unlimited.
+// A nil value sets unlimited, and ends the refill; it can't be added or taken.
+func (s *Store) UpdateCredits(ctx context.Context, a Access, id string, op CreditsOperation, value *int64) (*int64, *refill.Schedule, error) {
+	if value != nil && (*value < 0 || *value > MaxCount) {
+		return nil, nil, Invalidf("value", "a whole number from 0 to %d", int64(MaxCount))
+	}
+	for range tries {
+		found, _, err := s.owned(ctx, a, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if op == SetCredits && (value == nil || !found.key.Limited) {
+			remaining := Change[int64]{true, value}
+			return value, nil, s.UpdateKey(ctx, a, id, KeyPatch{Remaining: remaining})
+		}
+		switch {
+		case value == nil:
+			return nil, nil, Invalidf("value", "a number to %s by", op)
+		case !found.key.Limited:
+			return nil, nil, Invalidf("keyId", "the key has unlimited uses: there is nothing to %s", op)
+		}
+		balance, done, err := s.moveBalance(ctx, found, op, *value)
+		if err != nil || done {
+			return &balance, found.key.Refill, err
+		}
+	}
+	return nil, nil, Unavailable(errBusy)
+}
+
+// moveBalance tells whether the key was still as it was found.
+func (s *Store) moveBalance(ctx context.Context, found *stored, op CreditsOperation, value int64) (int64, bool, error) {
+	args := append([]any{string(found.prefix)}, scheduleArgs(found.key.Refill)...)
+	reply, err := s.run(ctx, creditsScript, []string{found.place.record()}, append(args, string(op), value)...)
+	if err != nil || reply[0] == nil {
+		return 0, false, err
+	}
+	if text(reply[0]) == "" {
+		return 0, false, Invalidf("value", "the balance would pass %d", int64(MaxCount))
+	}
+	balance, err := strconv.ParseInt(text(reply[0]), 10, 64)
+	return balance, err == nil, err
+}
+
+// DeleteKey takes a key of the caller's workspace away, at once on every gateway.
+// Unless it is permanent, its record is kept aside and its secret stays taken.
+func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bool) error {
+	for range tries {
+		found, _, err := s.owned(ctx, a, id)
+		if err != nil {
+			return err
+		}
+		err = s.bury(ctx, found, permanent)
+		if !errors.Is(err, errBusy) {
+			return err
+		}
+	}
+	return Unavailable(errBusy)
+}
+
+// bury takes a key away: the record first, because it is what verifies, then what
+// leads to it. It is errBusy where the key was changed since it was read.
+func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
+	keep := "1"
+	if permanent {
+		keep = "0"
+	}
+	at := found.place
+	reply, err := s.run(ctx, buryScript, []string{at.record(), at.grave()}, string(found.prefix), keep)
+	if err != nil {
+		return err
+	}
+	if reply[0] != nil {
+		return errBusy
+	}
+	s.forget(ctx, found.key)
+	return nil
+}

@@ -1,0 +1,115 @@
+package keys
+
+import (
+	"strings"
+
+	"tollgate/ratelimit"
+	"tollgate/refill"
+)
+
+// Bounds of what a key may hold.
+const (
+	MaxPrefix      = 16      // characters
+	MaxName        = 4096    // bytes
+	MaxExternalID  = 512     // bytes
+	MaxMeta        = 1 << 16 // bytes of JSON
+	MaxEnvironment = 256     // characters
+	MaxKeyLimits   = 50
+	MaxKeyRefs     = 1000 // permissions, and roles
+)
+
+// check refuses what no dialect may store. A dialect's own bounds are narrower
+// and were checked before; this is where the rules across fields are.
+func (d *KeyDraft) check() error {
+	switch {
+	case len([]rune(d.Prefix)) > MaxPrefix:
+		return Invalidf("prefix", "at most %d characters", MaxPrefix)
+	case d.SecretBytes != 0 && (d.SecretBytes < MinSecretBytes || d.SecretBytes > MaxSecretBytes):
+		return Invalidf("byteLength", "between %d and %d bytes", MinSecretBytes, MaxSecretBytes)
+	case len([]rune(d.Environment)) > MaxEnvironment:
+		return Invalidf("environment", "at most %d characters", MaxEnvironment)
+	case len(d.Permissions) > MaxKeyRefs:
+		return Invalidf("permissions", "at most %d", MaxKeyRefs)
+	case len(d.Roles) > MaxKeyRefs:
+		return Invalidf("roles", "at most %d", MaxKeyRefs)
+	}
+	return firstError(
+		checkText("name", d.Name, MaxName),
+		checkText("externalId", d.ExternalID, MaxExternalID),
+		checkMeta(d.Meta),
+		checkTime("expires", d.Expires),
+		checkCredits(d.Remaining, d.Refill),
+		checkLimits(d.Limits),
+	)
+}
+
+func firstError(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkText(field, value string, most int) error {
+	if len(value) > most {
+		return Invalidf(field, "at most %d bytes", most)
+	}
+	return nil
+}
+
+func checkMeta(meta []byte) error {
+	if len(meta) > MaxMeta {
+		return Invalidf("meta", "at most %d bytes of JSON", MaxMeta)
+	}
+	return nil
+}
+
+func checkTime(field string, ms int64) error {
+	if ms < 0 || ms > MaxTime {
+		return Invalidf(field, "unix milliseconds, from 0 to %d", int64(MaxTime))
+	}
+	return nil
+}
+
+func checkCredits(remaining *int64, r *refill.Schedule) error {
+	if remaining != nil && (*remaining < 0 || *remaining > MaxCount) {
+		return Invalidf("remaining", "a whole number from 0 to %d", int64(MaxCount))
+	}
+	if r == nil {
+		return nil
+	}
+	if remaining == nil {
+		return Invalidf("refill", "a refill needs remaining: a key without a balance never runs out")
+	}
+	return checkSchedule(r)
+}
+
+func checkSchedule(r *refill.Schedule) error {
+	if err := r.Check(); err != nil {
+		return Invalidf("refill", "%s", err)
+	}
+	return nil
+}
+
+func checkLimits(limits []ratelimit.Limit) error {
+	if len(limits) > MaxKeyLimits {
+		return Invalidf("ratelimits", "at most %d", MaxKeyLimits)
+	}
+	names := map[string]bool{}
+	for _, limit := range limits {
+		switch {
+		case names[limit.Name]:
+			return Invalidf("ratelimits", "two limits have the name %s", limit.Name)
+		case limit.Name == "" || len(limit.Name) > MaxExternalID || strings.ContainsRune(limit.Name, 0):
+			return Invalidf("ratelimits", "a limit's name has 1 to %d bytes", MaxExternalID)
+		case limit.Limit < 1 || limit.Limit > MaxCount:
+			return Invalidf("ratelimit.limit", "a whole number from 1 to %d", int64(MaxCount))
+		case limit.Duration < ratelimit.MinDuration || limit.Duration > ratelimit.MaxDuration:
+			return Invalidf("ratelimit.duration", "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
+		}
+		names[limit.Name] = true
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package keys
+
+import (
+	"context"
+	"strconv"
+
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// KeyDraft describes a key to be made.
+type KeyDraft struct {
+	APIID       string
+	Prefix      string // without the "_"; "" is the API's own
+	SecretBytes int    // random bytes; 0 is the API's own, or 16
+	Header      bool   // put 0x01 and the length before them, as Unkey v1 did
+	Name        string
+	ExternalID  string // of the identity it belongs to, made where there is none
+	Meta        []byte // a JSON object's text
+	Permissions []Ref
+	Roles       []Ref
+	Expires     int64  // unix ms; 0 for never
+	Remaining   *int64 // uses; nil for unlimited
+	Refill      *refill.Schedule
+	Limits      []ratelimit.Limit // without ids
+	Disabled    bool
+	Recoverable bool // keep the plaintext, sealed
+	Environment string
+}
+
+// NewKey is a key that was just made. This is the only time its secret is seen.
+type NewKey struct {
+	ID     string
+	Secret Secret
+}
+
+// newKey is a key about to be stored.
+type newKey struct {
+	key     *Key
+	balance int64
+}
+
+// CreateKey makes a key of an API of the caller's workspace.
+func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, error) {
+	if err := d.check(); err != nil {
+		return NewKey{}, err
+	}
+	var also []Right
+	if d.Recoverable {
+		also = []Right{EncryptKey}
+	}
+	if err := a.check(d.APIID, also...); err != nil {
+		return NewKey{}, err
+	}
+	api, err := s.API(ctx, Access{Caller: a.Caller}, d.APIID)
+	if err != nil {
+		return NewKey{}, err
+	}
+	if d.Recoverable && s.sealer == nil {
+		return NewKey{}, Errorf(KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
+	}
+	secret, start := mint(orElse(d.Prefix, api.Prefix), orElse(d.SecretBytes, orElse(api.SecretBytes, DefaultSecretBytes)), d.Header)
+	made, err := s.draw(ctx, a, d, secret, start)
+	if err != nil {
+		return NewKey{}, err
+	}
+	if err := s.insert(ctx, []*newKey{made}); err != nil {
+		return NewKey{}, err
+	}
+	return NewKey{made.key.ID, secret}, nil
+}
+
+// draw turns a draft into a record.
+func (s *Store) draw(ctx context.Context, a Access, d KeyDraft, secret Secret, start string) (*newKey, error) {
+	k := &Key{
+		ID: NewID(prefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: secret.Digest(), Start: start,
+		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: limitsWithIDs(d.Limits, nil),
+		Disabled: d.Disabled, Environment: d.Environment,
+	}
+	var err error
+	if k.Permissions, err = s.refer(ctx, a, permissions, "permissions", d.Permissions); err != nil {
+		return nil, err
+	}
+	if k.Roles, err = s.refer(ctx, a, roles, "roles", d.Roles); err != nil {
+		return nil, err
+	}
+	if d.ExternalID != "" {
+		if k.IdentityID, err = s.identify(ctx, a, d.ExternalID); err != nil {
+			return nil, err
+		}
+	}
+	if k.CreatedAt, err = s.Now(ctx); err != nil {
+		return nil, err
+	}
+	if k.Refill != nil {
+		k.RefillSince = k.CreatedAt
+	}
+	if d.Recoverable {
+		if k.Sealed, err = s.sealer.seal(k, secret); err != nil {
+			return nil, err
+		}
+	}
+	made := &newKey{key: k}
+	if d.Remaining != nil {
+		k.Limited, made.balance = true, *d.Remaining
+	}
+	return made, nil
+}
+
+// insert stores keys: what leads to them first, so that a crash in between leaves
+// only entries that lead nowhere, and last the records, which make them verify.
+// A digest that is taken is KindConflict.
+func (s *Store) insert(ctx context.Context, made []*newKey) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, m := range made {
+			p.Set(ctx, indexName(m.key.ID), m.key.Digest.place().text, 0)
+			for _, list := range listsOf(m.key) {
+				p.ZAdd(ctx, list, redis.Z{Member: m.key.ID})
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range made {
+		inserted, err := s.put(ctx, nil, m.key, put{balance: &m.balance})
+		if err != nil {
+			return err
+		}
+		if !inserted {
+			s.forget(ctx, m.key)
+			return Errorf(KindConflict, "key", "a key with this hash exists already")
+		}
+	}
+	return nil
+}
+
+// listsOf names the lists a key is in.
+func listsOf(k *Key) []string {
+	switch {
+	case k.Root != nil:
+		return []string{listName(k.WorkspaceID, nounRootKey)}
+	case k.IdentityID != "":
+		return []string{keyListName(k.APIID, ""), keyListName(k.APIID, k.IdentityID)}
+	}
+	return []string{keyListName(k.APIID, "")}
+}
+
+// forget removes what leads to a key that is not there. It is housekeeping: where
+// it fails, readers skip the entries.
+func (s *Store) forget(ctx context.Context, k *Key) {
+	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, list := range listsOf(k) {
+			p.ZRem(ctx, list, k.ID)
+		}
+		p.Del(ctx, indexName(k.ID))
+	})
+}
+
+// put says what a write does to what is left of a key.
+type put struct {
+	balance *int64 // nil keeps it
+	restart bool   // count the refill's boundaries from now
+}
+
+// put writes a record in the place of old, or where nothing is when old is nil.
+// It tells whether old was still there.
+func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, error) {
+	at := k.Digest.place()
+	was, prefix := &Key{}, Prefix("")
+	if old != nil {
+		was, prefix = old.key, old.prefix
+	}
+	balance := ""
+	if p.balance != nil {
+		balance = strconv.FormatInt(*p.balance, 10)
+	}
+	restart := "0"
+	if p.restart || was.Refill == nil {
+		restart = "1"
+	}
+	args := []any{string(prefix), string(encode(k))}
+	args = append(args, scheduleArgs(was.Refill)...)
+	args = append(args, scheduleArgs(k.Refill)...)
+	args = append(args, balance, restart)
+	for _, limit := range k.Limits {
+		args = append(args, keptSlot(was.Limits, limit))
+	}
+	reply, err := s.run(ctx, putScript, []string{at.record(), at.grave()}, args...)
+	if err != nil {
+		return false, err
+	}
+	return reply[0] != nil, nil
+}
+
+// keptSlot gives the number, counted from one, of the old limit whose counts a new
+// one goes on with: the same id and windows as long. Otherwise 0.
+func keptSlot(old []ratelimit.Limit, limit ratelimit.Limit) int {
+	for i, o := range old {
+		if o.ID == limit.ID && o.Duration == limit.Duration {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// scheduleArgs are the amount and the day that scripts take; amount 0 for none.
+func scheduleArgs(r *refill.Schedule) []any {
+	if r == nil {
+		return []any{0, 0}
+	}
+	return []any{r.Amount, r.Day}
+}
+
+// limitsWithIDs gives each limit an id: the one a limit of its name had, or a new one.
+func limitsWithIDs(limits, old []ratelimit.Limit) []ratelimit.Limit {
+	all := make([]ratelimit.Limit, len(limits))
+	for i, limit := range limits {
+		limit.ID = NewID(prefixLimit)
+		for _, o := range old {
+			if o.Name == limit.Name {
+				limit.ID = o.ID
+			}
+		}
+		all[i] = limit
+	}
+	return all
+}
+
+func orElse[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

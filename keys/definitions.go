@@ -1,0 +1,72 @@
+package keys
+
+import "tollgate/ratelimit"
+
+// noun is a kind of definition; with a workspace it names an index.
+type noun string
+
+const (
+	nounAPI        noun = "api"
+	nounPermission noun = "permission"
+	nounRole       noun = "role"
+	nounIdentity   noun = "identity"
+	nounRootKey    noun = "root_key"
+)
+
+// API is a set of keys that are verified together.
+type API struct {
+	ID          string   `cbor:"1,keyasint"`
+	WorkspaceID string   `cbor:"2,keyasint"`
+	Name        string   `cbor:"3,keyasint"`
+	Prefix      string   `cbor:"4,keyasint,omitempty"` // of keys created without one
+	SecretBytes int      `cbor:"5,keyasint,omitempty"` // of keys created without a length
+	AllowedIPs  []string `cbor:"6,keyasint,omitempty"` // empty: every address
+	Protected   bool     `cbor:"7,keyasint,omitempty"` // against deletion
+	CreatedAt   int64    `cbor:"8,keyasint"`           // unix ms
+}
+
+// Permission is a right of an application's own, told by its slug.
+type Permission struct {
+	ID          string `cbor:"1,keyasint"`
+	Name        string `cbor:"2,keyasint"`
+	Slug        string `cbor:"3,keyasint"` // unique in the workspace, without regard to case
+	Description string `cbor:"4,keyasint,omitempty"`
+	CreatedAt   int64  `cbor:"5,keyasint"` // unix ms
+}
+
+// Role is a set of permissions that keys have together.
+type Role struct {
+	ID          string   `cbor:"1,keyasint"`
+	Name        string   `cbor:"2,keyasint"` // unique in the workspace
+	Description string   `cbor:"3,keyasint,omitempty"`
+	Permissions []string `cbor:"4,keyasint,omitempty"` // ids
+	CreatedAt   int64    `cbor:"5,keyasint"`           // unix ms
+}
+
+// Identity is whoever several keys belong to.
+type Identity struct {
+	ID          string            `cbor:"1,keyasint"`
+	ExternalID  string            `cbor:"2,keyasint"` // unique in the workspace
+	Environment string            `cbor:"3,keyasint,omitempty"`
+	Meta        []byte            `cbor:"4,keyasint,omitempty"` // a JSON object's text
+	Limits      []ratelimit.Limit `cbor:"5,keyasint,omitempty"` // shared by its keys
+	CreatedAt   int64             `cbor:"6,keyasint"`           // unix ms
+}
+
+// encodeDefinition puts the version before a definition's CBOR.
+func encodeDefinition(d any) string { return string(layoutVersion) + string(encode(d)) }
+
+// decodeDefinition reads what encodeDefinition wrote; nil for "".
+func decodeDefinition[T any](stored string) (*T, error) {
+	if stored == "" {
+		return nil, nil
+	}
+	if stored[0] != layoutVersion {
+		return nil, errCorrupt
+	}
+	d := new(T)
+	if err := decoding.Unmarshal([]byte(stored[1:]), d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}

@@ -1,0 +1,42 @@
+// Package keys is what a key, an API, an identity, a role, a permission and a
+// root key are, and how they are kept in Redis.
+//
+// # Records
+//
+// A key is one Redis string. A short fixed-layout header holds what changes on
+// every use: the revision, the balance, the next refill and the windows of its
+// stored rate limits. The record behind it holds what the key is, and changes
+// rarely. One read of the header tells a gateway that has the record in memory
+// whether it is still current; one SETRANGE spends. state.lua and header.go are
+// the two readers of that layout.
+//
+// A key's name in Redis is made of the digest of its secret, because the secret
+// is what a verification has in hand. An index leads from the key's id there.
+//
+// Definitions (APIs, identities, roles, permissions, namespaces) belong to a
+// workspace and share its hash tag, so one script changes any of them together.
+// Keys refer to definitions by id. Every change of a definition raises its
+// workspace's revision, which each verification confirms in the same call in
+// which it spends: a role used by 100,000 keys is changed by two writes and
+// obeyed by the next verification.
+//
+// # Revisions
+//
+// A revision is a number of microseconds of Redis's clock, raised by at least
+// one at each change. It is compared for equality alone: a fail-over that loses
+// writes can't bring an old revision back with other content.
+//
+// # Writes
+//
+// A change is read, made in Go, and put back under the condition that nothing
+// else changed it meanwhile. Writes that touch several slots go in an order in
+// which a crash leaves only index entries that point nowhere; readers skip them.
+// No write is ever sent twice: a reply that is lost is KindUnavailable.
+//
+// # Rights
+//
+// Each operation takes an Access: the caller and what the operation needs. The
+// store checks it by itself against the API or workspace it touches, so no
+// caller of this package can forget to. What another workspace owns looks
+// exactly like what does not exist.
+package keys

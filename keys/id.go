@@ -1,0 +1,37 @@
+package keys
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/mr-tron/base58"
+)
+
+// The prefixes of ids, by what they name.
+const (
+	prefixKey        = "key"
+	prefixAPI        = "api"
+	prefixWorkspace  = "ws"
+	prefixPermission = "perm"
+	prefixRole       = "role"
+	prefixIdentity   = "id"
+	prefixLimit      = "rl"
+)
+
+const (
+	idEpoch = 1_700_000_000 // unix seconds; ids count from here
+	idWidth = 17            // the base58 digits of 12 bytes
+)
+
+// NewID makes "<prefix>_" and the base58 of 12 bytes: four of seconds since
+// idEpoch, eight random. Padded to one width with base58's zero digit, ids of a
+// kind sort by their second of creation.
+func NewID(prefix string) string {
+	var raw [12]byte
+	_, _ = rand.Read(raw[4:])
+	binary.BigEndian.PutUint32(raw[:4], uint32(time.Now().Unix()-idEpoch))
+	body := strings.TrimLeft(base58.Encode(raw[:]), "1")
+	return prefix + "_" + strings.Repeat("1", idWidth-len(body)) + body
+}

@@ -1,0 +1,96 @@
+package keys
+
+import (
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// MaxCount bounds every balance, cost and limit: 2^53-1, the largest integer
+// that Redis's Lua and JavaScript both hold exactly.
+const MaxCount = 1<<53 - 1
+
+// MaxTime bounds every moment, in unix ms: the end of the year 9999.
+const MaxTime = 253_402_300_799_999
+
+// Key is what a key is. What it has left is in its State.
+//
+// It is stored as CBOR (RFC 8949) with integer names, so a field can be added
+// and an older store read; a number is never given a second meaning.
+type Key struct {
+	ID          string            `cbor:"1,keyasint"`
+	WorkspaceID string            `cbor:"2,keyasint"`
+	APIID       string            `cbor:"3,keyasint,omitempty"` // empty for root keys
+	Digest      Digest            `cbor:"4,keyasint"`
+	Start       string            `cbor:"5,keyasint,omitempty"` // prefix and the first characters, to recognise it by
+	Name        string            `cbor:"6,keyasint,omitempty"`
+	IdentityID  string            `cbor:"7,keyasint,omitempty"`
+	Meta        []byte            `cbor:"8,keyasint,omitempty"`  // a JSON object's text, never interpreted
+	Permissions []string          `cbor:"9,keyasint,omitempty"`  // ids
+	Roles       []string          `cbor:"10,keyasint,omitempty"` // ids
+	Expires     int64             `cbor:"11,keyasint,omitempty"` // unix ms, the first moment it is no longer valid; 0 for never
+	Limited     bool              `cbor:"12,keyasint,omitempty"` // it has a balance
+	Refill      *refill.Schedule  `cbor:"13,keyasint,omitempty"`
+	RefillSince int64             `cbor:"14,keyasint,omitempty"` // unix ms when Refill was set
+	Limits      []ratelimit.Limit `cbor:"15,keyasint,omitempty"`
+	Disabled    bool              `cbor:"16,keyasint,omitempty"`
+	Environment string            `cbor:"17,keyasint,omitempty"`
+	Sealed      []byte            `cbor:"18,keyasint,omitempty"` // the plaintext under the sealing keyset
+	CreatedAt   int64             `cbor:"19,keyasint"`           // unix ms
+	UpdatedAt   int64             `cbor:"20,keyasint,omitempty"` // unix ms; 0 when never
+	Root        *Root             `cbor:"21,keyasint,omitempty"` // set for root keys alone
+}
+
+// Root is what makes a key a root key: the rights it has in its workspace.
+type Root struct {
+	Grants []string `cbor:"1,keyasint"`
+}
+
+var (
+	encoding, _ = cbor.EncOptions{Sort: cbor.SortCoreDeterministic}.EncMode()
+	// decoding bounds what a damaged store can make a gateway do.
+	decoding, _ = cbor.DecOptions{MaxNestedLevels: 8, MaxArrayElements: 1 << 17, MaxMapPairs: 1 << 12}.DecMode()
+)
+
+// encode gives a record's CBOR. The types of this package always encode.
+func encode(record any) []byte {
+	raw, err := encoding.Marshal(record)
+	if err != nil {
+		panic("keys: " + err.Error())
+	}
+	return raw
+}
+
+// DecodeKey reads a stored key: what it is, what it has left, its prefix.
+func DecodeKey(stored string) (*Key, State, Prefix, error) {
+	prefix, state, record, err := split(stored)
+	if err != nil {
+		return nil, State{}, "", err
+	}
+	var key Key
+	if err := decoding.Unmarshal(record, &key); err != nil {
+		return nil, State{}, "", err
+	}
+	if len(key.Limits) != len(state.Windows) {
+		return nil, State{}, "", errCorrupt
+	}
+	return &key, state, prefix, nil
+}
+
+// settle gives the state as a verification at now would find it.
+func (k *Key) settle(s State, now int64) State {
+	if k.Limited && k.Refill != nil {
+		s.Balance, s.NextRefill = k.Refill.Settle(s.Balance, s.NextRefill, now)
+	}
+	return s
+}
+
+// LastRefill is the unix ms at which the balance was last set to the refill's
+// amount or more by a boundary, or when the refill was set; 0 without a refill.
+func (k *Key) LastRefill(now int64) int64 {
+	if k.Refill == nil {
+		return 0
+	}
+	return max(k.RefillSince, k.Refill.Last(now))
+}

@@ -1,0 +1,141 @@
+package keys
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// stored is a key as it was read.
+type stored struct {
+	key    *Key
+	state  State
+	prefix Prefix
+	place  place
+	now    int64 // the store's clock then, unix ms
+}
+
+// Now reads the store's clock, in unix ms: the one clock of every decision.
+func (s *Store) Now(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	t, err := s.redis.Time(ctx).Result()
+	if err != nil {
+		return 0, Unavailable(err)
+	}
+	return t.UnixMilli(), nil
+}
+
+func keyNotFound(id string) error { return Errorf(KindNotFound, "key", "key %s not found", id) }
+
+// load reads a key by its id; KindNotFound without one.
+func (s *Store) load(ctx context.Context, id string) (*stored, error) {
+	at, err := s.locate(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.loadAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil || found.key.ID != id {
+		return nil, keyNotFound(id)
+	}
+	return found, nil
+}
+
+// loadAt reads the key at a place; nil where none is.
+func (s *Store) loadAt(ctx context.Context, at place) (*stored, error) {
+	reply, err := s.run(ctx, readScript, []string{at.record()}, 0)
+	if err != nil {
+		return nil, err
+	}
+	if text(reply[1]) == "" {
+		return nil, nil
+	}
+	key, state, prefix, err := DecodeKey(text(reply[1]))
+	if err != nil {
+		return nil, err
+	}
+	return &stored{key, state, prefix, at, number(reply[0])}, nil
+}
+
+// locate follows the index from an id to a place.
+func (s *Store) locate(ctx context.Context, id string) (place, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	at, err := s.redis.Get(ctx, indexName(id)).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return place{}, keyNotFound(id)
+	case err != nil:
+		return place{}, Unavailable(err)
+	case len(at) < 3:
+		return place{}, errCorrupt
+	}
+	return place{at}, nil
+}
+
+// owned reads a key of the caller's workspace, with what it refers to, and
+// checks the caller's rights over its API. Root keys and keys of an API that was
+// deleted are not found.
+func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
+	found, err := s.load(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if found.key.WorkspaceID != a.WorkspaceID || found.key.Root != nil {
+		return nil, nil, keyNotFound(id)
+	}
+	if err := a.check(found.key.APIID, also...); err != nil {
+		return nil, nil, err
+	}
+	resolved, err := s.current(ctx, found.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if resolved.API == nil {
+		return nil, nil, keyNotFound(id)
+	}
+	return found, resolved, nil
+}
+
+// current resolves a key's references as they are now, not as they were last seen.
+func (s *Store) current(ctx context.Context, k *Key) (*Resolved, error) {
+	needs := []need{{bucket: sharedBucket}}
+	if k.IdentityID != "" {
+		needs = append(needs, need{bucket: identityBucket(k.IdentityID)})
+	}
+	if err := s.fetch(ctx, k.WorkspaceID, needs, ""); err != nil {
+		return nil, err
+	}
+	return s.Resolve(ctx, k)
+}
+
+// Details is a key as it stands: what it is, what it has left, what it refers to.
+type Details struct {
+	Key      *Key
+	State    State // with a refill that is due taken into account
+	Resolved *Resolved
+	Now      int64  // the store's clock, unix ms
+	Secret   Secret // the plaintext, where it was asked for and kept
+}
+
+// Key gives a key of the caller's workspace. With decrypt, which needs DecryptKey,
+// it unseals the plaintext of a recoverable key.
+func (s *Store) Key(ctx context.Context, a Access, id string, decrypt bool) (*Details, error) {
+	var also []Right
+	if decrypt {
+		also = []Right{DecryptKey}
+	}
+	found, resolved, err := s.owned(ctx, a, id, also...)
+	if err != nil {
+		return nil, err
+	}
+	d := &Details{Key: found.key, State: found.key.settle(found.state, found.now), Resolved: resolved, Now: found.now}
+	if decrypt && len(found.key.Sealed) > 0 {
+		d.Secret, err = s.sealer.open(found.key)
+	}
+	return d, err
+}

@@ -1,0 +1,106 @@
+package keys
+
+import (
+	"hash/fnv"
+	"strconv"
+)
+
+// Every name of a Redis key is spelt here.
+//
+//	name                        type    owner              life
+//	tg:k:{SH}TAG                string  a key              until the key is deleted
+//	tg:t:{SH}TAG                string  a soft-deleted key forever: its digest stays taken
+//	tg:i:KEYID                  string  a key              as the key; holds SH and TAG
+//	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows
+//	tg:l:API                    zset    an API             ids of its keys; until the API is swept
+//	tg:l:API:IDENTITY           zset    an API             ids of one identity's keys in it
+//	tg:w                        hash    the store          workspace name to id
+//	tg:v:{WS}BUCKET             string  a workspace        its revisions, forever
+//	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
+//	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
+//	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
+//	tg:l:{WS}KIND               zset    a workspace        ids, per kind
+//
+// SH, the shard, is two hex digits: the first byte of a key's digest, or of the
+// hash of another owner's id. It is the hash tag, so a Cluster sees 256 places
+// rather than one per key. That is what lets a workspace's revision be copied
+// into each of them and a verification stay one call in one slot.
+
+// place is a shard and a tag.
+type place struct{ text string }
+
+func (p place) shard() string  { return p.text[:2] }
+func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
+
+// Counter names the window counter of a limit that is not stored on the key it
+// is checked for: shared by an identity's keys, named in a request, or of a
+// namespace. The owner decides the slot when shard is empty.
+func Counter(shard, owner, name string, duration int64) string {
+	if shard == "" {
+		shard = ShardOf(owner)
+	}
+	return "tg:c:{" + shard + "}" + owner + ":" + strconv.FormatInt(duration, 10) + ":" + name
+}
+
+// ShardOf gives the shard of an owner of counters that is not a key.
+func ShardOf(owner string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(owner))
+	return shardName(byte(h.Sum32()))
+}
+
+func shardName(b byte) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[b>>4], digits[b&15]})
+}
+
+// shards is how many there are.
+const shards = 256
+
+const workspacesName = "tg:w"
+
+func indexName(keyID string) string { return "tg:i:" + keyID }
+
+func keyListName(apiID, identityID string) string {
+	if identityID == "" {
+		return "tg:l:" + apiID
+	}
+	return "tg:l:" + apiID + ":" + identityID
+}
+
+func revisionName(ws string, b bucket) string { return "tg:v:{" + ws + "}" + string(b) }
+
+func revisionCopyName(shard, ws string, b bucket) string {
+	return "tg:v:{" + shard + "}" + ws + ":" + string(b)
+}
+
+func definitionName(ws string, k noun, id string) string {
+	return "tg:d:{" + ws + "}" + string(k) + ":" + id
+}
+
+func uniqueName(ws string, k noun) string { return "tg:x:{" + ws + "}" + string(k) }
+
+func listName(ws string, k noun) string { return "tg:l:{" + ws + "}" + string(k) }
+
+// bucket is a part of a workspace's definitions with a revision of its own.
+// Identities change as often as an application's users do, so they have buckets
+// of their own: a change of one makes few others be read again.
+type bucket string
+
+const sharedBucket bucket = "d"
+
+func identityBucket(identityID string) bucket {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(identityID))
+	return bucket("i" + strconv.Itoa(int(h.Sum32()>>8%16)))
+}
+
+// Shards lists every shard.
+func Shards() []string {
+	all := make([]string, shards)
+	for i := range all {
+		all[i] = shardName(byte(i))
+	}
+	return all
+}

@@ -1,0 +1,17 @@
+-- Reads definitions of one workspace as they stand at one moment.
+-- KEYS: revisions, then definitions. ARGV: how many revisions, and for each the
+-- least it must be: one that is behind is raised, so that a change that was
+-- announced and never made stops being waited for.
+-- Returns the time, the revisions, the definitions (false where absent).
+local n = tonumber(ARGV[1])
+local out = {(clock())}
+for i = 1, n do
+  local p = redis.call('GET', KEYS[i]) or ''
+  if p < ARGV[i + 1] then
+    p = ARGV[i + 1]
+    redis.call('SET', KEYS[i], p)
+  end
+  out[i + 1] = p
+end
+for i = n + 1, #KEYS do out[i + 1] = redis.call('GET', KEYS[i]) end
+return out

@@ -1,0 +1,133 @@
+package keys
+
+import (
+	"context"
+	"crypto/sha1"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed state.lua
+var stateLua string
+
+//go:embed put.lua
+var putLua string
+
+//go:embed credits.lua
+var creditsLua string
+
+//go:embed bury.lua
+var buryLua string
+
+//go:embed define.lua
+var defineLua string
+
+//go:embed read.lua
+var readLua string
+
+//go:embed copy.lua
+var copyLua string
+
+var (
+	putScript     = NewScript(refill.Lua, putLua)
+	creditsScript = NewScript(refill.Lua, creditsLua)
+	buryScript    = NewScript(buryLua)
+	defineScript  = NewScript(defineLua)
+	readScript    = NewScript(readLua)
+	copyScript    = NewScript(copyLua)
+)
+
+// Script is a Lua script that runs on the store's layout.
+type Script struct{ text, sha string }
+
+// NewScript joins state.lua, which reads and writes the header of a stored key
+// and tells the time, and the fragments.
+func NewScript(fragments ...string) *Script {
+	text := stateLua + strings.Join(fragments, "\n")
+	sum := sha1.Sum([]byte(text))
+	return &Script{text, hex.EncodeToString(sum[:])}
+}
+
+// once is a command that is sent at most once: go-redis repeats every other one
+// when a reply is late or lost, and a script that spends must not be repeated.
+type once struct{ *redis.Cmd }
+
+// NoRetry implements redis.Cmder.
+func (once) NoRetry() bool { return true }
+
+// Run runs the script once at most. names are the declared keys; all of one slot
+// on a Cluster. A script that the server does not have yet did not run: it is
+// sent again with its text. Every failure of the store is KindUnavailable.
+func (s *Script) Run(ctx context.Context, client redis.UniversalClient, names []string, args ...any) (any, error) {
+	reply, err := s.send(ctx, client, "evalsha", s.sha, names, args)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = s.send(ctx, client, "eval", s.text, names, args)
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, Unavailable(err)
+	}
+	return reply, nil
+}
+
+func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, body string, names []string, args []any) (any, error) {
+	all := make([]any, 0, 3+len(names)+len(args))
+	all = append(all, verb, body, len(names))
+	for _, name := range names {
+		all = append(all, name)
+	}
+	all = append(all, args...)
+	cmd := once{redis.NewCmd(ctx, all...)}
+	if len(names) > 0 {
+		cmd.SetFirstKeyPos(3)
+	}
+	_ = client.Process(ctx, cmd) // the command holds its error
+	return cmd.Result()
+}
+
+// run is Run within the store's time limit.
+func (s *Store) run(ctx context.Context, script *Script, names []string, args ...any) ([]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	reply, err := script.Run(ctx, s.redis, names, args...)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) == 0 {
+		return nil, Unavailable(errors.New("a script's reply is not a list"))
+	}
+	return list, nil
+}
+
+// pipelined sends plain commands together, within the store's time limit. A
+// missing value is not a failure.
+func (s *Store) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	_, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		fill(p)
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return Unavailable(err)
+	}
+	return nil
+}
+
+// text gives a reply's string, "" where it is nil.
+func text(reply any) string {
+	s, _ := reply.(string)
+	return s
+}
+
+// number gives a reply's integer, 0 where it is something else.
+func number(reply any) int64 {
+	n, _ := reply.(int64)
+	return n
+}

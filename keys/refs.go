@@ -1,0 +1,232 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Missing says what becomes of a name that nothing has yet.
+type Missing uint8
+
+// What becomes of a name that nothing has yet.
+const (
+	Refuse       Missing = iota // KindNotFound
+	Demand                      // KindPrecondition
+	Create                      // it is made; the caller needs the right to
+	CreateFreely                // it is made
+)
+
+// Ref names a permission, by id or slug, or a role, by id or name.
+type Ref struct {
+	ID      string
+	Name    string
+	Missing Missing // for a Name that nothing has
+}
+
+// Named makes references by name that share what becomes of a missing one.
+func Named(names []string, missing Missing) []Ref {
+	refs := make([]Ref, len(names))
+	for i, name := range names {
+		refs[i] = Ref{Name: name, Missing: missing}
+	}
+	return refs
+}
+
+// Bounds of names, in bytes.
+const (
+	MaxSlug     = 512
+	MaxRoleName = 512
+)
+
+// slugPattern is what a permission may be called: Unkey's alphabet, and what its
+// first generation let through on createKey besides.
+var slugPattern = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
+
+// folded is the form of a slug that is unique: slugs differ by more than case.
+func folded(slug string) string { return strings.ToLower(slug) }
+
+// family is what permissions and roles have in common for references.
+type family struct {
+	noun   noun
+	prefix string                               // of ids
+	right  Right                                // to create one
+	unique func(name string) string             // the form that is unique
+	check  func(field, name string) error       // of a new name
+	make   func(id, name string, now int64) any // a new one
+}
+
+var permissions = family{
+	noun: nounPermission, prefix: prefixPermission, right: CreatePermission, unique: folded, check: checkSlug,
+	make: func(id, slug string, now int64) any {
+		return &Permission{ID: id, Name: slug, Slug: slug, CreatedAt: now}
+	},
+}
+
+var roles = family{
+	noun: nounRole, prefix: prefixRole, right: CreateRole, unique: func(name string) string { return name }, check: checkRoleName,
+	make: func(id, name string, now int64) any {
+		return &Role{ID: id, Name: name, CreatedAt: now}
+	},
+}
+
+func checkSlug(field, slug string) error {
+	if len(slug) > MaxSlug || !slugPattern.MatchString(slug) || !utf8.ValidString(slug) {
+		return Invalidf(field, "a permission has 1 to %d characters, without white space", MaxSlug)
+	}
+	return nil
+}
+
+func checkRoleName(field, name string) error {
+	if name == "" || len(name) > MaxRoleName {
+		return Invalidf(field, "a role's name has 1 to %d characters", MaxRoleName)
+	}
+	return nil
+}
+
+// refer turns references into ids, each once, and makes what is missing where the
+// reference says so and the caller may.
+func (s *Store) refer(ctx context.Context, a Access, f family, field string, refs []Ref) ([]string, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	for range tries {
+		ids, missing, err := s.lookUp(ctx, a.WorkspaceID, f, refs)
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) == 0 {
+			slices.Sort(ids)
+			return slices.Compact(ids), nil
+		}
+		if err := s.mayMake(a, f, field, missing); err != nil {
+			return nil, err
+		}
+		if err := s.makeNamed(ctx, a.WorkspaceID, f, missing); err != nil {
+			return nil, err
+		}
+	}
+	return nil, Unavailable(errBusy)
+}
+
+// lookUp gives the ids of the references that are there, and the others.
+func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (ids []string, missing []Ref, err error) {
+	var byID []*redis.IntCmd
+	var byName *redis.SliceCmd
+	var names []string
+	for _, r := range refs {
+		if r.ID == "" {
+			names = append(names, f.unique(r.Name))
+		}
+	}
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, r := range refs {
+			if r.ID != "" {
+				byID = append(byID, p.Exists(ctx, definitionName(ws, f.noun, r.ID)))
+			}
+		}
+		if len(names) > 0 {
+			byName = p.HMGet(ctx, uniqueName(ws, f.noun), names...)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	at, named := 0, 0
+	for _, r := range refs {
+		if r.ID != "" {
+			if byID[at].Val() == 0 {
+				return nil, nil, Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, r.ID)
+			}
+			ids, at = append(ids, r.ID), at+1
+			continue
+		}
+		if id := text(byName.Val()[named]); id != "" {
+			ids = append(ids, id)
+		} else {
+			missing = append(missing, r)
+		}
+		named++
+	}
+	return ids, missing, nil
+}
+
+// mayMake refuses where a missing name must be there, is no name, or may not be
+// made by the caller.
+func (s *Store) mayMake(a Access, f family, field string, missing []Ref) error {
+	for _, r := range missing {
+		switch r.Missing {
+		case Refuse:
+			return Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, r.Name)
+		case Demand:
+			return Errorf(KindPrecondition, string(f.noun), "%s %s not found", f.noun, r.Name)
+		case Create:
+			if err := (Access{Caller: a.Caller}).check("", f.right); err != nil {
+				return err
+			}
+		}
+		if err := f.check(field, r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeNamed makes permissions or roles by name. Where somebody else was quicker
+// it makes none: the caller looks again.
+func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Ref) error {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return err
+	}
+	c := newChange(ws)
+	done := map[string]bool{}
+	for _, r := range missing {
+		name := f.unique(r.Name)
+		if done[name] {
+			continue
+		}
+		done[name] = true
+		id := NewID(f.prefix)
+		c.claim(f.noun, name, id)
+		c.list(f.noun, id)
+		c.put(f.noun, id, encodeDefinition(f.make(id, r.Name, now)))
+	}
+	_, _, err = s.apply(ctx, c)
+	return err
+}
+
+// identify gives the id of the identity with an external id, and makes it where
+// there is none.
+func (s *Store) identify(ctx context.Context, a Access, externalID string) (string, error) {
+	for range tries {
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		id, err := s.redis.HGet(ctx, uniqueName(a.WorkspaceID, nounIdentity), externalID).Result()
+		cancel()
+		if err == nil {
+			return id, nil
+		}
+		if !errors.Is(err, redis.Nil) {
+			return "", Unavailable(err)
+		}
+		now, err := s.Now(ctx)
+		if err != nil {
+			return "", err
+		}
+		made := &Identity{ID: NewID(prefixIdentity), ExternalID: externalID, Environment: "default", CreatedAt: now}
+		c := newChange(a.WorkspaceID)
+		c.claim(nounIdentity, externalID, made.ID)
+		c.list(nounIdentity, made.ID)
+		c.put(nounIdentity, made.ID, encodeDefinition(made))
+		failed, _, err := s.apply(ctx, c)
+		if err != nil || failed == 0 {
+			return made.ID, err
+		}
+	}
+	return "", Unavailable(errBusy)
+}

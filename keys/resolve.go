@@ -1,0 +1,244 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"tollgate/ratelimit"
+)
+
+// Revision is a part of a workspace's definitions and where it stood.
+type Revision struct {
+	bucket bucket
+	Prefix Prefix
+}
+
+// Resolved is what the ids in a key's record stood for, at some revisions of the
+// definitions. The slices and what they point to are shared: do not change them.
+type Resolved struct {
+	API         *API       // nil when it was deleted
+	Identity    *Identity  // nil without one, or when it was deleted
+	Permissions []string   // slugs, direct and through roles, sorted, each once
+	Direct      []string   // slugs of the direct permissions alone, sorted
+	Roles       []*Role    // sorted by name
+	Revisions   []Revision // what must still stand for all this to be current
+}
+
+// RoleNames gives the names of the roles, sorted.
+func (r *Resolved) RoleNames() []string {
+	names := make([]string, len(r.Roles))
+	for i, role := range r.Roles {
+		names[i] = role.Name
+	}
+	return names
+}
+
+// IdentityLimits gives the limits shared by the identity's keys.
+func (r *Resolved) IdentityLimits() []ratelimit.Limit {
+	if r.Identity == nil {
+		return nil
+	}
+	return r.Identity.Limits
+}
+
+// cached is a definition, nil for one that did not exist, at a revision.
+type cached struct {
+	prefix Prefix
+	value  any
+}
+
+// tries bounds how often a change that others are making at the same time is
+// taken up again before the caller is told that the store is busy.
+const tries = 16
+
+var errBusy = errors.New("the definitions kept changing while they were read")
+
+// Resolve looks up what a key's record refers to, at the newest revisions that
+// this gateway has seen. Whoever decides by it confirms Revisions in Redis, and
+// calls Refresh where one has changed.
+func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
+	for range tries {
+		g := s.gather(k)
+		if len(g.missing) == 0 {
+			return g.resolved(), nil
+		}
+		if err := s.fetch(ctx, k.WorkspaceID, g.missing, ""); err != nil {
+			return nil, err
+		}
+	}
+	return nil, Unavailable(errBusy)
+}
+
+// Guard names the Redis key that holds a revision for a key's verification: the
+// workspace's own, or on a Cluster the copy in the key's slot.
+func (s *Store) Guard(k *Key, r Revision) string {
+	if s.cluster {
+		return revisionCopyName(k.Digest.place().shard(), k.WorkspaceID, r.bucket)
+	}
+	return revisionName(k.WorkspaceID, r.bucket)
+}
+
+// Refresh takes note that a guard no longer holds what r says but seen.
+func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) error {
+	name := revisionName(k.WorkspaceID, r.bucket)
+	if !s.cluster {
+		s.revisions.Store(name, seen)
+		return nil
+	}
+	if err := s.fetch(ctx, k.WorkspaceID, []need{{bucket: r.bucket}}, seen); err != nil {
+		return err
+	}
+	if now := s.revision(k.WorkspaceID, r.bucket); now != seen {
+		_, err := s.run(ctx, copyScript, []string{s.Guard(k, r)}, string(now))
+		return err
+	}
+	return nil
+}
+
+// revision is the newest one seen; unseen when none was.
+func (s *Store) revision(ws string, b bucket) Prefix {
+	p, ok := s.revisions.Load(revisionName(ws, b))
+	if !ok {
+		return unseen
+	}
+	return p.(Prefix)
+}
+
+// unseen is no revision's Prefix.
+const unseen Prefix = "?"
+
+// need is a definition that is to be read, with the revision that covers it and
+// the way to decode it.
+type need struct {
+	bucket bucket
+	noun   noun
+	id     string // "" reads the revision alone
+	decode func(string) (any, error)
+}
+
+// fetch reads definitions at one moment and remembers them, with the revisions.
+func (s *Store) fetch(ctx context.Context, ws string, needs []need, atLeast Prefix) error {
+	var buckets []bucket
+	var names []string
+	args := []any{0}
+	for _, n := range needs {
+		if !slices.Contains(buckets, n.bucket) {
+			buckets = append(buckets, n.bucket)
+			names = append(names, revisionName(ws, n.bucket))
+			args = append(args, string(atLeast))
+		}
+	}
+	args[0] = len(buckets)
+	for _, n := range needs {
+		if n.id != "" {
+			names = append(names, definitionName(ws, n.noun, n.id))
+		}
+	}
+	reply, err := s.run(ctx, readScript, names, args...)
+	if err != nil {
+		return err
+	}
+	if len(reply) != 1+len(names) {
+		return Unavailable(errCorrupt)
+	}
+	return s.remember(ws, buckets, needs, reply[1:])
+}
+
+func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any) error {
+	at := map[bucket]Prefix{}
+	for i, b := range buckets {
+		at[b] = Prefix(text(reply[i]))
+		s.revisions.Store(revisionName(ws, b), at[b])
+	}
+	values := reply[len(buckets):]
+	for _, n := range needs {
+		if n.id == "" {
+			continue
+		}
+		value, err := n.decode(text(values[0]))
+		if err != nil {
+			return err
+		}
+		s.definitions.Set(definitionName(ws, n.noun, n.id), cached{at[n.bucket], value})
+		values = values[1:]
+	}
+	return nil
+}
+
+// gathering collects from the cache what a key refers to.
+type gathering struct {
+	store     *Store
+	ws        string
+	revisions []Revision
+	missing   []need
+	api       *API
+	identity  *Identity
+	direct    []*Permission
+	viaRoles  []*Permission
+	roles     []*Role
+}
+
+func (s *Store) gather(k *Key) *gathering {
+	shared := Revision{sharedBucket, s.revision(k.WorkspaceID, sharedBucket)}
+	g := &gathering{store: s, ws: k.WorkspaceID, revisions: []Revision{shared}}
+	if k.APIID != "" {
+		g.api = look[API](g, shared, nounAPI, k.APIID)
+	}
+	if k.IdentityID != "" {
+		b := identityBucket(k.IdentityID)
+		own := Revision{b, s.revision(g.ws, b)}
+		g.revisions = append(g.revisions, own)
+		g.identity = look[Identity](g, own, nounIdentity, k.IdentityID)
+	}
+	g.direct = g.permissions(k.Permissions)
+	for _, id := range k.Roles {
+		if role := look[Role](g, shared, nounRole, id); role != nil {
+			g.roles = append(g.roles, role)
+			g.viaRoles = append(g.viaRoles, g.permissions(role.Permissions)...)
+		}
+	}
+	if shared.Prefix == unseen && len(g.missing) == 0 {
+		g.missing = append(g.missing, need{bucket: sharedBucket})
+	}
+	return g
+}
+
+func (g *gathering) permissions(ids []string) []*Permission {
+	var found []*Permission
+	for _, id := range ids {
+		if p := look[Permission](g, g.revisions[0], nounPermission, id); p != nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// look finds a definition in the cache at a revision, or notes that it has to be
+// read. It gives nil for that and for one that does not exist.
+func look[T any](g *gathering, at Revision, k noun, id string) *T {
+	if c, ok := g.store.definitions.GetIfPresent(definitionName(g.ws, k, id)); ok && c.prefix == at.Prefix {
+		value, _ := c.value.(*T)
+		return value
+	}
+	g.missing = append(g.missing, need{at.bucket, k, id, func(stored string) (any, error) { return decodeDefinition[T](stored) }})
+	return nil
+}
+
+func (g *gathering) resolved() *Resolved {
+	r := &Resolved{API: g.api, Identity: g.identity, Roles: g.roles, Revisions: g.revisions}
+	r.Direct = slugs(g.direct)
+	r.Permissions = slugs(append(g.direct[:len(g.direct):len(g.direct)], g.viaRoles...))
+	slices.SortFunc(r.Roles, func(a, b *Role) int { return strings.Compare(a.Name, b.Name) })
+	return r
+}
+
+func slugs(permissions []*Permission) []string {
+	all := make([]string, len(permissions))
+	for i, p := range permissions {
+		all[i] = p.Slug
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,96 @@
+package keys
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+
+	"github.com/mr-tron/base58"
+)
+
+// redacted is what a Secret prints as, everywhere.
+const redacted = "[secret]"
+
+// Secret is the plaintext of a key. Every way of printing, logging or encoding
+// it gives "[secret]"; Reveal is the one way to the text.
+type Secret struct{ text string }
+
+// NewSecret wraps a plaintext.
+func NewSecret(text string) Secret { return Secret{text} }
+
+// Reveal gives the plaintext, to hash it, seal it or hand it to its new owner.
+func (s Secret) Reveal() string { return s.text }
+
+// Digest is the SHA-256 of the whole plaintext.
+func (s Secret) Digest() Digest { return sha256.Sum256([]byte(s.text)) }
+
+// String implements fmt.Stringer without telling.
+func (Secret) String() string { return redacted }
+
+// GoString implements fmt.GoStringer without telling.
+func (Secret) GoString() string { return redacted }
+
+// Format implements fmt.Formatter without telling, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText implements encoding.TextMarshaler, and with it JSON, without telling.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements slog.LogValuer without telling.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Digest is the SHA-256 of a secret: all that is stored of it. A single
+// unsalted hash is right for a secret of 128 random bits or more.
+type Digest [sha256.Size]byte
+
+// ParseDigest reads the standard base64 form, padded, of 32 bytes.
+func ParseDigest(text string) (Digest, error) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) != sha256.Size {
+		return Digest{}, fmt.Errorf("a SHA-256 digest is 32 bytes in padded standard base64")
+	}
+	return Digest(raw), nil
+}
+
+// String gives the standard base64 form, padded.
+func (d Digest) String() string { return base64.StdEncoding.EncodeToString(d[:]) }
+
+// Equal compares in constant time.
+func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
+
+// place says where a digest's key is kept: the shard is its first byte, the tag
+// the next 16, 128 bits that no two secrets share. The record holds the whole
+// digest and the verifier compares it.
+func (d Digest) place() place {
+	return place{hex.EncodeToString(d[:1]) + base64.RawURLEncoding.EncodeToString(d[1:17])}
+}
+
+// Bounds of a minted key's random part, in bytes. 16 bytes are 128 bits.
+const (
+	MinSecretBytes     = 16
+	MaxSecretBytes     = 255
+	DefaultSecretBytes = 16
+)
+
+// startLength is how many characters of a key's random part are kept to show.
+const startLength = 4
+
+// mint makes a secret: prefix, "_" and the base58 of size random bytes. With
+// header, two bytes go before them, 0x01 and size: the form of Unkey's first
+// generation. It also gives the start that is kept to recognise the key by.
+func mint(prefix string, size int, header bool) (Secret, string) {
+	raw := make([]byte, size, size+2)
+	_, _ = rand.Read(raw) // never fails: see crypto/rand
+	if header {
+		raw = append([]byte{1, byte(size)}, raw...)
+	}
+	body := base58.Encode(raw)
+	if prefix != "" {
+		prefix += "_"
+	}
+	return Secret{prefix + body}, prefix + body[:startLength]
+}

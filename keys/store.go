@@ -1,0 +1,55 @@
+package keys
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// Options of a Store. The zero value works.
+type Options struct {
+	Sealer      *Sealer       // seals plaintexts of recoverable keys; nil refuses them
+	Timeout     time.Duration // of one exchange with Redis; 0 is 250 ms
+	Definitions int           // how many definitions are kept decoded; 0 is 100,000
+}
+
+// Store keeps keys and definitions in Redis. It is safe for concurrent use.
+type Store struct {
+	redis       redis.UniversalClient
+	cluster     bool
+	timeout     time.Duration
+	sealer      *Sealer
+	definitions *otter.Cache[string, cached]
+	revisions   sync.Map // revisionName → Prefix: the newest that was seen
+}
+
+// Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
+func Open(client redis.UniversalClient, o Options) *Store {
+	if o.Timeout == 0 {
+		o.Timeout = 250 * time.Millisecond
+	}
+	if o.Definitions == 0 {
+		o.Definitions = 100_000
+	}
+	_, cluster := client.(*redis.ClusterClient)
+	return &Store{
+		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer,
+		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
+	}
+}
+
+// Redis is the client that the store was opened with, for those who run scripts
+// on the same layout.
+func (s *Store) Redis() redis.UniversalClient { return s.redis }
+
+// Cluster tells whether the store is a Redis Cluster, where one script sees one slot.
+func (s *Store) Cluster() bool { return s.cluster }
+
+// Ping tells whether Redis answers and runs scripts.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.run(ctx, readScript, []string{workspacesName + ":ping"}, 0)
+	return err
+}

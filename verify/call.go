@@ -1,0 +1,257 @@
+package verify
+
+import (
+	"errors"
+	"strings"
+
+	"tollgate/keys"
+)
+
+// What a call asks of verify.lua.
+const (
+	verdictNone   = 0 // decide
+	verdictBefore = 1 // confirm a refusal that comes before expiry
+	verdictAfter  = 2 // confirm a refusal that comes after expiry
+	verdictReturn = 3 // give back what was taken from the limits
+)
+
+// The first byte of an entry's reply; verify.lua says what follows it.
+const (
+	replyAbsent  = 'A'
+	replyRecord  = 'R'
+	replySame    = 'S'
+	replyGuard   = 'G'
+	replyValid   = 'V'
+	replyLimited = 'L'
+	replyUsed    = 'U'
+	replyExpired = 'E'
+	replyConfirm = 'C'
+)
+
+// unknown is the prefix of a record that the gateway does not have: it matches
+// none, so the record comes back.
+const unknown keys.Prefix = "\xff\xff\xff\xff\xff\xff\xff\xff"
+
+// nothing is the prefix that stands for a guard that does not exist.
+const nothing keys.Prefix = "\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// guard is a revision that must still stand.
+type guard struct {
+	name   string
+	prefix keys.Prefix
+}
+
+// window is one limit of a call: in a slot of the record, counted from one, or in
+// a counter of its own.
+type window struct {
+	slot     int
+	counter  string
+	limit    int64 // for verdictReturn: the window that it was taken from
+	duration int64
+	cost     int64
+}
+
+// call is one entry of a batch: a verification on its way, and its reply.
+type call struct {
+	shard   string // on a Cluster, what decides its slot
+	record  string // the name; "" for limits alone
+	prefix  keys.Prefix
+	slots   int
+	guards  []guard
+	verdict byte
+	expires int64
+	limited bool
+	cost    int64
+	amount  int64 // of the refill; 0 for none
+	day     int
+	windows []window
+
+	queued int64 // monotonic ns when it was put in line
+	done   chan struct{}
+	reply  reply
+	err    error
+}
+
+// reply is what verify.lua answered to a call.
+type reply struct {
+	status  byte
+	now     int64
+	stored  string      // replyRecord
+	guard   int         // replyGuard: which, counted from zero
+	prefix  keys.Prefix // replyGuard: what it holds
+	balance int64
+	rooms   []room
+}
+
+// room is what is left of a limit.
+type room struct {
+	left   int64
+	denied bool
+}
+
+// batch collects the calls that travel together, in buffers that are used again.
+type batch struct {
+	calls []*call
+	names []string
+	index map[string]int
+	blob  []byte
+}
+
+func (b *batch) reset() {
+	clear(b.calls)
+	clear(b.index)
+	b.calls, b.names, b.blob = b.calls[:0], b.names[:0], b.blob[:0]
+}
+
+// number gives a name's place in KEYS, counted from one.
+func (b *batch) number(name string) int {
+	n, ok := b.index[name]
+	if !ok {
+		b.names = append(b.names, name)
+		n = len(b.names)
+		b.index[name] = n
+	}
+	return n
+}
+
+func (b *batch) appendNumber(name string) {
+	n := 0
+	if name != "" {
+		n = b.number(name)
+	}
+	b.blob = append(b.blob, byte(n>>8), byte(n))
+}
+
+// add writes a call behind the others:
+//
+//	2 the record's number, 8 its prefix, 1 verdict, 1 guards, 1 slots, 1 limits,
+//	7 expires, 1 limited, 7 cost, 7 refill amount, 1 refill day,
+//	for each guard 2 number, 8 prefix,
+//	for each limit 2 number, 1 slot, 7 limit, 7 duration, 7 cost
+func (b *batch) add(c *call) {
+	b.calls = append(b.calls, c)
+	b.appendNumber(c.record)
+	b.blob = append(b.blob, padded(c.prefix)...)
+	b.blob = append(b.blob, c.verdict, byte(len(c.guards)), byte(c.slots), byte(len(c.windows)))
+	b.blob = keys.AppendU56(b.blob, c.expires)
+	limited := byte(0)
+	if c.limited {
+		limited = 1
+	}
+	b.blob = append(b.blob, limited)
+	b.blob = keys.AppendU56(b.blob, c.cost)
+	b.blob = keys.AppendU56(b.blob, c.amount)
+	b.blob = append(b.blob, byte(c.day))
+	for _, g := range c.guards {
+		b.appendNumber(g.name)
+		b.blob = append(b.blob, padded(g.prefix)...)
+	}
+	for _, w := range c.windows {
+		b.appendNumber(w.counter)
+		b.blob = append(b.blob, byte(w.slot))
+		b.blob = keys.AppendU56(b.blob, w.limit)
+		b.blob = keys.AppendU56(b.blob, w.duration)
+		b.blob = keys.AppendU56(b.blob, w.cost)
+	}
+}
+
+// padded is a prefix as the script compares it.
+func padded(p keys.Prefix) keys.Prefix {
+	if p == "" {
+		return nothing
+	}
+	return p
+}
+
+var errReply = errors.New("verify.lua answered something that can't be read")
+
+// scatter reads the text that answers a batch and gives each call its reply. It
+// tells whether all of it could be read; calls that it did not reach stay as
+// they are.
+func (b *batch) scatter(text string) bool {
+	r := reader{text: text}
+	now := r.number()
+	for _, c := range b.calls {
+		if !r.ok() {
+			return false
+		}
+		c.reply = r.reply(c)
+		c.reply.now = now
+		if r.ok() {
+			c.err = nil
+		}
+	}
+	return r.ok()
+}
+
+// reader takes a reply apart. Past a fault it gives zeros.
+type reader struct {
+	text   string
+	broken bool
+}
+
+func (r *reader) ok() bool { return !r.broken }
+
+func (r *reader) take(n int64) string {
+	if r.broken || n < 0 || int64(len(r.text)) < n {
+		r.broken = true
+		return ""
+	}
+	s := r.text[:n]
+	r.text = r.text[n:]
+	return s
+}
+
+func (r *reader) number() int64 {
+	s := r.take(7)
+	if s == "" {
+		return 0
+	}
+	return keys.U56(s)
+}
+
+func (r *reader) byte() byte {
+	s := r.take(1)
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+func (r *reader) reply(c *call) reply {
+	p := reply{status: r.byte()}
+	switch p.status {
+	case replyAbsent, replySame:
+	case replyRecord:
+		p.stored = r.take(r.number())
+	case replyGuard:
+		p.guard = int(r.byte()) - 1
+		p.prefix = keys.Prefix(strings.Clone(r.take(8)))
+		if p.prefix == nothing {
+			p.prefix = ""
+		}
+		r.broken = r.broken || p.guard < 0 || p.guard >= len(c.guards)
+	case replyExpired, replyConfirm, replyValid, replyLimited, replyUsed:
+		if c.limited {
+			p.balance = r.number()
+		}
+		if p.status == replyValid || p.status == replyLimited || p.status == replyUsed {
+			p.rooms = r.rooms(len(c.windows))
+		}
+	default:
+		r.broken = true
+	}
+	return p
+}
+
+func (r *reader) rooms(n int) []room {
+	if n == 0 {
+		return nil
+	}
+	rooms := make([]room, n)
+	for i := range rooms {
+		rooms[i].left = r.number()
+		rooms[i].denied = r.byte() == 1
+	}
+	return rooms
+}

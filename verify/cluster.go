@@ -1,0 +1,131 @@
+package verify
+
+import (
+	"context"
+
+	"tollgate/keys"
+)
+
+// newLines makes the places to wait: on a Cluster one for each slot that is used,
+// since a script sees one slot, otherwise one.
+func newLines(store *keys.Store) map[string]*line {
+	lines := map[string]*line{}
+	if !store.Cluster() {
+		lines[""] = &line{client: store.Redis()}
+		return lines
+	}
+	for _, shard := range keys.Shards() {
+		lines[shard] = &line{client: store.Redis()}
+	}
+	return lines
+}
+
+func (v *Verifier) line(shard string) *line {
+	if l, ok := v.lines[""]; ok {
+		return l
+	}
+	return v.lines[shard]
+}
+
+// shared tells whether the plan looks at limits that are kept apart from the key.
+func (p *plan) shared() bool {
+	return p.resolved.Identity != nil && p.apart() > 0
+}
+
+// apart counts the windows of the identity.
+func (p *plan) apart() (n int) {
+	for i := range p.call.windows {
+		if p.isApart(i) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *plan) isApart(i int) bool {
+	w := p.call.windows[i]
+	return w.slot == 0 && w.counter != "" && w.counter == p.identityWindow(p.limits[i].Limit).counter
+}
+
+// askApart asks in two steps where a Cluster keeps the identity's limits in
+// another slot than the key: they are taken first, and given back when the key's
+// own script refuses. In between they may refuse a little too much; they never
+// admit too much. Where the key's reply is lost they stay taken.
+func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Known, p *plan) (*Outcome, error) {
+	identity := keys.ShardOf(p.resolved.Identity.ID)
+	first := &call{shard: identity}
+	own, where := p.call.windows[:0:0], make([]bool, len(p.call.windows))
+	for i, w := range p.call.windows {
+		if where[i] = p.isApart(i); where[i] {
+			first.windows = append(first.windows, w)
+		} else {
+			own = append(own, w)
+		}
+	}
+	if err := v.line(identity).do(first); err != nil {
+		return nil, err
+	}
+	taken := first.reply.status == replyValid
+	p.call.windows = own
+	if !taken {
+		p.lookOnly()
+	}
+	if err := v.line(known.Shard).do(&p.call); err != nil {
+		return nil, err
+	}
+	spent := p.call.reply.status == replyValid
+	if taken && !spent {
+		if err := v.giveBack(identity, first); err != nil {
+			return nil, err
+		}
+	}
+	p.merge(first, where, taken, spent)
+	return v.conclude(ctx, d, known, p)
+}
+
+// lookOnly makes the key's own call take nothing: the identity refused already.
+func (p *plan) lookOnly() {
+	p.call.cost = 0
+	for i := range p.call.windows {
+		p.call.windows[i].cost = 0
+	}
+}
+
+// giveBack returns what a call took, to the windows from which it took it.
+func (v *Verifier) giveBack(shard string, took *call) error {
+	back := &call{shard: shard, verdict: verdictReturn}
+	for _, w := range took.windows {
+		w.limit = took.reply.now / w.duration
+		back.windows = append(back.windows, w)
+	}
+	return v.line(shard).do(back)
+}
+
+// merge puts the identity's part of the reply into the key's.
+func (p *plan) merge(first *call, where []bool, taken, spent bool) {
+	reply := &p.call.reply
+	switch reply.status {
+	case replyValid, replyLimited, replyUsed:
+	default:
+		return
+	}
+	if !taken {
+		reply.status = replyLimited
+	}
+	rooms := make([]room, len(where))
+	shared, own := first.reply.rooms, reply.rooms
+	for i, apart := range where {
+		if apart {
+			rooms[i], shared = shared[0], shared[1:]
+			if taken && !spent {
+				rooms[i].left += p.limits[i].Cost
+			}
+		} else {
+			rooms[i], own = own[0], own[1:]
+			if !taken {
+				rooms[i].denied = p.limits[i].Cost > rooms[i].left
+			}
+		}
+	}
+	reply.rooms = rooms
+}

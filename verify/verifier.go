@@ -1,0 +1,314 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"tollgate/keys"
+	"tollgate/ratelimit"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// Options of a Verifier. The zero value works.
+type Options struct {
+	// CacheBytes bounds the memory of decoded records, roughly. 0 is 64 MiB.
+	CacheBytes uint64
+}
+
+// Verifier verifies keys of a store. It is safe for concurrent use.
+type Verifier struct {
+	store *keys.Store
+	cache *otter.Cache[keys.Digest, *keys.Known]
+	lines map[string]*line // by shard on a Cluster, otherwise the one of ""
+}
+
+// New makes a Verifier on a store.
+func New(store *keys.Store, o Options) *Verifier {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	return &Verifier{
+		store: store,
+		cache: otter.Must(&otter.Options[keys.Digest, *keys.Known]{
+			MaximumWeight: o.CacheBytes,
+			Weigher:       func(_ keys.Digest, k *keys.Known) uint32 { return k.Weight() },
+		}),
+		lines: newLines(store),
+	}
+}
+
+// Request is what is asked of a key.
+type Request struct {
+	Secret      keys.Secret
+	WorkspaceID string // a key of another workspace is not found; "" takes every workspace
+	APIID       string // a key of another API is forbidden; "" takes every API
+	Root        bool   // a root key is asked for, and nothing else is found
+	Permissions Query
+	Cost        int64          // credits, 0 or more; only a key with a balance spends them
+	Limits      []LimitRequest // beside the stored limits that always apply
+	Tags        []string       // for the usage counts; they decide nothing
+	Address     netip.Addr     // of whoever uses the key; an API may allow some alone
+}
+
+// LimitRequest asks for a limit: a stored one by its name, or one of the request's
+// own, counted for this key.
+type LimitRequest struct {
+	Name     string
+	Cost     int64 // 0 looks and takes nothing
+	Own      bool  // it brings the two below
+	Limit    int64
+	Duration int64 // ms
+}
+
+// maxLimits bounds how many limits one verification looks at.
+const maxLimits = 120
+
+// tries bounds how often a verification starts again because the key changed while
+// it was decided.
+const tries = 8
+
+var errChanging = errors.New("the key kept changing while it was verified")
+
+// Verify decides, and spends if the answer is Valid. Errors are *keys.Error:
+// KindInvalid for a request that can't be decided, KindPrecondition about a
+// "ratelimit" that is named and not there, KindUnavailable where the store did not
+// say yes or no: then the use was spent once or not at all.
+func (v *Verifier) Verify(ctx context.Context, r *Request) (*Outcome, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	digest := r.Secret.Digest()
+	for range tries {
+		known, err := v.known(digest)
+		if err != nil {
+			return nil, err
+		}
+		if known == nil {
+			return &Outcome{Code: NotFound}, nil
+		}
+		outcome, err := v.ask(ctx, r, digest, known)
+		if outcome != nil || err != nil {
+			return outcome, err
+		}
+	}
+	return nil, keys.Unavailable(errChanging)
+}
+
+// check refuses what has no answer.
+func (r *Request) check() error {
+	if r.Cost < 0 || r.Cost > keys.MaxCount {
+		return keys.Invalidf("remaining.cost", "a whole number from 0 to %d", int64(keys.MaxCount))
+	}
+	if len(r.Limits) > maxLimits/2 {
+		return keys.Invalidf("ratelimits", "at most %d", maxLimits/2)
+	}
+	for i := range r.Limits {
+		if err := r.Limits[i].check(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known gives the key of a digest from memory, or reads it; nil where none is.
+func (v *Verifier) known(d keys.Digest) (*keys.Known, error) {
+	for range tries {
+		if known, ok := v.cache.GetIfPresent(d); ok {
+			return known, nil
+		}
+		name, shard := d.RecordName()
+		c := &call{shard: shard, record: name, prefix: unknown, verdict: verdictBefore}
+		if err := v.line(shard).do(c); err != nil {
+			return nil, err
+		}
+		switch c.reply.status {
+		case replyAbsent:
+			return nil, nil
+		case replyRecord:
+			return v.remember(d, c.reply.stored)
+		}
+	}
+	return nil, keys.Unavailable(errChanging)
+}
+
+func (v *Verifier) remember(d keys.Digest, stored string) (*keys.Known, error) {
+	known, err := keys.NewKnown(d, stored)
+	if err != nil {
+		return nil, err
+	}
+	v.cache.Set(d, known)
+	return known, nil
+}
+
+// ask decides on a known key and has the script confirm it. It gives neither an
+// outcome nor an error where the key turned out to be another one by now.
+func (v *Verifier) ask(ctx context.Context, r *Request, d keys.Digest, known *keys.Known) (*Outcome, error) {
+	resolved, err := v.resolve(ctx, known)
+	if err != nil {
+		return nil, err
+	}
+	p := v.plan(r, known, resolved)
+	if p.err == nil && v.store.Cluster() && p.shared() {
+		return v.askApart(ctx, d, known, p)
+	}
+	if err := v.line(known.Shard).do(&p.call); err != nil {
+		return nil, err
+	}
+	return v.conclude(ctx, d, known, p)
+}
+
+// resolve gives what the key refers to. A root key refers to nothing.
+func (v *Verifier) resolve(ctx context.Context, known *keys.Known) (*keys.Resolved, error) {
+	if r := known.Resolved(); r != nil {
+		return r, nil
+	}
+	if known.Key.Root != nil {
+		known.SetResolved(&keys.Resolved{})
+		return known.Resolved(), nil
+	}
+	r, err := v.store.Resolve(ctx, known.Key)
+	if err != nil {
+		return nil, err
+	}
+	known.SetResolved(r)
+	return r, nil
+}
+
+// conclude reads the script's reply to a plan.
+func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Known, p *plan) (*Outcome, error) {
+	switch reply := &p.call.reply; reply.status {
+	case replyAbsent:
+		v.cache.Invalidate(d)
+		return &Outcome{Code: NotFound, Now: reply.now}, nil
+	case replyRecord:
+		_, err := v.remember(d, reply.stored)
+		return nil, err
+	case replySame:
+		v.cache.Invalidate(d)
+		return nil, nil
+	case replyGuard:
+		known.SetResolved(nil)
+		return nil, v.store.Refresh(ctx, known.Key, p.resolved.Revisions[reply.guard], reply.prefix)
+	}
+	return p.outcome()
+}
+
+// plan is what a verification comes to, as far as the record in memory tells.
+type plan struct {
+	call     call
+	known    *keys.Known
+	resolved *keys.Resolved
+	refusal  Code // "" where the script decides
+	err      error
+	limits   []LimitState
+}
+
+func (v *Verifier) plan(r *Request, known *keys.Known, resolved *keys.Resolved) *plan {
+	k := known.Key
+	p := &plan{known: known, resolved: resolved}
+	p.call = call{
+		shard: known.Shard, record: known.Record, prefix: known.Prefix, slots: len(k.Limits),
+		expires: k.Expires, limited: k.Limited, cost: r.Cost,
+	}
+	if k.Refill != nil {
+		p.call.amount, p.call.day = k.Refill.Amount, k.Refill.Day
+	}
+	for _, revision := range resolved.Revisions {
+		p.call.guards = append(p.call.guards, guard{v.store.Guard(k, revision), revision.Prefix})
+	}
+	p.decide(r)
+	return p
+}
+
+// decide is the order of checks. What it leaves to the script is expiry, which
+// stands between the first four and the last three, the limits and the credits.
+func (p *plan) decide(r *Request) {
+	k := p.known.Key
+	switch {
+	case r.Root && k.Root == nil:
+		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
+		p.refuse("", verdictBefore)
+	case r.Root != (k.Root != nil), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && p.resolved.API == nil:
+		p.refuse(NotFound, verdictBefore)
+	case k.Disabled:
+		p.refuse(Disabled, verdictBefore)
+	case r.APIID != "" && r.APIID != k.APIID:
+		p.refuse(Forbidden, verdictBefore)
+	case k.Root == nil && !allowed(p.resolved.API.AllowedIPs, r.Address):
+		p.refuse(Forbidden, verdictAfter)
+	case !r.Permissions.Holds(p.resolved.Permissions):
+		p.refuse(InsufficientPermissions, verdictAfter)
+	default:
+		if p.err = p.addLimits(r); p.err != nil {
+			p.refuse("", verdictAfter)
+		}
+	}
+}
+
+func (p *plan) refuse(code Code, verdict byte) {
+	p.refusal, p.call.verdict = code, verdict
+	p.call.windows, p.limits = nil, nil
+}
+
+// outcome reads what the script decided or confirmed.
+func (p *plan) outcome() (*Outcome, error) {
+	reply := &p.call.reply
+	o := &Outcome{Key: p.known.Key, Resolved: p.resolved, Remaining: reply.balance, Now: reply.now}
+	switch reply.status {
+	case replyExpired:
+		o.Code = Expired
+	case replyLimited:
+		o.Code = RateLimited
+	case replyUsed:
+		o.Code = UsageExceeded
+	case replyValid:
+		o.Code = Valid
+	case replyConfirm:
+		if p.err != nil {
+			return nil, p.err
+		}
+		if o.Code = p.refusal; o.Code == NotFound {
+			return &Outcome{Code: NotFound, Now: reply.now}, nil
+		}
+	}
+	for i, left := range reply.rooms {
+		state := p.limits[i]
+		state.Remaining, state.Exceeded = left.left, left.denied
+		state.Reset = (reply.now/state.Duration + 1) * state.Duration
+		o.Limits = append(o.Limits, state)
+	}
+	return o, nil
+}
+
+// allowed tells whether an API that allows some addresses alone allows this one.
+// An entry is an address or a network such as 10.0.0.0/8.
+func allowed(list []string, address netip.Addr) bool {
+	return len(list) == 0 || slices.ContainsFunc(list, func(entry string) bool {
+		if network, err := netip.ParsePrefix(entry); err == nil {
+			return network.Contains(address.Unmap())
+		}
+		one, err := netip.ParseAddr(entry)
+		return err == nil && one.Unmap() == address.Unmap()
+	})
+}
+
+// check refuses a limit that has no meaning.
+func (l *LimitRequest) check(i int) error {
+	field := func(name string) string { return "ratelimits." + itoa(i) + "." + name }
+	if l.Cost < 0 || l.Cost > keys.MaxCount {
+		return keys.Invalidf(field("cost"), "a whole number from 0 to %d", int64(keys.MaxCount))
+	}
+	if !l.Own {
+		return nil
+	}
+	if l.Limit < 1 || l.Limit > keys.MaxCount {
+		return keys.Invalidf(field("limit"), "a whole number from 1 to %d", int64(keys.MaxCount))
+	}
+	if l.Duration < ratelimit.MinDuration || l.Duration > ratelimit.MaxDuration {
+		return keys.Invalidf(field("duration"), "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
+	}
+	return nil
+}
