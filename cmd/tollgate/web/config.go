@@ -11,7 +11,7 @@ import (
 // default; nothing here can be switched off by forgetting it.
 type Config struct {
 	MaxBody   int // bytes of a request body; 1 MiB. More is answered 413
-	MaxHeader int // bytes of a request line and its headers; 16 KiB. More is answered 431
+	MaxHeader int // bytes of a request line and its headers; 8 KiB. More is answered 431
 
 	ReadTimeout    time.Duration // for a whole request, from its first byte; 10 s. Slower is answered 408
 	WriteTimeout   time.Duration // for an answer; 10 s
@@ -37,7 +37,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
-	c.MaxHeader = cmp.Or(c.MaxHeader, 16<<10)
+	c.MaxHeader = cmp.Or(c.MaxHeader, 8<<10)
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, 10*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)

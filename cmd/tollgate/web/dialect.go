@@ -87,7 +87,7 @@ func problemOf(err error) Problem {
 	p := Problem{Err: err}
 	switch {
 	case errors.As(err, &p.Fault), errors.As(err, &p.Schema), errors.As(err, &p.Domain):
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p.Domain = keys.Unavailable(err)
 	default:
 		p.Domain = keys.AsError(err)

@@ -125,11 +125,21 @@ func headerLines(raw []byte) iter.Seq2[[]byte, []byte] {
 			if !whole || !colon {
 				key = nil
 			}
-			if !yield(key, bytes.Trim(value, " \t")) {
+			if !yield(key, trimBlanks(value)) {
 				return
 			}
 		}
 	}
+}
+
+func trimBlanks(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 var crlf = []byte("\r\n")

@@ -8,9 +8,7 @@ import (
 	"tollgate/keys"
 )
 
-// Health gives the rows for /livez and /readyz, which main adds to the
-// fallback dialect. Alive means that restarting would not help; ready means
-// that traffic should come here.
+// health makes an endpoint of a check. What is wrong is for the log alone.
 func (s *Server) health(check func(context.Context) error) Endpoint {
 	return Plain(func(c *Call) (status, error) {
 		if err := check(c.Context()); err != nil {
@@ -24,7 +22,8 @@ type status struct {
 	Status string `json:"status"`
 }
 
-// addHealth puts the two rows into the table, for the fallback dialect.
+// addHealth puts two rows into the table, for the fallback dialect. Alive means
+// that a restart would not help; ready means that traffic should come here.
 func (s *Server) addHealth() {
 	ready := func(ctx context.Context) error {
 		if !s.Ready() {

@@ -59,14 +59,19 @@ func (r *Router) Add(d *Dialect, routes ...Route) {
 		if got := owner(row.Path, r.dialects, r.fallback); got != d {
 			panic(fmt.Sprintf("web: %s belongs to dialect %s, not %s", row.Path, got.Name, d.Name))
 		}
+		if row.Serve == nil {
+			panic("web: nothing serves " + row.Path)
+		}
 		r.routes = append(r.routes, &row)
-		r.tree.Handle(row.Method, row.Path, func(ctx *fasthttp.RequestCtx) {
-			c := callOf(ctx)
-			c.route = &row
-			if err := row.Serve(c); err != nil {
-				c.fail(err)
-			}
-		})
+		r.tree.Handle(row.Method, row.Path, row.handle)
+	}
+}
+
+func (r *Route) handle(ctx *fasthttp.RequestCtx) {
+	c := callOf(ctx)
+	c.route = r
+	if err := r.Serve(c); err != nil {
+		c.fail(err)
 	}
 }
 

@@ -68,9 +68,13 @@ func (s *Server) Listen(addr string) error {
 	return s.Serve(ln)
 }
 
-// Serve serves on ln until Shutdown, and closes it.
+// Serve serves on ln until Shutdown, and closes it. After Shutdown it serves
+// no more.
 func (s *Server) Serve(ln net.Listener) error {
-	s.ready.Store(!s.draining.Load())
+	if s.draining.Load() {
+		return ln.Close()
+	}
+	s.ready.Store(true)
 	return s.http.Serve(newLimiter(ln, s.config, s.refusal))
 }
 
@@ -94,6 +98,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // serve is where every request that could be read begins and ends.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	defer s.lastResort(ctx)
 	c := s.newCall(ctx, string(ctx.URI().PathOriginal()))
 	defer c.release()
 	ctx.SetUserValue(callKey{}, c)
@@ -129,6 +134,17 @@ func (c *Call) recover() {
 	c.fail(&keys.Error{Kind: keys.KindInternal, Message: "internal error"})
 }
 
+// lastResort is for a dialect that panics while it writes an error, and for
+// what comes after. A panic that left the handler would end the program.
+func (s *Server) lastResort(ctx *fasthttp.RequestCtx) {
+	if v := recover(); v != nil {
+		s.log.Error("panic while answering", "type", typeName(v), "stack", string(debug.Stack()))
+		ctx.Response.Reset()
+		ctx.SetStatusCode(http.StatusInternalServerError)
+		ctx.SetConnectionClose()
+	}
+}
+
 // fail answers with err in the words of the dialect.
 func (c *Call) fail(err error) {
 	p := problemOf(err)
@@ -154,9 +170,15 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	if conn, ok := ctx.Conn().(*conn); ok {
 		path = conn.path()
 	}
+	s.turnAway(ctx, path, faultOf(err))
+}
+
+// turnAway refuses what never became a request.
+func (s *Server) turnAway(ctx *fasthttp.RequestCtx, path string, f *Fault) {
+	defer s.lastResort(ctx)
 	c := s.newCall(ctx, path)
 	defer c.release()
-	c.refuse(faultOf(err))
+	c.refuse(f)
 	c.finish()
 }
 
@@ -180,10 +202,7 @@ func faultOf(err error) *Fault {
 func (s *Server) refusal(f *Fault) []byte {
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Init(new(fasthttp.Request), nil, fasthttpLog{s.log})
-	c := s.newCall(ctx, "")
-	defer c.release()
-	c.refuse(f)
-	c.finish()
+	s.turnAway(ctx, "", f)
 	var b bytes.Buffer
 	ctx.Response.WriteTo(&b) // a Buffer takes everything
 	return b.Bytes()

@@ -31,6 +31,8 @@ func TestEveryFaultIsInTheShapeOfTheDialectThatOwnsThePath(t *testing.T) {
 		{"wrong case", get("/V1/GREET"), 404, "plain"},
 		{"wrong verb", get("/v2/greet"), 405, "two"},
 		{"body too large", post("/v1/greet", "", strings.Repeat("x", 101)), 413, "one"},
+		{"chunks too large", "POST /v1/greet HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n65\n" + strings.Repeat("x", 101) + "\n0\n\n", 413, "one"},
+		{"too large, asked first", post("/v1/greet", "Expect: 100-continue\n", strings.Repeat("x", 101)), 413, "one"},
 		{"much too large", post("/v2/greet", "", strings.Repeat("x", 3<<20)), 413, "two"},
 		{"headers too large", post("/v1/greet", "A: "+strings.Repeat("x", 1000)+"\n", "{}"), 431, "one"},
 		{"not JSON by its own account", post("/v2/open", "Content-Type: text/plain\n", "{}"), 415, "two"},
@@ -74,6 +76,9 @@ func TestFailuresAreSortedAndTheirCausesStayInTheLog(t *testing.T) {
 	}
 	for _, how := range []string{"unknown", "panic", "nil"} {
 		wantAnswer(t, fail(how), 500, `"message":"internal error"`)
+	}
+	if r, body := parse(t, fail("twice")); r.StatusCode != 500 || body != "" {
+		t.Errorf("a dialect that panics: %d %s", r.StatusCode, body)
 	}
 	log := k.log.String()
 	for _, want := range []string{"dial tcp: refused", "a detail for the log", "a panic of type string", "nil pointer dereference", "failSomehow"} {

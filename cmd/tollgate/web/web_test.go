@@ -43,6 +43,9 @@ func failure(dialect string) func(*Call, Problem) {
 		if status == 0 {
 			status = 500
 		}
+		if c.Param("how") == "twice" {
+			panic("the dialect is broken")
+		}
 		c.SetStatus(status)
 		c.WriteJSON(map[string]any{"dialect": dialect, "status": status, "message": p.Message()})
 	}
@@ -164,7 +167,7 @@ func failSomehow(c *Call) (greeted, error) {
 	case "missing":
 		return greeted{}, keys.Errorf(keys.KindNotFound, "api", "no such api")
 	}
-	return greeted{}, nil
+	return greeted{}, errors.New("no such failure")
 }
 
 // say sends text on a connection of its own, in which \n stands for CRLF, and
@@ -195,6 +198,7 @@ func post(path, headers, body string) string {
 // parse reads the first answer in text.
 func parse(t *testing.T, text string) (*http.Response, string) {
 	t.Helper()
+	text = strings.TrimPrefix(text, "HTTP/1.1 100 Continue\r\n\r\n")
 	r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text)), nil)
 	if err != nil {
 		t.Fatalf("not an answer: %v\n%q", err, text)

@@ -107,6 +107,9 @@ func (d *decoder) wrongType(n *node, got string) {
 // missing and additional belong, as JSON Schema has it, to the object that
 // lacks or has the member; the dotted path names the member.
 func (d *decoder) missing(name string) {
+	if d.full() {
+		return
+	}
 	d.report(Violation{
 		Path: dotted(d.path), Keyword: "required",
 		SchemaPath: schemaPath(d.path[:len(d.path)-1], "required"),
@@ -115,6 +118,9 @@ func (d *decoder) missing(name string) {
 }
 
 func (d *decoder) additional(name string) {
+	if d.full() {
+		return
+	}
 	name = shown(name)
 	d.report(Violation{
 		Path: dotted(append(d.path, step{name: name, index: -1})), Keyword: "additionalProperties",
@@ -124,17 +130,20 @@ func (d *decoder) additional(name string) {
 }
 
 func (d *decoder) broken(keyword, message, terse string) {
+	if d.full() {
+		return
+	}
 	d.report(Violation{
 		Path: dotted(d.path), Keyword: keyword, SchemaPath: schemaPath(d.path, keyword),
 		Message: message, Terse: terse,
 	})
 }
 
-func (d *decoder) report(v Violation) {
-	if len(d.violations) < d.limit {
-		d.violations = append(d.violations, v)
-	}
-}
+// full is asked before a violation is put into words: a hostile document can
+// have tens of thousands.
+func (d *decoder) full() bool { return len(d.violations) >= d.limit }
+
+func (d *decoder) report(v Violation) { d.violations = append(d.violations, v) }
 
 // twice makes the document malformed: readers disagree about what it means.
 func (d *decoder) twice(name string) {

@@ -21,6 +21,8 @@ type everything struct {
 	Name    Maybe[string]  `json:"name" check:"minLen=1"`
 	Credits Maybe[credits] `json:"credits"`
 	Meta    Object         `json:"meta" check:"maxProps=2"`
+	Labels  Maybe[Object]  `json:"labels" check:"maxProps=2"`
+	Groups  Maybe[[]limit] `json:"groups" check:"maxItems=1"`
 	Roles   []string       `json:"roles" check:"minItems=1,maxItems=2" items:"minLen=1,maxLen=3" itemsPattern:"^[a-z]*$"`
 	Limits  []limit        `json:"limits"`
 	Query   *query         `json:"query"`
@@ -98,6 +100,9 @@ func TestDecodeFillsTheStruct(t *testing.T) {
 		{`{"id":"abc","limits":[]}`, with(func(e *everything) { e.Limits = []limit{} })},
 		{`{"id":"abc","query":{"and":["a",{"and":["b"]}]}}`,
 			with(func(e *everything) { e.Query = &query{And: []query{{Word: "a"}, {And: []query{{Word: "b"}}}}} })},
+		{`{"id":"abc","labels":null,"groups":null}`, with(func(e *everything) { e.Labels, e.Groups = Null[Object](), Null[[]limit]() })},
+		{`{"id":"abc","labels":{ },"groups":[{"name":"x"}]}`,
+			with(func(e *everything) { e.Labels, e.Groups = Some(Object("{}")), Some([]limit{{"x", 1}}) })},
 		{`{"id":"abc","extra":"e"}`, with(func(e *everything) { e.Extra = "e" })},
 	} {
 		var got everything
