@@ -201,18 +201,24 @@ func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Re
 	return err
 }
 
+// named gives the id that has a unique name; "" where none has.
+func (s *Store) named(ctx context.Context, ws string, k noun, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	id, err := s.redis.HGet(ctx, uniqueName(ws, k), name).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", Unavailable(err)
+	}
+	return id, nil
+}
+
 // identify gives the id of the identity with an external id, and makes it where
 // there is none.
 func (s *Store) identify(ctx context.Context, a Access, externalID string) (string, error) {
 	for range tries {
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		id, err := s.redis.HGet(ctx, uniqueName(a.WorkspaceID, nounIdentity), externalID).Result()
-		cancel()
-		if err == nil {
-			return id, nil
-		}
-		if !errors.Is(err, redis.Nil) {
-			return "", Unavailable(err)
+		id, err := s.named(ctx, a.WorkspaceID, nounIdentity, externalID)
+		if err != nil || id != "" {
+			return id, err
 		}
 		now, err := s.Now(ctx)
 		if err != nil {

@@ -77,6 +77,7 @@ const (
 )
 
 // startLength is how many characters of a key's random part are kept to show.
+// Unkey's first generation kept one more where there is no prefix.
 const startLength = 4
 
 // mint makes a secret: prefix, "_" and the base58 of size random bytes. With
@@ -88,9 +89,12 @@ func mint(prefix string, size int, header bool) (Secret, string) {
 	if header {
 		raw = append([]byte{1, byte(size)}, raw...)
 	}
-	body := base58.Encode(raw)
-	if prefix != "" {
+	body, shown := base58.Encode(raw), startLength
+	switch {
+	case prefix != "":
 		prefix += "_"
+	case header:
+		shown++
 	}
-	return Secret{prefix + body}, prefix + body[:startLength]
+	return Secret{prefix + body}, prefix + body[:shown]
 }
