@@ -1,6 +1,8 @@
 package unkeyv1
 
 import (
+	"slices"
+
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 )
@@ -8,6 +10,11 @@ import (
 // Routes is the table of v1. Needs are the rights that the root key must have over
 // the API, or the workspace, that the request is about.
 func (a *API) Routes() []web.Route {
+	return slices.Concat(a.mainRoutes())
+}
+
+// mainRoutes are those that make, verify and change keys.
+func (a *API) mainRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
 		get("/v1/liveness", "v1.liveness", public, web.Plain(liveness)),
