@@ -1,0 +1,55 @@
+# The index of habits. `make test` is every test that needs Go only; it sees to a real Redis itself.
+#   make test RACE=1          with the race detector
+#   make test TESTFLAGS=-v    with flags for go test
+#   make fuzz FUZZTIME=10m    each target for ten minutes
+#   TOLLGATE_SEED=7           other random cases
+.PHONY: build run test race lint fuzz bench faults soak conformance
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
+MODULES     = $(patsubst %/go.mod,%,$(wildcard bench/*/go.mod bench/*/*/go.mod))
+FUZZTIME    = 30s
+GOTEST      = go test $(if $(RACE),-race) $(TESTFLAGS)
+
+build:
+	go build -trimpath -o bin/tollgate ./cmd/tollgate
+
+run: build
+	bin/tollgate serve --dev
+
+# The modules below bench are the real clients of each dialect, kept out of the program's go.mod.
+test:
+	.ci/redis
+	$(GOTEST) ./...
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOTEST) ./...) || exit 1; done
+
+race:
+	$(MAKE) test RACE=1
+
+lint:
+	@bad=$$(gofmt -l $$($(SOURCES))); test -z "$$bad" || { echo "not as gofmt would have it:"; echo "$$bad"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz:
+	.ci/redis
+	.ci/fuzz $(FUZZTIME)
+
+bench:
+	.ci/redis
+	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+# Redis killed, frozen, failed over; replies lost: nothing is spent twice.
+faults:
+	.ci/redis
+	go test -count=1 -v -timeout 30m $(TESTFLAGS) ./bench/faults/...
+
+# Hours of load that must leave nothing behind.
+soak:
+	.ci/redis
+	go test -count=1 -v -timeout 24h $(TESTFLAGS) ./bench/soak/...
+
+conformance:
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make conformance drives the program with npm's clients: install Node.js 20 or later with npm" >&2; exit 1; }
+	.ci/redis
+	bench/conformance/run
