@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -90,4 +92,65 @@ func TestAFloodIsCutOffWithoutAnswers(t *testing.T) {
 	if answered == 0 || answered == len(open) {
 		t.Errorf("%d of %d were answered", answered, len(open))
 	}
+}
+
+// crowded is a listener that is out of file descriptors at first.
+type crowded struct {
+	net.Listener
+	failures int
+}
+
+func (c *crowded) Accept() (net.Conn, error) {
+	if c.failures--; c.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept", syscall.EMFILE)}
+	}
+	return c.Listener.Accept()
+}
+
+func TestServingGoesOnAfterRunningOutOfDescriptors(t *testing.T) {
+	k := serve(t, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go k.Serve(&crowded{ln, 2})
+	k.addr = ln.Addr().String()
+	wantAnswer(t, k.say(post("/v1/greet", "", `{"name":"Ann"}`)), 200, "Ann")
+}
+
+// TestARefusalDoesNotResetTheConnection sends far more than is read before the
+// answer: a reset would fail the writing, and elsewhere than on Linux lose the
+// answer.
+func TestARefusalDoesNotResetTheConnection(t *testing.T) {
+	k := serve(t, nil)
+	c, err := net.Dial("tcp", k.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	request := strings.ReplaceAll(post("/v1/greet", "", strings.Repeat("x", 8<<20)), "\n", "\r\n")
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Errorf("sending: %v", err)
+	}
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Errorf("receiving: %v", err)
+	}
+	wantAnswer(t, string(out), 413, `"dialect":"one"`)
+}
+
+func TestABrokenRequestIsAnsweredInItsOwnDialectNotTheOneBefore(t *testing.T) {
+	k := serve(t, nil)
+	c, err := dial(k.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.ask("0"); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "POST /v2/greet HTTP/1.1\r\nnonsense\r\n\r\n")
+	out, _ := io.ReadAll(c.in)
+	wantAnswer(t, string(out), 400, `"dialect":"two"`)
 }

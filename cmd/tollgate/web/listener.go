@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -36,6 +37,10 @@ func newLimiter(ln net.Listener, config Config, refusal func(*Fault) []byte) *li
 func (l *limiter) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
+		if passing(err) {
+			time.Sleep(acceptPause)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +52,15 @@ func (l *limiter) Accept() (net.Conn, error) {
 		l.turnAway(raw, f)
 	}
 }
+
+// passing tells an error such as "too many open files", after which fasthttp
+// would stop serving, from the end of the listener.
+func passing(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary()
+}
+
+const acceptPause = 50 * time.Millisecond
 
 func (l *limiter) admit(client netip.Addr) *Fault {
 	l.mu.Lock()

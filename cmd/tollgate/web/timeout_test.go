@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -76,6 +77,11 @@ func TestAContextOutlivesItsRequestAndHasEnded(t *testing.T) {
 	}
 	c.release()
 	unused.(*requestContext).end()
-	<-used.Done()
-	<-unused.Done()
+	for name, ctx := range map[string]context.Context{"used": used, "unused": unused} {
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: it has not ended", name)
+		}
+	}
 }

@@ -233,7 +233,7 @@ func TestViolationsComeInTheOrderOfTheFieldsAndAreBounded(t *testing.T) {
 	s := MustCompile[everything](Closed(), AtMost(4))
 	var in everything
 	var e *Error
-	body := `{"zzz":1,"meta":1,"on":"x","bytes":1,"id":"A"}`
+	body := `{"zzz":1,"limits":2,"meta":1,"on":"x","bytes":1,"id":"A"}`
 	if err := s.Decode([]byte(body), &in); !errors.As(err, &e) {
 		t.Fatal(err)
 	}
