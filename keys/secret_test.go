@@ -1,0 +1,138 @@
+package keys
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mr-tron/base58"
+)
+
+// A key is its prefix, "_" and the base58 of its random bytes, in the first
+// generation behind 0x01 and their number; its start is enough to recognise it and
+// too little to guess it.
+func TestMint(t *testing.T) {
+	for _, row := range []struct {
+		prefix string
+		size   int
+		header bool
+		shown  int
+	}{
+		{"", 16, true, 5}, {"", 16, false, 4}, {"acme", 16, true, 9}, {"a_b_", 255, false, 9}, {"x", 24, false, 6},
+	} {
+		secret, start := mint(row.prefix, row.size, row.header)
+		text := secret.Reveal()
+		body := text
+		if row.prefix != "" {
+			body = strings.TrimPrefix(text, row.prefix+"_")
+		}
+		raw, err := base58.Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.header {
+			if raw[0] != 1 || int(raw[1]) != row.size {
+				t.Errorf("%+v: header % x", row, raw[:2])
+			}
+			raw = raw[2:]
+		}
+		if len(raw) != row.size {
+			t.Errorf("%+v: %d random bytes", row, len(raw))
+		}
+		if len(start) != row.shown || !strings.HasPrefix(text, start) {
+			t.Errorf("%+v: start %q", row, start)
+		}
+	}
+}
+
+// However a secret is printed, logged or encoded, its text does not come out.
+func TestSecretsDoNotPrint(t *testing.T) {
+	secret, _ := mint("acme", 16, true)
+	nested := struct {
+		S Secret
+		P *Secret
+		M map[string]Secret
+	}{secret, &secret, map[string]Secret{"k": secret}}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "s", secret, "n", nested)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "s", secret, "n", nested)
+	encoded, err := json.Marshal(nested)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{log.String(), string(encoded)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		out = append(out, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, nested), fmt.Sprintf(verb, &secret))
+	}
+	body := secret.Reveal()[5:]
+	for _, text := range out {
+		if strings.Contains(text, body) || strings.Contains(text, fmt.Sprintf("%x", body)) {
+			t.Errorf("the secret came out: %q", text)
+		}
+	}
+}
+
+// What is sealed opens with its keyset, also after a rotation, and neither for
+// another key nor with another keyset.
+func TestSealing(t *testing.T) {
+	text, err := NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated, err := RotateKeyset(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _ := NewKeyset()
+	load := func(text []byte) *Sealer {
+		file := filepath.Join(t.TempDir(), "keyset")
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := LoadSealer(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	secret, _ := mint("", 16, false)
+	key := &Key{ID: "key_1", WorkspaceID: "ws_1"}
+	if key.Sealed, err = load(text).seal(key, secret); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Sealer{"own": load(text), "rotated": load(rotated)} {
+		if got, err := s.open(key); err != nil || got != secret {
+			t.Errorf("%s keyset: %v", name, err)
+		}
+	}
+	moved := *key
+	moved.ID = "key_2"
+	for name, open := range map[string]func() (Secret, error){
+		"foreign keyset": func() (Secret, error) { return load(foreign).open(key) },
+		"no keyset":      func() (Secret, error) { return (*Sealer)(nil).open(key) },
+		"another key":    func() (Secret, error) { return load(text).open(&moved) },
+	} {
+		if got, err := open(); AsError(err).Kind != KindPrecondition || got.Reveal() != "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := RotateKeyset([]byte(`{"not":"a keyset"}`)); err == nil || strings.Contains(err.Error(), "not\"") {
+		t.Errorf("a file that is no keyset: %v", err)
+	}
+}
+
+// Ids of a kind sort by the second in which they were made, and all have one width.
+func TestIDsSort(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10_000 {
+		id := NewID(prefixKey)
+		if len(id) != len(prefixKey)+1+idWidth || seen[id] {
+			t.Fatalf("%q", id)
+		}
+		seen[id] = true
+	}
+}

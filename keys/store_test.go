@@ -1,0 +1,274 @@
+package keys_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// shop is a workspace with an API.
+type shop struct {
+	*keys.Store
+	t      *testing.T
+	access keys.Access
+	api    string
+}
+
+func open(t *testing.T, c redis.UniversalClient, workspace string) *shop {
+	t.Helper()
+	s := &shop{Store: keys.Open(c, keys.Options{Timeout: 2 * time.Second}), t: t}
+	ws, err := s.Workspace(t.Context(), workspace)
+	s.must(err)
+	s.access = keys.Operator(ws).As()
+	api, err := s.CreateAPI(t.Context(), s.access, "shop")
+	s.must(err)
+	s.api = api.ID
+	return s
+}
+
+func (s *shop) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) create(d keys.KeyDraft) keys.NewKey {
+	s.t.Helper()
+	d.APIID = s.api
+	made, err := s.CreateKey(s.t.Context(), s.access, d)
+	s.must(err)
+	return made
+}
+
+func (s *shop) read(id string) *keys.Details {
+	s.t.Helper()
+	d, err := s.Key(s.t.Context(), s.access, id, false)
+	s.must(err)
+	return d
+}
+
+func count(n int64) *int64 { return &n }
+
+// kind is the kind of an error; 255 where there is none.
+func kind(err error) keys.Kind {
+	if err == nil {
+		return 255
+	}
+	return keys.AsError(err).Kind
+}
+
+// What is created reads back, and is stored as a digest alone.
+func TestCreateReadsBack(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{
+			Prefix: "acme", Name: "n", ExternalID: "user_1", Meta: []byte(`{"a":1e3}`), Environment: "test",
+			Permissions: keys.Named([]string{"b.read", "a.read", "b.read"}, keys.CreateFreely), Roles: keys.Named([]string{"admin"}, keys.CreateFreely),
+			Expires: 4102444800000, Remaining: count(5), Refill: &refill.Schedule{Amount: 9, Day: 31},
+			Limits: []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000, AutoApply: true}},
+		})
+		d := s.read(made.ID)
+		k := d.Key
+		if k.Name != "n" || string(k.Meta) != `{"a":1e3}` || k.Environment != "test" || k.Expires != 4102444800000 || !k.Limited ||
+			d.State.Balance != 5 || *k.Refill != (refill.Schedule{Amount: 9, Day: 31}) || d.State.NextRefill != k.Refill.Next(d.Now) {
+			t.Errorf("%+v %+v", k, d.State)
+		}
+		if !slices.Equal(d.Resolved.Direct, []string{"a.read", "b.read"}) || !slices.Equal(d.Resolved.RoleNames(), []string{"admin"}) || d.Resolved.Identity.ExternalID != "user_1" {
+			t.Errorf("%+v", d.Resolved)
+		}
+		if k.Digest != made.Secret.Digest() || !strings.HasPrefix(made.Secret.Reveal(), k.Start) || !strings.HasPrefix(k.Start, "acme_") {
+			t.Errorf("start %q", k.Start)
+		}
+	})
+}
+
+// Updates made at the same time through several gateways all happen, and none
+// takes another one's field, or a use, back.
+func TestConcurrentChangesAllHappen(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+		made := s.create(keys.KeyDraft{Remaining: count(0)})
+		var all sync.WaitGroup
+		for i := range 12 {
+			all.Go(func() {
+				_, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, keys.IncrementCredits, count(10))
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(func() {
+				limit := ratelimit.Limit{Name: fmt.Sprint("limit", i), Limit: 3, Duration: 60000}
+				for { // only a busy key is worth another try
+					err := other.UpdateKey(t.Context(), s.access, made.ID, keys.KeyPatch{Limit: &limit})
+					if err == nil {
+						return
+					}
+					if kind(err) != keys.KindUnavailable {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		if d := s.read(made.ID); d.State.Balance != 120 || len(d.Key.Limits) != 12 {
+			t.Errorf("balance %d of 120, %d limits of 12", d.State.Balance, len(d.Key.Limits))
+		}
+	})
+}
+
+// The balance's operations: bounds, and what makes no sense is refused and changes
+// nothing.
+func TestUpdateCredits(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{Remaining: count(10), Refill: &refill.Schedule{Amount: 9}})
+		for _, row := range []struct {
+			op    keys.CreditsOperation
+			value *int64
+			want  *int64
+			kind  keys.Kind
+		}{
+			{keys.IncrementCredits, count(5), count(15), 255},
+			{keys.DecrementCredits, count(500), count(0), 255},
+			{keys.SetCredits, count(keys.MaxCount), count(keys.MaxCount), 255},
+			{keys.IncrementCredits, count(1), nil, keys.KindInvalid},
+			{keys.IncrementCredits, nil, nil, keys.KindInvalid},
+			{keys.SetCredits, count(-1), nil, keys.KindInvalid},
+			{keys.SetCredits, count(keys.MaxCount + 1), nil, keys.KindInvalid},
+			{keys.SetCredits, nil, nil, 255},
+			{keys.DecrementCredits, count(1), nil, keys.KindInvalid},
+			{keys.SetCredits, count(3), count(3), 255},
+		} {
+			got, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, row.op, row.value)
+			if kind(err) != row.kind || err == nil && (got == nil) != (row.want == nil) || err == nil && got != nil && *got != *row.want {
+				t.Errorf("%+v: %v, %v", row, got, err)
+			}
+		}
+		if d := s.read(made.ID); d.State.Balance != 3 || d.Key.Refill != nil {
+			t.Errorf("%+v, refill %v: unlimited ends the refill", d.State, d.Key.Refill)
+		}
+	})
+}
+
+// A limit that changes keeps its count while its windows stay as long; the
+// others' counts stay whatever happens to it.
+func TestUpdateKeepsCounts(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		hour := int64(3600_000)
+		made := s.create(keys.KeyDraft{Limits: []ratelimit.Limit{{Name: "a", Limit: 3, Duration: hour}, {Name: "b", Limit: 3, Duration: hour}}})
+		before := s.read(made.ID).Key.Limits
+		s.must(s.UpdateKey(t.Context(), s.access, made.ID, keys.KeyPatch{Limit: &ratelimit.Limit{Name: "a", Limit: 9, Duration: hour}}))
+		after := s.read(made.ID).Key.Limits
+		if after[0].ID != before[1].ID || after[1].ID != before[0].ID || after[1].Limit != 9 {
+			t.Errorf("%+v became %+v: ids stay with names", before, after)
+		}
+	})
+}
+
+// Nothing of one workspace can be read, changed or told apart from what does not
+// exist with another workspace's rights, or without the right.
+func TestTenantsNeverMeet(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		mine, theirs := open(t, c, "mine"), open(t, c, "theirs")
+		made := mine.create(keys.KeyDraft{Remaining: count(5)})
+		before := mine.read(made.ID)
+		for name, try := range map[string]func(a keys.Access, id, api string) error{
+			"read":    func(a keys.Access, id, _ string) error { _, err := mine.Key(t.Context(), a, id, false); return err },
+			"decrypt": func(a keys.Access, id, _ string) error { _, err := mine.Key(t.Context(), a, id, true); return err },
+			"update": func(a keys.Access, id, _ string) error {
+				return mine.UpdateKey(t.Context(), a, id, keys.KeyPatch{Disabled: keys.To(true)})
+			},
+			"credits": func(a keys.Access, id, _ string) error {
+				_, _, err := mine.UpdateCredits(t.Context(), a, id, keys.SetCredits, count(1))
+				return err
+			},
+			"delete":   func(a keys.Access, id, _ string) error { return mine.DeleteKey(t.Context(), a, id, true) },
+			"read api": func(a keys.Access, _, api string) error { _, err := mine.API(t.Context(), a, api); return err },
+			"create": func(a keys.Access, _, api string) error {
+				_, err := mine.CreateKey(t.Context(), a, keys.KeyDraft{APIID: api})
+				return err
+			},
+		} {
+			foreign, absent := try(theirs.access, made.ID, mine.api), try(theirs.access, "key_none", "api_none")
+			if kind(foreign) != keys.KindNotFound || strings.ReplaceAll(strings.ReplaceAll(foreign.Error(), made.ID, "ID"), mine.api, "ID") !=
+				strings.ReplaceAll(strings.ReplaceAll(absent.Error(), "key_none", "ID"), "api_none", "ID") {
+				t.Errorf("%s: foreign %v, absent %v", name, foreign, absent)
+			}
+			weak := (&keys.Caller{WorkspaceID: mine.access.WorkspaceID, Grants: []string{"api.*.nothing"}}).As(keys.ReadKey)
+			if err := try(weak, made.ID, mine.api); kind(err) != keys.KindMissingPermission {
+				t.Errorf("%s without the right: %v", name, err)
+			}
+		}
+		if after := mine.read(made.ID); after.State.Balance != before.State.Balance || after.Key.UpdatedAt != before.Key.UpdatedAt {
+			t.Errorf("%+v became %+v", before.Key, after.Key)
+		}
+	})
+}
+
+// A deleted key's secret stays taken unless it was deleted for good.
+func TestDelete(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		for _, permanent := range []bool{false, true} {
+			made := s.create(keys.KeyDraft{})
+			s.must(s.DeleteKey(t.Context(), s.access, made.ID, permanent))
+			if err := s.DeleteKey(t.Context(), s.access, made.ID, permanent); kind(err) != keys.KindNotFound {
+				t.Errorf("a second time: %v", err)
+			}
+			_, _, err := s.CreateRootKey(t.Context(), s.access.WorkspaceID, keys.RootDraft{Secret: made.Secret})
+			if taken := kind(err) == keys.KindConflict; taken == permanent {
+				t.Errorf("permanent %v: the same secret again: %v", permanent, err)
+			}
+		}
+	})
+}
+
+// A root key that was given is made once, however often and wherever it is given;
+// what is listed can be deleted.
+func TestRootKeys(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		ws := s.access.WorkspaceID
+		draft := keys.RootDraft{Name: "given", Secret: keys.NewSecret("a secret of an operator's")}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				store := keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+				if _, _, err := store.CreateRootKey(t.Context(), ws, draft); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		minted, secret, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{"api.*.read_key"}})
+		s.must(err)
+		list, err := s.RootKeys(t.Context(), ws)
+		s.must(err)
+		if len(list) != 2 || secret.Reveal() == "" {
+			t.Fatalf("%d root keys", len(list))
+		}
+		s.must(s.DeleteRootKey(t.Context(), ws, minted))
+		if list, _ = s.RootKeys(t.Context(), ws); len(list) != 1 || list[0].Name != "given" {
+			t.Errorf("%+v", list)
+		}
+		if _, err := s.Key(t.Context(), s.access, list[0].ID, false); kind(err) != keys.KindNotFound {
+			t.Errorf("a root key read as a key: %v", err)
+		}
+		if _, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Secret: keys.NewSecret("short")}); kind(err) != keys.KindInvalid {
+			t.Errorf("a short secret: %v", err)
+		}
+	})
+}
