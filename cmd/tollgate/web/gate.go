@@ -113,16 +113,16 @@ var tokenByte = func() (set [256]bool) {
 }()
 
 // headerLines gives the name and the trimmed value of each line, up to the
-// empty one. A line that is not terminated by CRLF has no name; one without a
-// colon is all name, which the check of names then sees as it was sent.
+// empty one. A line that is not terminated by CRLF, or lacks its colon, has no
+// name, which no check lets pass.
 func headerLines(raw []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		for len(raw) > 0 && !bytes.Equal(raw, crlf) {
-			line, rest, _ := bytes.Cut(raw, []byte("\n"))
+			line, rest, ended := bytes.Cut(raw, []byte("\n"))
 			raw = rest
 			line, whole := bytes.CutSuffix(line, []byte("\r"))
 			key, value, colon := bytes.Cut(line, []byte(":"))
-			if !whole || !colon {
+			if !ended || !whole || !colon {
 				key = nil
 			}
 			if !yield(key, trimBlanks(value)) {
