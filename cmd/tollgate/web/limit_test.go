@@ -154,3 +154,15 @@ func TestABrokenRequestIsAnsweredInItsOwnDialectNotTheOneBefore(t *testing.T) {
 	out, _ := io.ReadAll(c.in)
 	wantAnswer(t, string(out), 400, `"dialect":"two"`)
 }
+
+// TestAParameterEndsWithItsRequest asks twice on one connection: the second
+// path has no parameter, and must not find the first one's.
+func TestAParameterEndsWithItsRequest(t *testing.T) {
+	k := serve(t, nil)
+	first := strings.Replace(post("/v1/greet/Bob", "", ""), "POST", "GET", 1)
+	first = strings.Replace(first, "Connection: close\n", "", 1)
+	answer := k.say(first + strings.Replace(post("/v1/param", "", ""), "POST", "GET", 1))
+	if strings.Count(answer, `{"hello":"Bob"}`) != 1 || strings.Count(answer, `{"hello":""}`) != 1 {
+		t.Errorf("%q", answer)
+	}
+}

@@ -125,6 +125,7 @@ func testRouter() *Router {
 		Route{Method: "POST", Path: "/v1/greet", Name: "greet", Endpoint: JSON(one, greet)},
 		Route{Method: "GET", Path: "/v1/greet", Name: "greetQuery", Endpoint: Query(one, greet)},
 		Route{Method: "GET", Path: "/v1/greet/{name}", Name: "greetPath", Endpoint: Plain(greetPath)},
+		Route{Method: "GET", Path: "/v1/param", Name: "noParam", Endpoint: Plain(greetPath)},
 		Route{Method: "POST", Path: "/v1/fail/{how}", Name: "fail", Endpoint: Plain(failSomehow)},
 	)
 	r.Add(two,
