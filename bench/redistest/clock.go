@@ -47,7 +47,7 @@ func (s *Server) SetClock(t time.Time) {
 		s.tb.Fatal("redistest: this server was not started WithMovableClock")
 	}
 	s.writeClock(time.Until(t))
-	s.await("the clock to move", func() bool { return s.Now().Sub(t).Abs() < time.Second })
+	await(s.tb, "the clock to move", func() bool { return s.Now().Sub(t).Abs() < time.Second })
 }
 
 // Advance moves the server's clock by d, backwards where it is negative.

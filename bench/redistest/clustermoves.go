@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // owner is one range of slots and the address of its master.
@@ -14,9 +16,10 @@ type owner struct {
 
 // owners is who owns which slots as this node sees it, in the order of slots.
 func (s *Server) owners() ([]owner, error) {
-	ranges, err := s.admin.ClusterSlots(ctx).Result()
-	list := make([]owner, 0, len(ranges))
-	for _, r := range ranges {
+	slots := redis.NewClusterSlotsCmd(ctx, "CLUSTER", "SLOTS")
+	err := s.admin.Process(ctx, slots)
+	list := make([]owner, 0, len(slots.Val()))
+	for _, r := range slots.Val() {
 		if len(r.Nodes) > 0 {
 			list = append(list, owner{r.Start, r.End, r.Nodes[0].Addr})
 		}
@@ -78,8 +81,9 @@ func (c *ClusterServer) FailOver(key string) *Server {
 		c.tb.Fatal("redistest: the owner has no replica")
 	}
 	next := replicas[0]
-	next.Do("CLUSTER", "FAILOVER")
-	await(c.tb, "the failover", func() bool { return c.Owner(key) == next && c.ok() })
+	insist(c.tb, "a failover",
+		func() error { return next.admin.ClusterFailover(ctx).Err() },
+		func() bool { return c.Owner(key) == next && c.ok() })
 	return next
 }
 

@@ -105,8 +105,10 @@ func (g *SentinelServer) Master() *Server {
 func (g *SentinelServer) FailOver() *Server {
 	g.tb.Helper()
 	old := g.Master()
-	g.Sentinels[0].Do("SENTINEL", "FAILOVER", masterName)
-	return g.awaitAfter(old)
+	insist(g.tb, "a failover",
+		func() error { return g.Sentinels[0].admin.Do(ctx, "SENTINEL", "FAILOVER", masterName).Err() },
+		func() bool { return g.Master() != old && g.serves() })
+	return g.Master()
 }
 
 // KillMaster kills the master and returns it; AwaitMaster waits for the next.
@@ -121,14 +123,12 @@ func (g *SentinelServer) KillMaster() *Server {
 // KillMaster about three seconds later, and returns it.
 func (g *SentinelServer) AwaitMaster() *Server {
 	g.tb.Helper()
-	return g.awaitAfter(nil)
+	await(g.tb, "a new master", g.serves)
+	return g.Master()
 }
 
-func (g *SentinelServer) awaitAfter(old *Server) *Server {
-	g.tb.Helper()
-	await(g.tb, "a new master", func() bool {
-		m := g.Master()
-		return m != old && m.proc.running() && m.master()
-	})
-	return g.Master()
+// serves says whether the node that the sentinels name lives and agrees.
+func (g *SentinelServer) serves() bool {
+	m := g.Master()
+	return m.proc.running() && m.master()
 }

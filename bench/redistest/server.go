@@ -203,7 +203,7 @@ func (s *Server) Restart() {
 func (s *Server) Freeze() {
 	s.tb.Helper()
 	s.proc.signal(syscall.SIGSTOP)
-	s.await("the server to freeze", s.proc.stopped)
+	await(s.tb, "the server to freeze", s.proc.stopped)
 }
 
 // Thaw lets a frozen server go on; what was sent meanwhile is then executed.
@@ -225,20 +225,4 @@ func (s *Server) Dump() []byte {
 		all = append(all, content...)
 	}
 	return all
-}
-
-// await polls until ok, for at most 20 s.
-func (s *Server) await(what string, ok func() bool) {
-	s.tb.Helper()
-	await(s.tb, what, ok)
-}
-
-func await(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	tb.Fatalf("redistest: waited 20 s for %s", what)
 }

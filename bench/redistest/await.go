@@ -1,0 +1,46 @@
+package redistest
+
+import (
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take before the test fails. It is ample,
+// since test machines are slow when they are busy.
+const patience = 30 * time.Second
+
+// await polls until ok.
+func await(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	if !within(patience, ok) {
+		tb.Fatalf("redistest: waited %v for %s", patience, what)
+	}
+}
+
+// insist asks, and asks again as long as it is not ok: a failover that finds
+// no majority in time is dropped by Redis, not tried again. While one is under
+// way, Redis answers a second request with an error, which is not the end.
+func insist(tb testing.TB, what string, ask func() error, ok func() bool) {
+	tb.Helper()
+	var err error
+	for deadline := time.Now().Add(2 * patience); time.Now().Before(deadline); {
+		wait := 6 * time.Second
+		if err = ask(); err != nil {
+			wait = 200 * time.Millisecond
+		}
+		if within(wait, ok) {
+			return
+		}
+	}
+	tb.Fatalf("redistest: asked for %s for %v: %v", what, 2*patience, err)
+}
+
+// within polls until ok or until the time is up.
+func within(limit time.Duration, ok func() bool) bool {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return true
+		}
+	}
+	return false
+}
