@@ -39,6 +39,14 @@ const (
 	ReadIdentity         Right = "identity.read_identity"
 	UpdateIdentity       Right = "identity.update_identity"
 	DeleteIdentity       Right = "identity.delete_identity"
+	UseRatelimit         Right = "ratelimit.limit"
+	CreateNamespace      Right = "ratelimit.create_namespace"
+	ReadNamespace        Right = "ratelimit.read_namespace"
+	UpdateNamespace      Right = "ratelimit.update_namespace"
+	DeleteNamespace      Right = "ratelimit.delete_namespace"
+	SetOverride          Right = "ratelimit.set_override"
+	ReadOverride         Right = "ratelimit.read_override"
+	DeleteOverride       Right = "ratelimit.delete_override"
 )
 
 // Everything is the grant of each right.

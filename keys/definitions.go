@@ -11,6 +11,7 @@ const (
 	nounRole       noun = "role"
 	nounIdentity   noun = "identity"
 	nounRootKey    noun = "root_key"
+	nounNamespace  noun = "ratelimit_namespace"
 )
 
 // API is a set of keys that are verified together.

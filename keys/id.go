@@ -18,6 +18,8 @@ const (
 	prefixRole       = "role"
 	prefixIdentity   = "id"
 	prefixLimit      = "rl"
+	prefixNamespace  = "rlns"
+	prefixOverride   = "rlor"
 )
 
 const (

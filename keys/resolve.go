@@ -71,27 +71,36 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 	return nil, Unavailable(errBusy)
 }
 
-// Guard names the Redis key that holds a revision for a key's verification: the
-// workspace's own, or on a Cluster the copy in the key's slot.
+// Guard names the Redis key that holds a revision for a key's verification.
 func (s *Store) Guard(k *Key, r Revision) string {
+	return s.GuardIn(k.WorkspaceID, k.Digest.place().shard(), r)
+}
+
+// GuardIn names the Redis key that holds a workspace's revision for a decision made
+// in a shard: the workspace's own, or on a Cluster the copy in the shard's slot.
+func (s *Store) GuardIn(ws, shard string, r Revision) string {
 	if s.cluster {
-		return revisionCopyName(k.Digest.place().shard(), k.WorkspaceID, r.bucket)
+		return revisionCopyName(shard, ws, r.bucket)
 	}
-	return revisionName(k.WorkspaceID, r.bucket)
+	return revisionName(ws, r.bucket)
 }
 
 // Refresh takes note that a guard no longer holds what r says but seen.
 func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) error {
-	name := revisionName(k.WorkspaceID, r.bucket)
+	return s.RefreshIn(ctx, k.WorkspaceID, k.Digest.place().shard(), r, seen)
+}
+
+// RefreshIn is Refresh for a guard of GuardIn.
+func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, seen Prefix) error {
 	if !s.cluster {
-		s.revisions.Store(name, seen)
+		s.revisions.Store(revisionName(ws, r.bucket), seen)
 		return nil
 	}
-	if err := s.fetch(ctx, k.WorkspaceID, []need{{bucket: r.bucket}}, seen); err != nil {
+	if err := s.fetch(ctx, ws, []need{{bucket: r.bucket}}, seen); err != nil {
 		return err
 	}
-	if now := s.revision(k.WorkspaceID, r.bucket); now != seen {
-		_, err := s.run(ctx, copyScript, []string{s.Guard(k, r)}, string(now))
+	if now := s.revision(ws, r.bucket); now != seen {
+		_, err := s.run(ctx, copyScript, []string{s.GuardIn(ws, shard, r)}, string(now))
 		return err
 	}
 	return nil
