@@ -1,0 +1,135 @@
+package bench
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"tollgate/bench/rig"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// load is requests to one side.
+type load struct {
+	side     *rig.Side
+	requests []rig.Request
+	want     rig.Want
+}
+
+// meter adds up what one load has cost in its slices.
+type meter struct {
+	load
+	conns              []*rig.Conn
+	client, app, redis time.Duration // CPU
+	took               []time.Duration
+	latency            *hdrhistogram.Histogram // µs
+}
+
+// compare measures b.N operations of a load and as many of the one it is compared
+// with, in slices that alternate. versus names the ratio of their throughputs.
+func compare(b *testing.B, subject, reference load, conns int, versus string) {
+	own, other := newMeter(b, subject, conns), newMeter(b, reference, conns)
+	rounds := min(max(b.N/2000, 1), 10)
+	before := own.memory(b)
+	b.ResetTimer()
+	for i := range rounds {
+		n := b.N*(i+1)/rounds - b.N*i/rounds
+		if i%2 == 0 {
+			own.slice(b, n)
+		}
+		b.StopTimer()
+		other.slice(b, n)
+		b.StartTimer()
+		if i%2 == 1 {
+			own.slice(b, n)
+		}
+	}
+	b.StopTimer()
+	after := own.memory(b)
+	n := float64(b.N)
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/op")
+	b.ReportMetric(float64(after.Bytes-before.Bytes)/n, "B/op")
+	own.report(b, n)
+	b.ReportMetric(median(own.took, other.took), versus)
+	b.ReportMetric(ratio(other.client+other.app+other.redis, own.client+own.app+own.redis), versus+"-cpu")
+	b.ReportMetric(ratio(own.redis, other.redis), "x-hget")
+	b.ReportMetric(float64(other.latency.ValueAtQuantile(99)), "floor-p99-µs")
+}
+
+func newMeter(b *testing.B, l load, conns int) *meter {
+	b.Helper()
+	all, err := rig.DialMany(l.side.Addr(), conns)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		for _, c := range all {
+			_ = c.Close()
+		}
+	})
+	return &meter{load: l, conns: all, latency: hdrhistogram.New(1, 60_000_000, 3)}
+}
+
+func (m *meter) memory(b *testing.B) (of struct{ Mallocs, Bytes uint64 }) {
+	b.Helper()
+	memory, err := m.side.Memory()
+	if err != nil {
+		b.Fatal(err)
+	}
+	of.Mallocs, of.Bytes = memory.Mallocs, memory.Bytes
+	return of
+}
+
+// slice sends n requests and adds what they cost.
+func (m *meter) slice(b *testing.B, n int) {
+	client, app, redis := m.cpu(b)
+	run, err := rig.Hammer(m.conns, m.requests, n, m.want)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client2, app2, redis2 := m.cpu(b)
+	m.client, m.app, m.redis = m.client+client2-client, m.app+app2-app, m.redis+redis2-redis
+	m.took = append(m.took, run.Took)
+	for _, l := range run.Latencies {
+		_ = m.latency.RecordValue(max(l.Microseconds(), 1)) // a run ends before the range does
+	}
+}
+
+func (m *meter) cpu(b *testing.B) (client, app, redis time.Duration) {
+	b.Helper()
+	var all [3]time.Duration
+	for i, pid := range []int{os.Getpid(), m.side.Gateways[0].PID(), m.side.Redis.PID()} {
+		var err error
+		if all[i], err = rig.CPU(pid); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return all[0], all[1], all[2]
+}
+
+func (m *meter) report(b *testing.B, n float64) {
+	b.ReportMetric(float64(m.app.Nanoseconds())/1e3/n, "gateway-µs/op")
+	b.ReportMetric(float64(m.redis.Nanoseconds())/1e3/n, "redis-µs/op")
+	b.ReportMetric(float64(m.latency.ValueAtQuantile(50)), "p50-µs")
+	b.ReportMetric(float64(m.latency.ValueAtQuantile(99)), "p99-µs")
+}
+
+// median is the middle one of the ratios of the slices' throughputs.
+func median(own, other []time.Duration) float64 {
+	ratios := make([]float64, len(own))
+	for i := range own {
+		ratios[i] = ratio(other[i], own[i])
+	}
+	slices.Sort(ratios)
+	n := len(ratios)
+	return (ratios[(n-1)/2] + ratios[n/2]) / 2
+}
+
+func ratio(a, b time.Duration) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
