@@ -79,7 +79,7 @@ func (c *Caller) granted(grant string) bool {
 func (r Right) grants(id string) []string {
 	resource, action, _ := strings.Cut(string(r), ".")
 	all := []string{Everything, resource + ".*." + action}
-	if id != "" {
+	if id != "" && resource != "rbac" { // a key's API is no thing of rbac
 		all = append(all, resource+"."+id+"."+action)
 	}
 	return all

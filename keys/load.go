@@ -85,20 +85,29 @@ func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if found.key.WorkspaceID != a.WorkspaceID || found.key.Root != nil {
-		return nil, nil, keyNotFound(id)
-	}
-	if err := a.check(found.key.APIID, also...); err != nil {
-		return nil, nil, err
-	}
-	resolved, err := s.current(ctx, found.key)
+	resolved, err := s.entitled(ctx, a, found, also...)
 	if err != nil {
 		return nil, nil, err
 	}
-	if resolved.API == nil {
-		return nil, nil, keyNotFound(id)
-	}
 	return found, resolved, nil
+}
+
+// entitled is owned for a key that was read already.
+func (s *Store) entitled(ctx context.Context, a Access, found *stored, also ...Right) (*Resolved, error) {
+	if found.key.WorkspaceID != a.WorkspaceID || found.key.Root != nil {
+		return nil, keyNotFound(found.key.ID)
+	}
+	if err := a.check(found.key.APIID, also...); err != nil {
+		return nil, err
+	}
+	resolved, err := s.current(ctx, found.key)
+	if err != nil {
+		return nil, err
+	}
+	if resolved.API == nil {
+		return nil, keyNotFound(found.key.ID)
+	}
+	return resolved, nil
 }
 
 // current resolves a key's references as they are now, not as they were last seen.

@@ -20,13 +20,14 @@ const (
 	Demand                      // KindPrecondition
 	Create                      // it is made; the caller needs the right to
 	CreateFreely                // it is made
+	Skip                        // it is left out, and so is an id that nothing has
 )
 
 // Ref names a permission, by id or slug, or a role, by id or name.
 type Ref struct {
 	ID      string
 	Name    string
-	Missing Missing // for a Name that nothing has
+	Missing Missing // for a Name that nothing has; an ID that nothing has is KindNotFound
 }
 
 // Named makes references by name that share what becomes of a missing one.
@@ -95,6 +96,9 @@ func (s *Store) refer(ctx context.Context, a Access, f family, field string, ref
 	if len(refs) == 0 {
 		return nil, nil
 	}
+	if len(refs) > MaxKeyRefs {
+		return nil, Invalidf(field, "at most %d", MaxKeyRefs)
+	}
 	for range tries {
 		ids, missing, err := s.lookUp(ctx, a.WorkspaceID, f, refs)
 		if err != nil {
@@ -140,15 +144,18 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 	at, named := 0, 0
 	for _, r := range refs {
 		if r.ID != "" {
-			if byID[at].Val() == 0 {
+			switch there := byID[at].Val() != 0; {
+			case there:
+				ids = append(ids, r.ID)
+			case r.Missing != Skip:
 				return nil, nil, Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, r.ID)
 			}
-			ids, at = append(ids, r.ID), at+1
+			at++
 			continue
 		}
 		if id := text(byName.Val()[named]); id != "" {
 			ids = append(ids, id)
-		} else {
+		} else if r.Missing != Skip {
 			missing = append(missing, r)
 		}
 		named++
@@ -224,7 +231,7 @@ func (s *Store) identify(ctx context.Context, a Access, externalID string) (stri
 		if err != nil {
 			return "", err
 		}
-		made := &Identity{ID: NewID(prefixIdentity), ExternalID: externalID, Environment: "default", CreatedAt: now}
+		made := &Identity{ID: NewID(prefixIdentity), ExternalID: externalID, Environment: DefaultEnvironment, CreatedAt: now}
 		c := newChange(a.WorkspaceID)
 		c.claim(nounIdentity, externalID, made.ID)
 		c.list(nounIdentity, made.ID)

@@ -1,0 +1,151 @@
+package keys
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Attached is what a change of a key's permissions or roles came to.
+type Attached[T any] struct {
+	Asked []T // what the request named, each once
+	All   []T // what the key itself has now; what its roles give is not in it
+}
+
+// attachment is what permissions and roles have in common as what a key has.
+type attachment[T any] struct {
+	family  family
+	field   string
+	list    func(*Key) *[]string // their ids
+	compare func(a, b *T) int
+}
+
+var keyPermissions = attachment[Permission]{
+	permissions, "permissions", func(k *Key) *[]string { return &k.Permissions }, bySlug,
+}
+
+var keyRoles = attachment[Role]{
+	roles, "roles", func(k *Key) *[]string { return &k.Roles },
+	func(a, b *Role) int { return strings.Compare(a.Name, b.Name) },
+}
+
+// merger makes what a key will have of what it has and of what was asked.
+type merger func(had, asked []string) []string
+
+func union(had, asked []string) []string { return sortedSet(slices.Concat(had, asked)) }
+
+func without(had, asked []string) []string {
+	return slices.DeleteFunc(slices.Clone(had), func(id string) bool { return slices.Contains(asked, id) })
+}
+
+func instead(_, asked []string) []string { return asked }
+
+func sortedSet(ids []string) []string {
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// AddPermissions gives a key permissions beside those it has.
+func (s *Store) AddPermissions(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Permission], error) {
+	return attach(ctx, s, a, keyID, keyPermissions, refs, union)
+}
+
+// RemovePermissions takes permissions from a key. Those that it does not have by
+// itself are left as they are.
+func (s *Store) RemovePermissions(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Permission], error) {
+	return attach(ctx, s, a, keyID, keyPermissions, refs, without)
+}
+
+// SetPermissions makes these the permissions of a key.
+func (s *Store) SetPermissions(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Permission], error) {
+	return attach(ctx, s, a, keyID, keyPermissions, refs, instead)
+}
+
+// AddRoles gives a key roles beside those it has.
+func (s *Store) AddRoles(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Role], error) {
+	return attach(ctx, s, a, keyID, keyRoles, refs, union)
+}
+
+// RemoveRoles takes roles from a key. Those that it does not have are left as they are.
+func (s *Store) RemoveRoles(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Role], error) {
+	return attach(ctx, s, a, keyID, keyRoles, refs, without)
+}
+
+// SetRoles makes these the roles of a key.
+func (s *Store) SetRoles(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Role], error) {
+	return attach(ctx, s, a, keyID, keyRoles, refs, instead)
+}
+
+// attach changes what a key has, in the manner of UpdateKey. Ids that lead nowhere
+// any more are dropped by the way.
+func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at attachment[T], refs []Ref, merge merger) (Attached[*T], error) {
+	var none Attached[*T]
+	for range tries {
+		found, _, err := s.owned(ctx, a, keyID)
+		if err != nil {
+			return none, err
+		}
+		asked, err := s.refer(ctx, a, at.family, at.field, refs)
+		if err != nil {
+			return none, err
+		}
+		ids := merge(*at.list(found.key), asked)
+		there, err := at.read(ctx, s, a.WorkspaceID, union(ids, asked))
+		if err != nil {
+			return none, err
+		}
+		result := Attached[*T]{at.pick(there, asked), at.pick(there, ids)}
+		if len(result.Asked) < len(asked) {
+			continue // one was deleted a moment ago: look again
+		}
+		done, err := at.store(ctx, s, found, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] == nil }))
+		if err != nil {
+			return none, err
+		}
+		if done {
+			return result, nil
+		}
+	}
+	return none, Unavailable(errBusy)
+}
+
+// read gives the definitions of those ids that have one.
+func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []string) (map[string]*T, error) {
+	found, err := definitionsOf[T](ctx, s, ws, at.family.noun, ids)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]*T{}
+	for i, d := range found {
+		if d != nil {
+			there[ids[i]] = d
+		}
+	}
+	return there, nil
+}
+
+// pick gives the definitions of ids, sorted.
+func (at attachment[T]) pick(there map[string]*T, ids []string) []*T {
+	picked := []*T{}
+	for _, id := range ids {
+		if d := there[id]; d != nil {
+			picked = append(picked, d)
+		}
+	}
+	slices.SortFunc(picked, at.compare)
+	return picked
+}
+
+// store puts the new list into the key, unless it is the old one. It tells whether
+// the key was still as it was found.
+func (at attachment[T]) store(ctx context.Context, s *Store, found *stored, ids []string) (bool, error) {
+	if slices.Equal(ids, *at.list(found.key)) {
+		return true, nil
+	}
+	if len(ids) > MaxKeyRefs {
+		return false, Invalidf(at.field, "a key has at most %d", MaxKeyRefs)
+	}
+	k := *found.key
+	*at.list(&k), k.UpdatedAt = ids, found.now
+	return s.put(ctx, found, &k, put{})
+}

@@ -1,0 +1,143 @@
+package keys
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Ask says which rows of a list are wanted. The zero value asks for the first.
+type Ask struct {
+	Limit       int    // how many rows at most: 1 to MaxRows; 0 is DefaultRows
+	After       string // rows with greater ids alone
+	From        string // rows with this id or greater ones alone, where After is empty
+	Search      string // rows with this text in them alone, without regard to case
+	Environment string // of identities; "" is every one
+}
+
+// Bounds of a page.
+const (
+	DefaultRows = 100
+	MaxRows     = 1000
+	searchSpan  = 2000 // rows that one search looks at, however few it finds
+	searchStep  = 100  // rows that are read at a time by a search
+)
+
+// Page is rows of a list, in the order of their ids, which is about that of their age.
+type Page[T any] struct {
+	Rows  []T
+	Next  string // From of the next page; "" where this is the last
+	Total int64  // how many rows the list has, whatever was searched
+}
+
+// rows is how many rows the page may have.
+func (ask Ask) rows() int {
+	if ask.Limit < 1 {
+		return DefaultRows
+	}
+	return min(ask.Limit, MaxRows)
+}
+
+// span is how many ids are looked at, and how many of their rows are read at a time.
+func (ask Ask) span() (span, step int) {
+	if ask.Search == "" {
+		return ask.rows(), ask.rows()
+	}
+	return searchSpan, searchStep
+}
+
+// has tells whether a row with these texts is searched for.
+func (ask Ask) has(texts []string) bool {
+	wanted := strings.ToLower(ask.Search)
+	return wanted == "" || slices.ContainsFunc(texts, func(text string) bool {
+		return strings.Contains(strings.ToLower(text), wanted)
+	})
+}
+
+// start is where the page begins, for ZRANGEBYLEX.
+func (ask Ask) start() string {
+	switch {
+	case ask.After != "":
+		return "(" + ask.After
+	case ask.From != "":
+		return "[" + ask.From
+	}
+	return "-"
+}
+
+// pageOf reads a page of a workspace's definitions of one kind. A search that looked
+// at as much as it may gives what it found and where to go on. texts are what a
+// search looks into.
+func pageOf[T any](ctx context.Context, s *Store, ws string, k noun, ask Ask, texts func(*T) []string) (Page[*T], error) {
+	span, step := ask.span()
+	ids, total, err := s.idsOf(ctx, ws, k, ask.start(), span+1)
+	page := Page[*T]{Rows: []*T{}, Total: total}
+	if err != nil {
+		return page, err
+	}
+	if len(ids) > span {
+		ids, page.Next = ids[:span], ids[span]
+	}
+	for chunk := range slices.Chunk(ids, step) {
+		found, err := definitionsOf[T](ctx, s, ws, k, chunk)
+		if err != nil {
+			return page, err
+		}
+		for i, row := range found {
+			switch {
+			case row == nil || !ask.has(texts(row)):
+			case len(page.Rows) == ask.rows():
+				page.Next = chunk[i]
+				return page, nil
+			default:
+				page.Rows = append(page.Rows, row)
+			}
+		}
+	}
+	return page, nil
+}
+
+// idsOf gives up to n ids of a list of definitions, and how long it is.
+func (s *Store) idsOf(ctx context.Context, ws string, k noun, start string, n int) ([]string, int64, error) {
+	var ids *redis.StringSliceCmd
+	var total *redis.IntCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		ids = p.ZRangeByLex(ctx, listName(ws, k), &redis.ZRangeBy{Min: start, Max: "+", Count: int64(n)})
+		total = p.ZCard(ctx, listName(ws, k))
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return ids.Val(), total.Val(), nil
+}
+
+// definitionsOf reads definitions by their ids, each nil where there is none. They
+// are read as they are now, whatever is cached.
+func definitionsOf[T any](ctx context.Context, s *Store, ws string, k noun, ids []string) ([]*T, error) {
+	var replies []*redis.SliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for chunk := range slices.Chunk(ids, 500) {
+			names := make([]string, len(chunk))
+			for i, id := range chunk {
+				names[i] = definitionName(ws, k, id)
+			}
+			replies = append(replies, p.MGet(ctx, names...))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*T, 0, len(ids))
+	for _, reply := range replies {
+		for _, stored := range reply.Val() {
+			d, err := decodeDefinition[T](text(stored))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, d)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,138 @@
+package keys
+
+import (
+	"context"
+	"unicode/utf8"
+)
+
+// Bounds of what permissions and roles are described by, in characters.
+const (
+	MaxPermissionName = 512
+	MaxDescription    = 512
+)
+
+// PermissionDraft describes a permission to be made.
+type PermissionDraft struct {
+	Name        string
+	Slug        string // what verifications ask for; "" is the name
+	Description string
+}
+
+// CreatePermission makes a permission. A slug that is taken, however it is
+// capitalised, is KindConflict.
+func (s *Store) CreatePermission(ctx context.Context, a Access, d PermissionDraft) (*Permission, error) {
+	slug := orElse(d.Slug, d.Name)
+	if err := firstError(checkLength("name", d.Name, 1, MaxPermissionName), checkSlug("slug", slug),
+		checkLength("description", d.Description, 0, MaxDescription)); err != nil {
+		return nil, err
+	}
+	if err := a.check(""); err != nil {
+		return nil, err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Permission{ID: NewID(prefixPermission), Name: d.Name, Slug: slug, Description: d.Description, CreatedAt: now}
+	return p, s.make(ctx, a.WorkspaceID, permissions, p.ID, slug, p)
+}
+
+// Permission gives a permission by its id or slug. Here and wherever one thing is
+// meant, a Ref with both an ID and a Name means whichever is there, the id first.
+func (s *Store) Permission(ctx context.Context, a Access, ref Ref) (*Permission, error) {
+	if err := a.check(""); err != nil {
+		return nil, err
+	}
+	p, _, err := find[Permission](ctx, s, a.WorkspaceID, permissions, ref)
+	return p, err
+}
+
+// Permissions lists permissions. A search looks at ids, names, slugs and descriptions.
+func (s *Store) Permissions(ctx context.Context, a Access, ask Ask) (Page[*Permission], error) {
+	if err := a.check(""); err != nil {
+		return Page[*Permission]{}, err
+	}
+	return pageOf(ctx, s, a.WorkspaceID, nounPermission, ask, func(p *Permission) []string {
+		return []string{p.ID, p.Name, p.Slug, p.Description}
+	})
+}
+
+// DeletePermission takes a permission away from every key and role at once. One that
+// is made anew under its slug is another: nobody who had the old one has it.
+func (s *Store) DeletePermission(ctx context.Context, a Access, ref Ref) error {
+	return drop(ctx, s, a, permissions, ref, func(p *Permission) dropped { return dropped{p.ID, p.Slug, sharedBucket} })
+}
+
+func checkLength(field, value string, least, most int) error {
+	if n := utf8.RuneCountInString(value); n < least || n > most {
+		return Invalidf(field, "from %d to %d characters", least, most)
+	}
+	return nil
+}
+
+// Called refers to whatever has this text as its id or its name.
+func Called(text string) Ref { return Ref{ID: text, Name: text} }
+
+// make stores a new definition under a unique name; KindConflict where it is taken.
+func (s *Store) make(ctx context.Context, ws string, f family, id, name string, definition any) error {
+	c := newChange(ws)
+	c.claim(f.noun, f.unique(name), id)
+	c.list(f.noun, id)
+	c.put(f.noun, id, encodeDefinition(definition))
+	failed, _, err := s.apply(ctx, c)
+	if err == nil && failed != 0 {
+		return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, name)
+	}
+	return err
+}
+
+// find reads the definition that a reference is to, and its stored text.
+func find[T any](ctx context.Context, s *Store, ws string, f family, ref Ref) (*T, string, error) {
+	if ref.ID != "" {
+		d, stored, err := readDefinition[T](ctx, s, ws, f.noun, ref.ID)
+		if err != nil || d != nil {
+			return d, stored, err
+		}
+	}
+	if ref.Name != "" {
+		id, err := s.named(ctx, ws, f.noun, f.unique(ref.Name))
+		if err != nil {
+			return nil, "", err
+		}
+		d, stored, err := readDefinition[T](ctx, s, ws, f.noun, id)
+		if err != nil || d != nil {
+			return d, stored, err
+		}
+	}
+	return nil, "", Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, orElse(ref.ID, ref.Name))
+}
+
+// dropped is what has to be known of a definition to drop it.
+type dropped struct {
+	id, unique string
+	bucket     bucket
+}
+
+// drop takes a definition away. Keys and roles keep its id, which leads nowhere and
+// is given to nothing else.
+func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of func(*T) dropped) error {
+	if err := a.check(""); err != nil {
+		return err
+	}
+	for range tries {
+		d, stored, err := find[T](ctx, s, a.WorkspaceID, f, ref)
+		if err != nil {
+			return err
+		}
+		gone := of(d)
+		c := newChange(a.WorkspaceID)
+		c.unchanged(f.noun, gone.id, stored)
+		c.drop(f.noun, gone.id)
+		c.release(f.noun, f.unique(gone.unique))
+		c.raise(gone.bucket)
+		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
+			return err
+		}
+	}
+	return Unavailable(errBusy)
+}
