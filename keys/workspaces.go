@@ -89,7 +89,7 @@ func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDra
 	if there, err := s.root(ctx, key.Digest.place()); err != nil || there != nil {
 		return idOf(there), secret, err
 	}
-	if err := s.insert(ctx, []*newKey{{key: key}}); err != nil {
+	if err := s.insertOne(ctx, &newKey{key: key}); err != nil {
 		if there, _ := s.root(ctx, key.Digest.place()); there != nil {
 			return there.ID, secret, nil // another gateway was as quick
 		}
@@ -136,11 +136,26 @@ func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*Key, error
 // DeleteRootKey takes a root key of a workspace away, for good and at once.
 func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
 	stored, err := s.load(ctx, id)
-	if err != nil {
+	switch {
+	case err == nil && (stored.key.Root == nil || stored.key.WorkspaceID != workspaceID):
+		return keyNotFound(id)
+	case err == nil:
+		err = s.bury(ctx, stored, true)
+	case AsError(err).Kind != KindNotFound:
 		return err
 	}
-	if stored.key.Root == nil || stored.key.WorkspaceID != workspaceID {
-		return keyNotFound(id)
+	return firstError(s.announceRootKeys(ctx, workspaceID), err)
+}
+
+// announceRootKeys has the root keys of a workspace looked at again where their
+// records can't be guards of a verification: on a Cluster. It is called after one
+// was changed, and once more where that may have been lost with a crash.
+func (s *Store) announceRootKeys(ctx context.Context, workspaceID string) error {
+	if !s.cluster {
+		return nil
 	}
-	return s.bury(ctx, stored, true)
+	c := newChange(workspaceID)
+	c.raise(sharedBucket)
+	_, _, err := s.apply(ctx, c)
+	return err
 }

@@ -25,13 +25,18 @@ func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret) (*keys.
 	if err != nil {
 		return nil, err
 	}
-	if outcome.Code == Valid {
-		k := outcome.Key
-		return &keys.Caller{WorkspaceID: k.WorkspaceID, KeyID: k.ID, Grants: k.Root.Grants}, nil
+	if outcome.Code != Valid {
+		return nil, refused(outcome.Code)
 	}
-	refusal, ok := refusals[outcome.Code]
+	caller := callerOf(outcome.Key)
+	return &caller, nil
+}
+
+// refused is what a root key is told whose verification ended so.
+func refused(code Code) error {
+	refusal, ok := refusals[code]
 	if !ok {
-		return nil, keys.Errorf(keys.KindForbidden, "key", "the root key may not be used")
+		return keys.Errorf(keys.KindForbidden, "key", "the root key may not be used")
 	}
-	return nil, keys.Errorf(refusal.kind, "key", "%s", refusal.message)
+	return keys.Errorf(refusal.kind, "key", "%s", refusal.message)
 }

@@ -20,9 +20,10 @@ type Options struct {
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
 type Verifier struct {
-	store *keys.Store
-	cache *otter.Cache[keys.Digest, *keys.Known]
-	lines map[string]*line // by shard on a Cluster, otherwise the one of ""
+	store  *keys.Store
+	cache  *otter.Cache[keys.Digest, *keys.Known]
+	askers *otter.Cache[keys.Digest, *asker]
+	lines  map[string]*line // by shard on a Cluster, otherwise the one of ""
 }
 
 // New makes a Verifier on a store.
@@ -36,16 +37,18 @@ func New(store *keys.Store, o Options) *Verifier {
 			MaximumWeight: o.CacheBytes,
 			Weigher:       func(_ keys.Digest, k *keys.Known) uint32 { return k.Weight() },
 		}),
-		lines: newLines(store),
+		askers: otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
+		lines:  newLines(store),
 	}
 }
 
 // Request is what is asked of a key.
 type Request struct {
 	Secret      keys.Secret
-	WorkspaceID string // a key of another workspace is not found; "" takes every workspace
-	APIID       string // a key of another API is forbidden; "" takes every API
-	Root        bool   // a root key is asked for, and nothing else is found
+	By          keys.Secret // the root key that asks: what it may not verify is not found; without one nobody is asked for
+	WorkspaceID string      // a key of another workspace is not found; "" takes every workspace
+	APIID       string      // a key of another API is forbidden; "" takes every API
+	Root        bool        // a root key is asked for, and nothing else is found
 	Permissions Query
 	Cost        int64          // credits, 0 or more; only a key with a balance spends them
 	Limits      []LimitRequest // beside the stored limits that always apply
@@ -80,21 +83,34 @@ func (v *Verifier) Verify(ctx context.Context, r *Request) (*Outcome, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	digest := r.Secret.Digest()
+	var by *asker
+	var outcome *Outcome
+	err := errAsker
 	for range tries {
-		known, err := v.known(digest)
-		if err != nil {
-			return nil, err
+		if errors.Is(err, errAsker) {
+			by, err = v.asker(ctx, r)
 		}
-		if known == nil {
-			return &Outcome{Code: NotFound}, nil
+		if err == nil {
+			outcome, err = v.attempt(ctx, r, by)
 		}
-		outcome, err := v.ask(ctx, r, digest, known)
-		if outcome != nil || err != nil {
+		if outcome != nil || err != nil && !errors.Is(err, errAsker) {
 			return outcome, err
 		}
 	}
 	return nil, keys.Unavailable(errChanging)
+}
+
+// attempt gives neither an outcome nor an error where it has to be made again.
+func (v *Verifier) attempt(ctx context.Context, r *Request, by *asker) (*Outcome, error) {
+	digest := r.Secret.Digest()
+	known, err := v.known(ctx, digest, by)
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		return &Outcome{Code: NotFound}, nil
+	}
+	return v.ask(ctx, r, by, digest, known)
 }
 
 // check refuses what has no answer.
@@ -113,20 +129,23 @@ func (r *Request) check() error {
 	return nil
 }
 
-// known gives the key of a digest from memory, or reads it; nil where none is.
-func (v *Verifier) known(d keys.Digest) (*keys.Known, error) {
+// known gives the key of a digest from memory, or reads it; nil where none is, and
+// who asks may ask.
+func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*keys.Known, error) {
 	for range tries {
 		if known, ok := v.cache.GetIfPresent(d); ok {
 			return known, nil
 		}
 		name, shard := d.RecordName()
-		c := &call{shard: shard, record: name, prefix: unknown, verdict: verdictBefore}
+		c := &call{shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.guards(v.store, shard)}
 		if err := v.line(shard).do(c); err != nil {
 			return nil, err
 		}
 		switch c.reply.status {
 		case replyAbsent:
-			return nil, nil
+			return nil, by.ended(c.reply.now)
+		case replyGuard:
+			return nil, v.forget(ctx, by, shard, c.reply.prefix)
 		case replyRecord:
 			return v.remember(d, c.reply.stored)
 		}
@@ -145,12 +164,12 @@ func (v *Verifier) remember(d keys.Digest, stored string) (*keys.Known, error) {
 
 // ask decides on a known key and has the script confirm it. It gives neither an
 // outcome nor an error where the key turned out to be another one by now.
-func (v *Verifier) ask(ctx context.Context, r *Request, d keys.Digest, known *keys.Known) (*Outcome, error) {
+func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest, known *keys.Known) (*Outcome, error) {
 	resolved, err := v.resolve(ctx, known)
 	if err != nil {
 		return nil, err
 	}
-	p := v.plan(r, known, resolved)
+	p := v.plan(r, by, known, resolved)
 	if p.err == nil && v.store.Cluster() && p.shared() {
 		return v.askApart(ctx, d, known, p)
 	}
@@ -182,6 +201,9 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Know
 	switch reply := &p.call.reply; reply.status {
 	case replyAbsent:
 		v.cache.Invalidate(d)
+		if err := p.by.ended(reply.now); err != nil {
+			return nil, err
+		}
 		return &Outcome{Code: NotFound, Now: reply.now}, nil
 	case replyRecord:
 		_, err := v.remember(d, reply.stored)
@@ -190,6 +212,9 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Know
 		v.cache.Invalidate(d)
 		return nil, nil
 	case replyGuard:
+		if reply.guard >= len(p.resolved.Revisions) {
+			return nil, v.forget(ctx, p.by, known.Shard, reply.prefix)
+		}
 		known.SetResolved(nil)
 		return nil, v.store.Refresh(ctx, known.Key, p.resolved.Revisions[reply.guard], reply.prefix)
 	}
@@ -199,6 +224,7 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Know
 // plan is what a verification comes to, as far as the record in memory tells.
 type plan struct {
 	call     call
+	by       *asker
 	known    *keys.Known
 	resolved *keys.Resolved
 	refusal  Code // "" where the script decides
@@ -206,12 +232,12 @@ type plan struct {
 	limits   []LimitState
 }
 
-func (v *Verifier) plan(r *Request, known *keys.Known, resolved *keys.Resolved) *plan {
+func (v *Verifier) plan(r *Request, by *asker, known *keys.Known, resolved *keys.Resolved) *plan {
 	k := known.Key
-	p := &plan{known: known, resolved: resolved}
+	p := &plan{by: by, known: known, resolved: resolved}
 	p.call = call{
 		shard: known.Shard, record: known.Record, prefix: known.Prefix, slots: len(k.Limits),
-		expires: k.Expires, limited: k.Limited, cost: r.Cost,
+		expires: by.until(k.Expires), limited: k.Limited, cost: r.Cost,
 	}
 	if k.Refill != nil {
 		p.call.amount, p.call.day = k.Refill.Amount, k.Refill.Day
@@ -219,6 +245,7 @@ func (v *Verifier) plan(r *Request, known *keys.Known, resolved *keys.Resolved) 
 	for _, revision := range resolved.Revisions {
 		p.call.guards = append(p.call.guards, guard{v.store.Guard(k, revision), revision.Prefix})
 	}
+	p.call.guards = append(p.call.guards, by.guards(v.store, known.Shard)...)
 	p.decide(r)
 	return p
 }
@@ -231,7 +258,7 @@ func (p *plan) decide(r *Request) {
 	case r.Root && k.Root == nil:
 		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
 		p.refuse("", verdictBefore)
-	case r.Root != (k.Root != nil), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && p.resolved.API == nil:
+	case r.Root != (k.Root != nil), p.by.blind(k), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && p.resolved.API == nil:
 		p.refuse(NotFound, verdictBefore)
 	case k.Disabled:
 		p.refuse(Disabled, verdictBefore)
@@ -256,6 +283,9 @@ func (p *plan) refuse(code Code, verdict byte) {
 // outcome reads what the script decided or confirmed.
 func (p *plan) outcome() (*Outcome, error) {
 	reply := &p.call.reply
+	if err := p.by.ended(reply.now); err != nil {
+		return nil, err // and nothing was spent
+	}
 	o := &Outcome{Key: p.known.Key, Resolved: p.resolved, Remaining: reply.balance, Now: reply.now}
 	switch reply.status {
 	case replyExpired:

@@ -183,7 +183,8 @@ while at <= size do
   local limits = at + 37 + guarded * 10
   local record, answer
   if key > 0 then record, answer = find(key, sub(blob, at + 2, at + 9), slots) end
-  if not answer then answer = changed(at + 37, guarded) end
+  -- Whether there is a key is told to those alone who may know.
+  if not answer or answer == 'A' then answer = changed(at + 37, guarded) or answer end
   if not answer then
     if verdict == 3 then
       give_back(limits, count)

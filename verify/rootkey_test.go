@@ -1,0 +1,226 @@
+package verify_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/verify"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// root makes a root key of the world's workspace.
+func (w *world) root(d keys.RootDraft) (string, keys.Secret) {
+	w.t.Helper()
+	id, secret, err := w.CreateRootKey(w.t.Context(), w.access.WorkspaceID, d)
+	w.must(err)
+	return id, secret
+}
+
+// refusedAs checks that a verification fails with an error of a kind.
+func (w *world) refusedAs(kind keys.Kind, r verify.Request) {
+	w.t.Helper()
+	if o, err := w.Verify(w.t.Context(), &r); o != nil || err == nil || keys.AsError(err).Kind != kind {
+		w.t.Errorf("got %+v, %v; want an error of kind %s", o, err, kind)
+	}
+}
+
+func (w *world) code(want verify.Code, r verify.Request) {
+	w.t.Helper()
+	if o := w.verify(r); o.Code != want || want == verify.NotFound && o.Key != nil {
+		w.t.Errorf("got %+v, want %s", o, want)
+	}
+}
+
+// A key is found by those root keys alone that may verify it.
+func TestAskedByRootKey(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		made := w.create(keys.KeyDraft{Remaining: uses(100)})
+		other, err := w.Workspace(t.Context(), "other")
+		w.must(err)
+		_, stranger, err := w.CreateRootKey(t.Context(), other, keys.RootDraft{})
+		w.must(err)
+		ask := func(by keys.Secret) verify.Request {
+			return verify.Request{By: by, Secret: made.Secret, Cost: 1}
+		}
+		for _, row := range []struct {
+			grant string
+			want  verify.Code
+		}{
+			{"*", verify.Valid},
+			{"api.*.verify_key", verify.Valid},
+			{"api." + w.api + ".verify_key", verify.Valid},
+			{"api.*.read_key", verify.NotFound},
+			{"api.api_other.verify_key", verify.NotFound},
+		} {
+			_, by := w.root(keys.RootDraft{Grants: []string{row.grant}})
+			w.code(row.want, ask(by))
+			w.code(row.want, ask(by))
+			w.code(verify.NotFound, verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
+			w.code(verify.NotFound, verify.Request{By: by, Secret: by, Cost: 1})
+		}
+		w.code(verify.NotFound, ask(stranger))
+		w.refusedAs(keys.KindUnauthenticated, ask(keys.NewSecret("no such root key")))
+		w.refusedAs(keys.KindNotRootKey, ask(made.Secret))
+		if left := w.left(made.ID).Balance; left != 94 {
+			t.Errorf("%d uses left of 100 after six valid verifications", left)
+		}
+	})
+}
+
+// A root key that is deleted asks for nothing from then on, on every gateway, and
+// what it asked for is not spent; also where there is no such key.
+func TestDeletedRootKeyAsksNoMore(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		made := w.create(keys.KeyDraft{Remaining: uses(100)})
+		id, by := w.root(keys.RootDraft{})
+		_, staying := w.root(keys.RootDraft{})
+		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
+		each := func(check func()) {
+			t.Helper()
+			for _, w.gateway = range gateways {
+				check()
+			}
+		}
+		ask := verify.Request{By: by, Secret: made.Secret, Cost: 1}
+		each(func() { w.code(verify.Valid, ask) })
+		w.must(w.DeleteRootKey(t.Context(), w.access.WorkspaceID, id))
+		each(func() {
+			w.refusedAs(keys.KindUnauthenticated, ask)
+			w.refusedAs(keys.KindUnauthenticated, verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
+			w.code(verify.Valid, verify.Request{By: staying, Secret: made.Secret, Cost: 1})
+		})
+		_, _, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Secret: by})
+		w.must(err)
+		each(func() { w.code(verify.Valid, ask) })
+		if left := w.left(made.ID).Balance; left != 91 {
+			t.Errorf("%d uses left of 100 after nine valid verifications", left)
+		}
+		if err := w.DeleteRootKey(t.Context(), w.access.WorkspaceID, id); keys.AsError(err).Kind != keys.KindNotFound {
+			t.Errorf("deleting it again: %v", err)
+		}
+	})
+}
+
+// A root key ends by the store's clock, and what it asks for afterwards is not
+// spent, whatever the answer would have been.
+func TestExpiredRootKey(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		w := newWorld(t, c)
+		end := clock.Now().Add(time.Hour).UnixMilli()
+		_, by := w.root(keys.RootDraft{Expires: end})
+		_, staying := w.root(keys.RootDraft{})
+		drafts := map[verify.Code]keys.KeyDraft{
+			verify.Valid:         {Remaining: uses(5)},
+			verify.UsageExceeded: {Remaining: uses(0)},
+			verify.Disabled:      {Disabled: true},
+			verify.Expired:       {Expires: end - 1000},
+			verify.RateLimited:   {Limits: []ratelimit.Limit{limit("l", 1)}},
+		}
+		var asks []verify.Request
+		for code, draft := range drafts {
+			ask := verify.Request{Secret: w.create(draft).Secret, Cost: 1}
+			if code == verify.RateLimited {
+				ask.Limits = []verify.LimitRequest{{Name: "l", Cost: 2}}
+			}
+			asks = append(asks, ask)
+		}
+		asks = append(asks, verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1})
+		for i := range asks {
+			asks[i].By = by
+			w.verify(asks[i])
+		}
+		clock.Advance(time.Hour)
+		for _, ask := range asks {
+			w.refusedAs(keys.KindExpired, ask)
+			ask.By = staying
+			w.verify(ask)
+		}
+	})
+}
+
+// A key's own end counts although its root key goes on, and the other way round.
+func TestKeyEndsBeforeItsRootKey(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		w := newWorld(t, c)
+		_, by := w.root(keys.RootDraft{Expires: clock.Now().Add(2 * time.Hour).UnixMilli()})
+		ask := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Expires: clock.Now().Add(time.Hour).UnixMilli()}).Secret, Cost: 1}
+		w.code(verify.Valid, ask)
+		clock.Advance(time.Hour)
+		w.code(verify.Expired, ask)
+		clock.Advance(time.Hour)
+		w.refusedAs(keys.KindExpired, ask)
+	})
+}
+
+// A warm verification on behalf of a root key is one call to Redis.
+func TestAskingIsOneRoundTrip(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		_, by := w.root(keys.RootDraft{})
+		warm := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Remaining: uses(100), Limits: []ratelimit.Limit{limit("l", 100)}}).Secret, Cost: 1}
+		unknown := verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1}
+		w.code(verify.Valid, warm)
+		w.code(verify.NotFound, unknown)
+		count := &counter{}
+		c.AddHook(count)
+		for range 10 {
+			w.code(verify.Valid, warm)
+			w.code(verify.NotFound, unknown)
+		}
+		if n := count.calls.Load(); n != 20 {
+			t.Errorf("20 warm verifications were %d calls to Redis", n)
+		}
+	})
+}
+
+// counter counts the script calls that a client sends.
+type counter struct{ calls atomic.Int64 }
+
+func (h *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		h.calls.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (h *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, all []redis.Cmder) error {
+		h.calls.Add(1)
+		return next(ctx, all)
+	}
+}
+
+// A root key whose uses are counted spends one for each verification it asks for,
+// and with none left asks for nothing.
+func TestRootKeyWithUses(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		made := w.create(keys.KeyDraft{Remaining: uses(100)})
+		id, by := w.root(keys.RootDraft{})
+		name, _ := by.Digest().RecordName()
+		record := keys.Key{ID: id, WorkspaceID: w.access.WorkspaceID, Digest: by.Digest(), Limited: true, Root: &keys.Root{Grants: []string{"*"}}}
+		raw, err := cbor.Marshal(record)
+		w.must(err)
+		header := append(append(keys.AppendU56([]byte{'1'}, 1), keys.AppendU56(nil, 3)...), make([]byte, 8)...)
+		w.must(c.Set(t.Context(), name, append(header, raw...), 0).Err())
+		ask := verify.Request{By: by, Secret: made.Secret, Cost: 1}
+		for range 3 {
+			w.code(verify.Valid, ask)
+		}
+		w.refusedAs(keys.KindUsageExceeded, ask)
+		if left := w.left(made.ID).Balance; left != 97 {
+			t.Errorf("%d uses left of 100 after three valid verifications", left)
+		}
+	})
+}
