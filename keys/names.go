@@ -96,6 +96,13 @@ func identityBucket(identityID string) bucket {
 	return bucket("i" + strconv.Itoa(int(h.Sum32()>>8%16)))
 }
 
+// namespaceBucket is like identityBucket, for rate limit namespaces.
+func namespaceBucket(namespaceID string) bucket {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(namespaceID))
+	return bucket("n" + strconv.Itoa(int(h.Sum32()>>8%16)))
+}
+
 // Shards lists every shard.
 func Shards() []string {
 	all := make([]string, shards)

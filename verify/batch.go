@@ -23,6 +23,7 @@ var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua)
 // so a batch holds everybody else up for less than half a millisecond.
 const (
 	maxBatch    = 64
+	maxWindows  = 256 // of a batch, unless one call alone has more
 	maxInFlight = 2
 )
 
@@ -99,7 +100,11 @@ func (l *line) next() []*call {
 		l.waiting = nil
 		return nil
 	}
-	n := min(maxBatch, len(l.waiting))
+	n, windows := 0, 0
+	for n < min(maxBatch, len(l.waiting)) && (n == 0 || windows+len(l.waiting[n].windows) <= maxWindows) {
+		windows += len(l.waiting[n].windows)
+		n++
+	}
 	calls := l.waiting[:n:n]
 	l.waiting = l.waiting[n:]
 	return calls

@@ -95,8 +95,10 @@ func (p *plan) lookOnly() {
 func (v *Verifier) giveBack(shard string, took *call) error {
 	back := &call{shard: shard, verdict: verdictReturn}
 	for _, w := range took.windows {
-		w.limit = took.reply.now / w.duration
-		back.windows = append(back.windows, w)
+		if w.cost > 0 {
+			w.limit = took.reply.now / w.duration
+			back.windows = append(back.windows, w)
+		}
 	}
 	return v.line(shard).do(back)
 }

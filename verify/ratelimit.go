@@ -1,0 +1,228 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"tollgate/keys"
+	"tollgate/ratelimit"
+)
+
+// LimitCheck asks for a use of an identifier in a namespace.
+type LimitCheck struct {
+	Namespace  string // its name, or its id; made on first use where the caller may
+	Identifier string
+	Limit      int64 // 1 or more; an override takes the place of this and the next
+	Duration   int64 // ms
+	Cost       int64 // 0 looks and takes nothing
+}
+
+// LimitVerdict is the answer to a LimitCheck.
+type LimitVerdict struct {
+	NamespaceID string
+	OverrideID  string // "" where the request's own limit applies
+	Limit       int64  // that applied
+	Duration    int64  // ms, that applied
+	Remaining   int64  // what is left after this request, 0 or more
+	Reset       int64  // unix ms, the end of the present window
+	Passed      bool   // by itself; what was asked for with it may have been refused
+}
+
+// MaxLimitChecks bounds how many uses one request asks for.
+const MaxLimitChecks = 100
+
+// Limit takes uses of identifiers, all of them or none, and tells whether it did.
+// What is counted is told apart by namespace, identifier and duration: a request or
+// an override with another limit goes on with the same count. The namespaces'
+// revisions are confirmed in the call that takes, so an override that was set
+// through one gateway is obeyed by the next request on any. A request whose
+// namespaces are in memory is one round trip; on a Cluster it is one for each slot,
+// always in the same order, and what was taken is given back where a later one
+// refuses: it may refuse a little too much for a moment and never lets too much
+// pass. A use whose reply is lost was taken once or not at all.
+func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck) ([]LimitVerdict, bool, error) {
+	if err := checkAll(checks); err != nil {
+		return nil, false, err
+	}
+	refs := make([]keys.NamespaceRef, len(checks))
+	for i, c := range checks {
+		refs[i] = keys.NamespaceRef{Name: c.Namespace, Create: true}
+	}
+	for range tries {
+		spaces, err := v.store.Namespaces(ctx, a, refs)
+		if err != nil {
+			return nil, false, err
+		}
+		t := v.taking(a.WorkspaceID, checks, spaces)
+		if done, err := t.run(ctx); done || err != nil {
+			return t.verdicts, !t.refused, err
+		}
+	}
+	return nil, false, keys.Unavailable(errChanging)
+}
+
+func checkAll(checks []LimitCheck) error {
+	if n := len(checks); n == 0 || n > MaxLimitChecks {
+		return keys.Invalidf("", "1 to %d limits in one request", MaxLimitChecks)
+	}
+	for i := range checks {
+		at := ""
+		if len(checks) > 1 {
+			at = itoa(i) + "."
+		}
+		if err := checks[i].check(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses what has no answer; at is the path to it.
+func (c *LimitCheck) check(at string) error {
+	n := utf8.RuneCountInString(c.Identifier)
+	switch {
+	case c.Namespace == "":
+		return keys.Invalidf(at+"namespace", "a namespace's name has 1 to %d characters", keys.MaxNamespaceName)
+	case n == 0 || n > keys.MaxIdentifier:
+		return keys.Invalidf(at+"identifier", "1 to %d characters", keys.MaxIdentifier)
+	case c.Limit < 1 || c.Limit > keys.MaxCount:
+		return keys.Invalidf(at+"limit", "a whole number from 1 to %d", int64(keys.MaxCount))
+	case c.Duration < ratelimit.MinDuration || c.Duration > ratelimit.MaxDuration:
+		return keys.Invalidf(at+"duration", "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
+	case c.Cost < 0 || c.Cost > keys.MaxCount:
+		return keys.Invalidf(at+"cost", "a whole number from 0 to %d", int64(keys.MaxCount))
+	}
+	return nil
+}
+
+// taking is one attempt at taking everything.
+type taking struct {
+	v        *Verifier
+	ws       string
+	verdicts []LimitVerdict
+	costs    []int64
+	legs     []*leg
+	refused  bool
+}
+
+// leg is what is taken in one slot, by one call.
+type leg struct {
+	call      call
+	items     []int // of the verdicts, one for each window of the call
+	revisions []keys.Revision
+}
+
+// taking applies the overrides and sorts the checks by slot.
+func (v *Verifier) taking(ws string, checks []LimitCheck, spaces []keys.RuledNamespace) *taking {
+	t := &taking{v: v, ws: ws, verdicts: make([]LimitVerdict, len(checks)), costs: make([]int64, len(checks))}
+	for i, c := range checks {
+		space := spaces[i]
+		at := &t.verdicts[i]
+		*at = LimitVerdict{NamespaceID: space.ID, Limit: c.Limit, Duration: c.Duration}
+		if o := space.Override(c.Identifier); o != nil {
+			at.OverrideID, at.Limit, at.Duration = o.ID, o.Limit, o.Duration
+		}
+		t.costs[i] = c.Cost
+		shard := keys.ShardOf(space.ID + ":" + c.Identifier)
+		t.leg(shard).add(v.store, ws, space.Revision, i, window{
+			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration),
+			limit:   at.Limit, duration: at.Duration, cost: c.Cost,
+		})
+	}
+	slices.SortFunc(t.legs, func(a, b *leg) int { return strings.Compare(a.call.shard, b.call.shard) })
+	return t
+}
+
+// leg gives the call that goes to a shard's slot; there is one slot unless the
+// store is a Cluster.
+func (t *taking) leg(shard string) *leg {
+	if !t.v.store.Cluster() {
+		shard = ""
+	}
+	for _, l := range t.legs {
+		if l.call.shard == shard {
+			return l
+		}
+	}
+	l := &leg{call: call{shard: shard}}
+	t.legs = append(t.legs, l)
+	return l
+}
+
+func (l *leg) add(s *keys.Store, ws string, r keys.Revision, item int, w window) {
+	if !slices.Contains(l.revisions, r) {
+		l.revisions = append(l.revisions, r)
+		l.call.guards = append(l.call.guards, guard{s.GuardIn(ws, l.call.shard, r), r.Prefix})
+	}
+	l.items = append(l.items, item)
+	l.call.windows = append(l.call.windows, w)
+}
+
+// run takes leg after leg. It is not done where a namespace has changed: then
+// nothing stays taken and the store has taken note.
+func (t *taking) run(ctx context.Context) (done bool, err error) {
+	for i, l := range t.legs {
+		if t.refused {
+			l.lookOnly()
+		}
+		if err := t.v.line(l.call.shard).do(&l.call); err != nil {
+			return false, err
+		}
+		if reply := &l.call.reply; reply.status == replyGuard {
+			if err := t.giveBack(t.legs[:i]); err != nil {
+				return false, err
+			}
+			return false, t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.prefix)
+		}
+		t.refused = t.refused || l.call.reply.status != replyValid
+	}
+	if t.refused {
+		err = t.giveBack(t.legs)
+	}
+	for _, l := range t.legs {
+		l.tell(t)
+	}
+	return true, err
+}
+
+func (l *leg) lookOnly() {
+	for i := range l.call.windows {
+		l.call.windows[i].cost = 0
+	}
+}
+
+func (t *taking) giveBack(legs []*leg) error {
+	for _, l := range legs {
+		took := slices.ContainsFunc(l.call.windows, func(w window) bool { return w.cost > 0 })
+		if took && l.call.reply.status == replyValid {
+			if err := t.v.giveBack(l.call.shard, &l.call); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tell writes the leg's part of the verdicts. Those that share a counter, which the
+// script looks at one after the other, are told the same: what is left in the end.
+func (l *leg) tell(t *taking) {
+	left := map[string]int64{} // of a counter, beyond the limit
+	reply := &l.call.reply
+	for j, w := range l.call.windows {
+		room := reply.rooms[j].left
+		if t.refused && reply.status == replyValid {
+			room += w.cost
+		}
+		if _, seen := left[w.counter]; !seen || !t.refused {
+			left[w.counter] = room - w.limit
+		}
+	}
+	for j, i := range l.items {
+		w, at := l.call.windows[j], &t.verdicts[i]
+		at.Passed = !reply.rooms[j].denied && (!t.refused || w.cost > 0 || t.costs[i] <= reply.rooms[j].left)
+		at.Remaining = max(0, left[w.counter]+w.limit)
+		at.Reset = (reply.now/w.duration + 1) * w.duration
+	}
+}
