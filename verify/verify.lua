@@ -25,10 +25,15 @@ local function range(name, from, to)
   return ''
 end
 
--- A window as it is now: its number, the count, the count of the one before.
+-- A window as it is now: its number, the count, the count of the one before. One
+-- that lies ahead, because the clock was set back, is written as what it counts
+-- for now even by a refusal: a full limit would stay full until then otherwise.
 local function window(s, i, duration)
   if #s < i + 20 then return {window_roll(0, 0, 0, duration, now)} end
-  return {window_roll(u56(s, i), u56(s, i + 7), u56(s, i + 14), duration, now)}
+  local at = u56(s, i)
+  local w = {window_roll(at, u56(s, i + 7), u56(s, i + 14), duration, now)}
+  if at > w[1] then w.dirty = true end
+  return w
 end
 
 -- The window of a counter key, read once.
@@ -47,7 +52,7 @@ local function slot(record, i, duration)
   local w = record[i]
   if not w then
     w = window(record.header, 24 + (i - 1) * 21, duration)
-    record[i] = w
+    record[i], record.windows = w, record.windows or w.dirty
   end
   return w
 end

@@ -332,3 +332,71 @@ func TestSemantics(t *testing.T) {
 		}
 	})
 }
+
+// A clock that is set back neither frees what was used nor blocks a full limit for
+// longer than about two windows; refills go on from where they were.
+func TestClockSetBack(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 10, 0, time.UTC))
+		w := newWorld(t, c)
+		minute := ratelimit.Limit{Name: "l", Limit: 5, Duration: 60_000, AutoApply: true}
+		made := w.create(keys.KeyDraft{Limits: []ratelimit.Limit{minute}, Remaining: uses(100), Refill: &refill.Schedule{Amount: 100}})
+		r := verify.Request{Secret: made.Secret, Cost: 1}
+		if got := storm(t, []gateway{w.gateway}, r, 10); got != 5 {
+			t.Fatalf("%d passed, want 5", got)
+		}
+		clock.Advance(-time.Hour)
+		if o := w.verify(r); o.Code != verify.RateLimited {
+			t.Fatalf("set back by an hour: %s", o.Code)
+		}
+		clock.Advance(2 * time.Minute)
+		if got := storm(t, []gateway{w.gateway}, r, 10); got != 5 {
+			t.Fatalf("two windows later %d passed, want 5", got)
+		}
+		if left := w.left(made.ID); left.Balance != 90 {
+			t.Fatalf("balance %d, want 90", left.Balance)
+		}
+	})
+}
+
+// Two changes in the same microsecond of the store's clock are two revisions.
+func TestRevisionsNeverRepeat(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
+		w, other := newWorld(t, c), newGateway(c)
+		made := w.create(keys.KeyDraft{})
+		r := verify.Request{Secret: made.Secret}
+		for i := range 20 {
+			disabled := i%2 == 0
+			w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Disabled: keys.To(disabled)}))
+			if i == 10 {
+				clock.Advance(-time.Hour)
+			}
+			if o, err := other.Verify(t.Context(), &r); err != nil || (o.Code == verify.Disabled) != disabled {
+				t.Fatalf("change %d is not obeyed: %+v, %v", i, o, err)
+			}
+		}
+	})
+}
+
+// A client library that repeats what got no answer repeats no verification.
+func TestRetryingClientSpendsOnce(t *testing.T) {
+	server := redistest.Start(t)
+	link := redistest.Proxy(t, server.Addr())
+	retrying := redistest.Client(t, link.Addr(), func(o *redis.Options) { o.MaxRetries = 3 })
+	w := newWorld(t, retrying)
+	made := w.create(keys.KeyDraft{Remaining: uses(100)})
+	w.verify(verify.Request{Secret: made.Secret, Cost: 1})
+	for range 3 {
+		link.CutReplies()
+		if _, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1}); err == nil {
+			t.Fatal("an answer without a reply")
+		}
+		link.Restore()
+	}
+	direct := keys.Open(server.Client(), keys.Options{})
+	d, err := direct.Key(t.Context(), w.access, made.ID, false)
+	if err != nil || d.State.Balance < 96 {
+		t.Fatalf("four requests spent %d: %v", 100-d.State.Balance, err)
+	}
+}

@@ -1,0 +1,50 @@
+package keys
+
+import (
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A change that was made on a key as it no longer is does not happen.
+func TestStaleChangesDoNotHappen(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := Open(c, Options{Timeout: 2 * time.Second})
+		ctx := t.Context()
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ws, err := s.Workspace(ctx, "w")
+		must(err)
+		a := Operator(ws).As()
+		api, err := s.CreateAPI(ctx, a, "api")
+		must(err)
+		ten := int64(10)
+		made, err := s.CreateKey(ctx, a, KeyDraft{APIID: api.ID, Remaining: &ten})
+		must(err)
+		stale, err := s.load(ctx, made.ID)
+		must(err)
+		must(s.UpdateKey(ctx, a, made.ID, KeyPatch{Refill: To(refill.Schedule{Amount: 7})}))
+		if _, done, err := s.moveBalance(ctx, stale, IncrementCredits, 5); done || err != nil {
+			t.Errorf("a stale increment happened: %v", err)
+		}
+		if done, err := s.put(ctx, stale, stale.key, put{}); done || err != nil {
+			t.Errorf("a stale record was put: %v", err)
+		}
+		if err := s.bury(ctx, stale, true); err != errBusy {
+			t.Errorf("a stale key was buried: %v", err)
+		}
+		d, err := s.Key(ctx, a, made.ID, false)
+		must(err)
+		if d.State.Balance != 10 || d.Key.Refill == nil {
+			t.Errorf("%+v", d)
+		}
+	})
+}
