@@ -13,7 +13,7 @@
 //
 //	x-floor        throughput, divided by the floor's: the median of the slices
 //	x-floor-cpu    CPU per operation of the floor (generator, server, Redis), divided by the gateway's
-//	gateway-µs/op  CPU of the gateway
+//	gateway-µs/op  CPU of the gateway; floor-µs/op is the floor's
 //	redis-µs/op    CPU of its Redis
 //	x-hget         redis-µs/op, divided by that of the floor's HGET
 //	p50-µs p99-µs  latency in the closed loop; floor-p99-µs is the floor's

@@ -15,71 +15,50 @@ var connections = flag.Int("conns", 128, "connections of the parallel benchmarks
 // smoke tells whether the benchmarks only have to show that they work.
 func smoke() bool { return flag.Lookup("test.benchtime").Value.String() == "1x" }
 
-// world is what the benchmarks over HTTP share.
-type world struct {
-	gateway, floor *rig.Side
-	apiID          string
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := endWorld(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
+// spread is how many keys share the load.
+func spread() int {
+	if smoke() {
+		return 8
 	}
-	os.Exit(code)
+	return 512
 }
 
 // started is the world, once a benchmark has asked for it.
 var started struct {
 	once  sync.Once
-	world *world
+	world *rig.World
 	err   error
 }
 
-func theWorld(b *testing.B) *world {
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if w := started.world; w != nil {
+		if err := w.End(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+func world(b *testing.B) *rig.World {
 	b.Helper()
-	started.once.Do(func() { started.world, started.err = startWorld() })
+	started.once.Do(func() { started.world, started.err = rig.NewWorld() })
 	if started.err != nil {
 		b.Fatal(started.err)
 	}
 	return started.world
 }
 
-func startWorld() (w *world, err error) {
-	built, err := rig.Build()
+// needs skips a benchmark, and says so, where the gateway has no such endpoints yet.
+func needs(b *testing.B, paths ...string) {
+	b.Helper()
+	missing, err := world(b).Missing(paths...)
 	if err != nil {
-		return nil, err
+		b.Fatal(err)
 	}
-	w = &world{}
-	if w.gateway, err = rig.Start(built.Gateway); err != nil {
-		return w, err
+	if missing != "" {
+		fmt.Printf("%s: not measured, because this gateway does not serve %s\n", b.Name(), missing)
+		b.SkipNow()
 	}
-	if w.floor, err = rig.Start(built.Floor); err != nil {
-		return w, err
-	}
-	api, err := w.gateway.Must("/v1/apis.createApi", object{"name": "bench"})
-	if err == nil {
-		w.apiID, _ = api["apiId"].(string)
-	}
-	return w, err
-}
-
-func endWorld() (err error) {
-	w := started.world
-	if w == nil {
-		return nil
-	}
-	for _, side := range []*rig.Side{w.gateway, w.floor} {
-		if side == nil {
-			continue
-		}
-		if e := side.Stop(); e != nil {
-			err = e
-		}
-	}
-	if built, e := rig.Build(); e == nil {
-		built.Remove()
-	}
-	return err
 }

@@ -6,21 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/bench/probe"
 	"tollgate/bench/rig"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// load is requests to one side.
-type load struct {
-	side     *rig.Side
-	requests []rig.Request
-	want     rig.Want
-}
-
 // meter adds up what one load has cost in its slices.
 type meter struct {
-	load
+	rig.Load
 	conns              []*rig.Conn
 	client, app, redis time.Duration // CPU
 	took               []time.Duration
@@ -29,7 +23,7 @@ type meter struct {
 
 // compare measures b.N operations of a load and as many of the one it is compared
 // with, in slices that alternate. versus names the ratio of their throughputs.
-func compare(b *testing.B, subject, reference load, conns int, versus string) {
+func compare(b *testing.B, subject, reference rig.Load, conns int, versus string) {
 	own, other := newMeter(b, subject, conns), newMeter(b, reference, conns)
 	rounds := min(max(b.N/2000, 1), 10)
 	before := own.memory(b)
@@ -55,12 +49,13 @@ func compare(b *testing.B, subject, reference load, conns int, versus string) {
 	b.ReportMetric(median(own.took, other.took), versus)
 	b.ReportMetric(ratio(other.client+other.app+other.redis, own.client+own.app+own.redis), versus+"-cpu")
 	b.ReportMetric(ratio(own.redis, other.redis), "x-hget")
+	b.ReportMetric(float64(other.app.Nanoseconds())/1e3/n, "floor-µs/op")
 	b.ReportMetric(float64(other.latency.ValueAtQuantile(99)), "floor-p99-µs")
 }
 
-func newMeter(b *testing.B, l load, conns int) *meter {
+func newMeter(b *testing.B, l rig.Load, conns int) *meter {
 	b.Helper()
-	all, err := rig.DialMany(l.side.Addr(), conns)
+	all, err := rig.DialMany(l.Side.Addr(), conns)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,23 +64,22 @@ func newMeter(b *testing.B, l load, conns int) *meter {
 			_ = c.Close()
 		}
 	})
-	return &meter{load: l, conns: all, latency: hdrhistogram.New(1, 60_000_000, 3)}
+	return &meter{Load: l, conns: all, latency: hdrhistogram.New(1, 60_000_000, 3)}
 }
 
-func (m *meter) memory(b *testing.B) (of struct{ Mallocs, Bytes uint64 }) {
+func (m *meter) memory(b *testing.B) probe.Memory {
 	b.Helper()
-	memory, err := m.side.Memory()
+	memory, err := m.Side.Memory()
 	if err != nil {
 		b.Fatal(err)
 	}
-	of.Mallocs, of.Bytes = memory.Mallocs, memory.Bytes
-	return of
+	return memory
 }
 
 // slice sends n requests and adds what they cost.
 func (m *meter) slice(b *testing.B, n int) {
 	client, app, redis := m.cpu(b)
-	run, err := rig.Hammer(m.conns, m.requests, n, m.want)
+	run, err := rig.Hammer(m.conns, m.Requests, n, m.Want)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -100,7 +94,7 @@ func (m *meter) slice(b *testing.B, n int) {
 func (m *meter) cpu(b *testing.B) (client, app, redis time.Duration) {
 	b.Helper()
 	var all [3]time.Duration
-	for i, pid := range []int{os.Getpid(), m.side.Gateways[0].PID(), m.side.Redis.PID()} {
+	for i, pid := range []int{os.Getpid(), m.Side.Gateways[0].PID(), m.Side.Redis.PID()} {
 		var err error
 		if all[i], err = rig.CPU(pid); err != nil {
 			b.Fatal(err)
