@@ -259,12 +259,8 @@ func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bo
 // bury takes a key away: the record first, because it is what verifies, then what
 // leads to it. It is errBusy where the key was changed since it was read.
 func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
-	keep := "1"
-	if permanent {
-		keep = "0"
-	}
-	at := found.place
-	reply, err := s.run(ctx, buryScript, []string{at.record(), at.grave()}, string(found.prefix), keep)
+	one := burial(found.place, found.prefix, permanent)
+	reply, err := s.run(ctx, buryScript, one.names, one.args...)
 	if err != nil {
 		return err
 	}
@@ -273,4 +269,13 @@ func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
 	}
 	s.forget(ctx, found.key)
 	return nil
+}
+
+// burial is the script call that takes away what is at a place under a prefix.
+func burial(at place, p Prefix, permanent bool) invocation {
+	keep := "1"
+	if permanent {
+		keep = "0"
+	}
+	return invocation{[]string{at.record(), at.grave()}, []any{string(p), keep}}
 }

@@ -36,12 +36,6 @@ type NewKey struct {
 	Secret Secret
 }
 
-// newKey is a key about to be stored.
-type newKey struct {
-	key     *Key
-	balance int64
-}
-
 // CreateKey makes a key of an API of the caller's workspace.
 func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, error) {
 	if err := d.check(); err != nil {
@@ -66,7 +60,7 @@ func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, er
 	if err != nil {
 		return NewKey{}, err
 	}
-	if err := s.insert(ctx, []*newKey{made}); err != nil {
+	if err := s.insertOne(ctx, made); err != nil {
 		return NewKey{}, err
 	}
 	return NewKey{made.key.ID, secret}, nil
@@ -109,34 +103,6 @@ func (s *Store) draw(ctx context.Context, a Access, d KeyDraft, secret Secret, s
 	return made, nil
 }
 
-// insert stores keys: what leads to them first, so that a crash in between leaves
-// only entries that lead nowhere, and last the records, which make them verify.
-// A digest that is taken is KindConflict.
-func (s *Store) insert(ctx context.Context, made []*newKey) error {
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, m := range made {
-			p.Set(ctx, indexName(m.key.ID), m.key.Digest.place().text, 0)
-			for _, list := range listsOf(m.key) {
-				p.ZAdd(ctx, list, redis.Z{Member: m.key.ID})
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, m := range made {
-		inserted, err := s.put(ctx, nil, m.key, put{balance: &m.balance})
-		if err != nil {
-			return err
-		}
-		if !inserted {
-			s.forget(ctx, m.key)
-			return Errorf(KindConflict, "key", "a key with this hash exists already")
-		}
-	}
-	return nil
-}
-
 // listsOf names the lists a key is in.
 func listsOf(k *Key) []string {
 	switch {
@@ -148,14 +114,16 @@ func listsOf(k *Key) []string {
 	return []string{keyListName(k.APIID, "")}
 }
 
-// forget removes what leads to a key that is not there. It is housekeeping: where
+// forget removes what leads to keys that are not there. It is housekeeping: where
 // it fails, readers skip the entries.
-func (s *Store) forget(ctx context.Context, k *Key) {
+func (s *Store) forget(ctx context.Context, gone ...*Key) {
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, list := range listsOf(k) {
-			p.ZRem(ctx, list, k.ID)
+		for _, k := range gone {
+			for _, list := range listsOf(k) {
+				p.ZRem(ctx, list, k.ID)
+			}
+			p.Del(ctx, indexName(k.ID))
 		}
-		p.Del(ctx, indexName(k.ID))
 	})
 }
 
@@ -165,14 +133,10 @@ type put struct {
 	restart bool   // count the refill's boundaries from now
 }
 
-// put writes a record in the place of old, or where nothing is when old is nil.
-// It tells whether old was still there.
+// put writes a record in the place of old. It tells whether old was still there.
 func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, error) {
 	at := k.Digest.place()
-	was, prefix := &Key{}, Prefix("")
-	if old != nil {
-		was, prefix = old.key, old.prefix
-	}
+	was, prefix := old.key, old.prefix
 	balance := ""
 	if p.balance != nil {
 		balance = strconv.FormatInt(*p.balance, 10)

@@ -15,11 +15,17 @@ import (
 //	tg:l:API                    zset    an API             ids of its keys; until the API is swept
 //	tg:l:API:IDENTITY           zset    an API             ids of one identity's keys in it
 //	tg:w                        hash    the store          workspace name to id
+//	tg:s                        zset    the store          deleted APIs, until they are swept
+//	tg:s:lease                  string  the store          which gateway sweeps; seconds
 //	tg:v:{WS}BUCKET             string  a workspace        its revisions, forever
 //	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
 //	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
 //	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
 //	tg:l:{WS}KIND               zset    a workspace        ids, per kind
+//	tg:sg:{WS}GROUP             zset    a group            ids of setup keys that may refer to it; as the group
+//	tg:sr:{SH}TAG               hash    a setup key        peer to what it was told; as the key
+//	tg:sp:{SH}TAG               zset    a setup key        peers by the time of their redemption; as the key
+//	tg:sf:{SH}TAG               list    a setup key        the last refusals; 30 days
 //
 // SH, the shard, is two hex digits: the first byte of a key's digest, or of the
 // hash of another owner's id. It is the hash tag, so a Cluster sees 256 places
@@ -32,6 +38,12 @@ type place struct{ text string }
 func (p place) shard() string  { return p.text[:2] }
 func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
+
+// What a setup key has beside its record: what each peer was told, the peers by
+// time, and the last refusals.
+func (p place) redemptions() string { return "tg:sr:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) peers() string       { return "tg:sp:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) refusals() string    { return "tg:sf:{" + p.text[:2] + "}" + p.text[2:] }
 
 // Counter names the window counter of a limit that is not stored on the key it
 // is checked for: shared by an identity's keys, named in a request, or of a
@@ -58,7 +70,11 @@ func shardName(b byte) string {
 // shards is how many there are.
 const shards = 256
 
-const workspacesName = "tg:w"
+const (
+	workspacesName = "tg:w"
+	sweepName      = "tg:s"
+	sweepLeaseName = "tg:s:lease"
+)
 
 func indexName(keyID string) string { return "tg:i:" + keyID }
 
@@ -82,6 +98,9 @@ func definitionName(ws string, k noun, id string) string {
 func uniqueName(ws string, k noun) string { return "tg:x:{" + ws + "}" + string(k) }
 
 func listName(ws string, k noun) string { return "tg:l:{" + ws + "}" + string(k) }
+
+// groupKeysName names the list of the setup keys that may refer to a group.
+func groupKeysName(ws, groupID string) string { return "tg:sg:{" + ws + "}" + groupID }
 
 // bucket is a part of a workspace's definitions with a revision of its own.
 // Identities change as often as an application's users do, so they have buckets

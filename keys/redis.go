@@ -34,6 +34,9 @@ var readLua string
 //go:embed copy.lua
 var copyLua string
 
+//go:embed insert.lua
+var insertLua string
+
 var (
 	putScript     = NewScript(refill.Lua, putLua)
 	creditsScript = NewScript(refill.Lua, creditsLua)
@@ -41,6 +44,7 @@ var (
 	defineScript  = NewScript(defineLua)
 	readScript    = NewScript(readLua)
 	copyScript    = NewScript(copyLua)
+	insertScript  = NewScript(refill.Lua, insertLua)
 )
 
 // Script is a Lua script that runs on the store's layout.
@@ -76,6 +80,12 @@ func (s *Script) Run(ctx context.Context, client redis.UniversalClient, names []
 }
 
 func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, body string, names []string, args []any) (any, error) {
+	cmd := command(ctx, verb, body, names, args)
+	_ = client.Process(ctx, cmd) // the command holds its error
+	return cmd.Result()
+}
+
+func command(ctx context.Context, verb, body string, names []string, args []any) once {
 	all := make([]any, 0, 3+len(names)+len(args))
 	all = append(all, verb, body, len(names))
 	for _, name := range names {
@@ -86,8 +96,7 @@ func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, b
 	if len(names) > 0 {
 		cmd.SetFirstKeyPos(3)
 	}
-	_ = client.Process(ctx, cmd) // the command holds its error
-	return cmd.Result()
+	return cmd
 }
 
 // run is Run within the store's time limit.
@@ -110,12 +119,17 @@ func (s *Store) run(ctx context.Context, script *Script, names []string, args ..
 func (s *Store) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	_, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		fill(p)
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return Unavailable(err)
+	if err == nil {
+		return nil
+	}
+	for _, cmd := range sent { // the first error may be a missing value, with a failure behind it
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return Unavailable(err)
+		}
 	}
 	return nil
 }

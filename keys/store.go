@@ -22,6 +22,7 @@ type Store struct {
 	cluster     bool
 	timeout     time.Duration
 	sealer      *Sealer
+	name        string // of this gateway, among those that share a store
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → Prefix: the newest that was seen
 }
@@ -36,7 +37,7 @@ func Open(client redis.UniversalClient, o Options) *Store {
 	}
 	_, cluster := client.(*redis.ClusterClient)
 	return &Store{
-		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer,
+		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, name: NewID("gw"),
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
 	}
 }

@@ -1,0 +1,130 @@
+package keys
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DeleteAPI takes an API of the caller's workspace away. Its keys end with it at
+// once, however many there are; Sweep removes what is left of them.
+func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
+	if err := a.check(id); err != nil {
+		return err
+	}
+	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {
+		if api.Protected {
+			return Errorf(KindProtected, "api", "api %s is protected against deletion", id)
+		}
+		if err := s.condemn(ctx, a.WorkspaceID, id); err != nil {
+			return err
+		}
+		c.drop(nounAPI, id)
+		return nil
+	})
+}
+
+// ProtectAPI sets whether an API is protected against deletion.
+func (s *Store) ProtectAPI(ctx context.Context, a Access, id string, protected bool) error {
+	return s.rewriteAPI(ctx, a, id, func(api *API) { api.Protected = protected })
+}
+
+// AllowIPs sets from which addresses an API's keys may be used: addresses and
+// networks such as 10.0.0.0/8; none is every address.
+func (s *Store) AllowIPs(ctx context.Context, a Access, id string, list []string) error {
+	clean, err := checkAddresses(list)
+	if err != nil {
+		return err
+	}
+	return s.rewriteAPI(ctx, a, id, func(api *API) { api.AllowedIPs = clean })
+}
+
+func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API)) error {
+	if err := a.check(id); err != nil {
+		return err
+	}
+	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {
+		edit(api)
+		c.put(nounAPI, id, encodeDefinition(api))
+		return nil
+	})
+}
+
+// changeAPI makes a change of an API as it is now, which every gateway obeys from
+// then on.
+func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *change) error) error {
+	for range tries {
+		api, stored, err := readDefinition[API](ctx, s, ws, nounAPI, id)
+		if err != nil {
+			return err
+		}
+		if api == nil {
+			return apiNotFound(id)
+		}
+		c := newChange(ws)
+		c.unchanged(nounAPI, id, stored)
+		if err := edit(api, c); err != nil {
+			return err
+		}
+		c.raise(sharedBucket)
+		failed, _, err := s.apply(ctx, c)
+		if err != nil || failed == 0 {
+			return err
+		}
+	}
+	return Unavailable(errBusy)
+}
+
+// APIs gives up to limit APIs of the caller's workspace by id, behind one of them.
+func (s *Store) APIs(ctx context.Context, a Access, after string, limit int) ([]*API, error) {
+	if err := a.check(""); err != nil {
+		return nil, err
+	}
+	ids, err := s.definitionIDs(ctx, a.WorkspaceID, nounAPI, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := s.definitionTexts(ctx, a.WorkspaceID, nounAPI, ids)
+	if err != nil {
+		return nil, err
+	}
+	var all []*API
+	for _, stored := range texts {
+		api, err := decodeDefinition[API](stored)
+		if err != nil {
+			return nil, err
+		}
+		if api != nil {
+			all = append(all, api)
+		}
+	}
+	return all, nil
+}
+
+// definitionIDs gives up to limit ids of a kind, behind one of them.
+func (s *Store) definitionIDs(ctx context.Context, ws string, k noun, after string, limit int) ([]string, error) {
+	from := "-"
+	if after != "" {
+		from = "(" + after
+	}
+	var ids *redis.StringSliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		ids = p.ZRangeByLex(ctx, listName(ws, k), &redis.ZRangeBy{Min: from, Max: "+", Count: int64(limit)})
+	})
+	return ids.Val(), err
+}
+
+// definitionTexts reads definitions as they are stored, "" where one is not there.
+func (s *Store) definitionTexts(ctx context.Context, ws string, k noun, ids []string) ([]string, error) {
+	found := make([]*redis.StringCmd, len(ids))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, id := range ids {
+			found[i] = p.Get(ctx, definitionName(ws, k, id))
+		}
+	})
+	texts := make([]string, len(ids))
+	for i, cmd := range found {
+		texts[i] = cmd.Val()
+	}
+	return texts, err
+}

@@ -1,0 +1,78 @@
+package keys
+
+import "context"
+
+// deleteStep is how many keys are deleted together.
+const deleteStep = 500
+
+// DeleteKeys deletes the keys of an API, each like DeleteKey, and tells how many.
+// It goes through them in steps; where it fails, those of the steps before are
+// deleted, and asking again goes on. One that is made meanwhile may stay.
+func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanent bool) (int64, error) {
+	if err := a.check(apiID); err != nil {
+		return 0, err
+	}
+	if _, err := s.API(ctx, Access{Caller: a.Caller}, apiID); err != nil {
+		return 0, err
+	}
+	w := &walk{store: s, ws: a.WorkspaceID, api: apiID, at: "-"}
+	deleted := int64(0)
+	for !w.done {
+		found, err := w.next(ctx, deleteStep)
+		if err != nil {
+			return deleted, err
+		}
+		n, err := s.buryAll(ctx, w, found, permanent)
+		deleted += n
+		if err != nil {
+			return deleted, err
+		}
+	}
+	return deleted, nil
+}
+
+// buryAll takes keys away. Those that somebody changes meanwhile are read again.
+func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent bool) (deleted int64, err error) {
+	for range tries {
+		gone, changed, err := s.buryOnce(ctx, found, permanent)
+		deleted += int64(len(gone))
+		if err != nil || len(changed) == 0 {
+			return deleted, err
+		}
+		again, err := s.loadAll(ctx, changed)
+		if err != nil {
+			return deleted, err
+		}
+		found = found[:0:0]
+		for _, one := range again {
+			if one != nil && w.has(one.key) {
+				found = append(found, one)
+			}
+		}
+	}
+	return deleted, Unavailable(errBusy)
+}
+
+// buryOnce takes those keys away that are still as they were read, and gives them
+// and the ids of the others.
+func (s *Store) buryOnce(ctx context.Context, found []*stored, permanent bool) (gone []*Key, changed []string, err error) {
+	burials := make([]invocation, len(found))
+	for i, one := range found {
+		burials[i] = burial(one.place, one.prefix, permanent)
+	}
+	replies, err := s.runAll(ctx, buryScript, burials)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, reply := range replies {
+		if reply[0] == nil {
+			gone = append(gone, found[i].key)
+		} else {
+			changed = append(changed, found[i].key.ID)
+		}
+	}
+	if len(gone) > 0 {
+		s.forget(ctx, gone...)
+	}
+	return gone, changed, nil
+}

@@ -1,0 +1,175 @@
+package keys
+
+import (
+	"context"
+	"slices"
+
+	"tollgate/ratelimit"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// newKey is a key about to be stored.
+type newKey struct {
+	key     *Key
+	balance int64
+	state   *State // what a key that is moved or copied has left; nil for a new one
+	moved   bool   // its id is not new: what leads to it may lead to what is there already
+}
+
+// maxInsert bounds how many keys one script stores: Redis is busy for about two
+// microseconds with each.
+const maxInsert = 100
+
+// insert stores keys, all or none of each hundred: what leads to them first, so
+// that a crash in between leaves only entries that lead nowhere, and last the
+// records, which make them verify. It gives the places in made of those whose
+// digest is taken; then none is stored.
+func (s *Store) insert(ctx context.Context, made []*newKey) (taken []int, err error) {
+	for from := 0; from < len(made); from += maxInsert {
+		part := made[from:min(from+maxInsert, len(made))]
+		if taken, err = s.insertPart(ctx, part); err != nil || len(taken) > 0 {
+			for i := range taken {
+				taken[i] += from
+			}
+			return taken, err
+		}
+	}
+	return nil, nil
+}
+
+func (s *Store) insertPart(ctx context.Context, made []*newKey) ([]int, error) {
+	if err := s.lead(ctx, made); err != nil {
+		return nil, err
+	}
+	groups := s.together(made)
+	all := make([]invocation, len(groups))
+	for i, group := range groups {
+		all[i] = insertion(made, group)
+	}
+	replies, err := s.runAll(ctx, insertScript, all)
+	if err != nil {
+		return nil, err
+	}
+	var taken []int
+	for i, reply := range replies {
+		for _, n := range reply[1:] {
+			taken = append(taken, groups[i][number(n)-1])
+		}
+	}
+	if len(taken) > 0 {
+		s.withdraw(ctx, made, groups, replies)
+	}
+	slices.Sort(taken)
+	return taken, nil
+}
+
+// insertOne is insert for one key; a digest that is taken is KindConflict.
+func (s *Store) insertOne(ctx context.Context, made *newKey) error {
+	taken, err := s.insert(ctx, []*newKey{made})
+	if err == nil && len(taken) > 0 {
+		return errTaken
+	}
+	return err
+}
+
+var errTaken = Errorf(KindConflict, "key", "a key with this hash exists already")
+
+// lead writes what leads to the keys.
+func (s *Store) lead(ctx context.Context, made []*newKey) error {
+	lists := map[string][]redis.Z{}
+	for _, m := range made {
+		for _, list := range listsOf(m.key) {
+			lists[list] = append(lists[list], redis.Z{Member: m.key.ID})
+		}
+	}
+	return s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, m := range made {
+			p.Set(ctx, indexName(m.key.ID), m.key.Digest.place().text, 0)
+		}
+		for list, ids := range lists {
+			p.ZAdd(ctx, list, ids...)
+		}
+	})
+}
+
+// together groups keys, by their places in made, that one script can store: all of
+// them, or on a Cluster those of one shard.
+func (s *Store) together(made []*newKey) [][]int {
+	var groups [][]int
+	group := map[string]int{}
+	for i, m := range made {
+		shard := ""
+		if s.cluster {
+			shard = m.key.Digest.place().shard()
+		}
+		at, ok := group[shard]
+		if !ok {
+			at = len(groups)
+			group[shard] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	return groups
+}
+
+// insertion is the script call for the keys of a group.
+func insertion(made []*newKey, group []int) invocation {
+	one := invocation{names: make([]string, 0, 2*len(group)), args: make([]any, 0, 6*len(group))}
+	for _, i := range group {
+		m := made[i]
+		at := m.key.Digest.place()
+		one.names = append(one.names, at.record(), at.grave())
+		one.args = append(one.args, encode(m.key), m.balance)
+		one.args = append(one.args, m.refillArgs()...)
+		one.args = append(one.args, len(m.key.Limits), m.windows())
+	}
+	return one
+}
+
+// refillArgs are the next refill and its day.
+func (m *newKey) refillArgs() []any {
+	switch {
+	case m.key.Refill == nil:
+		return []any{0, 0}
+	case m.state != nil:
+		return []any{m.state.NextRefill, m.key.Refill.Day}
+	}
+	return []any{"", m.key.Refill.Day}
+}
+
+func (m *newKey) windows() string {
+	if m.state == nil {
+		return ""
+	}
+	return string(appendWindows(nil, m.state.Windows))
+}
+
+func appendWindows(b []byte, windows []ratelimit.Window) []byte {
+	for _, w := range windows {
+		b = AppendU56(AppendU56(AppendU56(b, w.Index), w.Current), w.Previous)
+	}
+	return b
+}
+
+// withdraw takes away what was stored of keys of which one was taken. Where that
+// fails what is left is listed and verifies: its owner was told of an error.
+func (s *Store) withdraw(ctx context.Context, made []*newKey, groups [][]int, replies [][]any) {
+	var burials []invocation
+	for g, reply := range replies {
+		for _, i := range groups[g] {
+			if reply[0] != nil {
+				burials = append(burials, burial(made[i].key.Digest.place(), Prefix(text(reply[0])), true))
+			}
+		}
+	}
+	_, _ = s.runAll(ctx, buryScript, burials)
+	var gone []*Key
+	for _, m := range made {
+		if !m.moved {
+			gone = append(gone, m.key)
+		}
+	}
+	s.forget(ctx, gone...)
+}

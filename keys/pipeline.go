@@ -1,0 +1,63 @@
+package keys
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// invocation is one run of a script among several.
+type invocation struct {
+	names []string
+	args  []any
+}
+
+// runAll runs a script for each of several sets of names, each once at most, in
+// one round trip. An error leaves open which of them ran.
+func (s *Store) runAll(ctx context.Context, script *Script, all []invocation) ([][]any, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	replies := make([][]any, len(all))
+	again, err := script.sendAll(ctx, s.redis, "evalsha", script.sha, all, replies)
+	if err == nil && again {
+		_, err = script.sendAll(ctx, s.redis, "eval", script.text, all, replies)
+	}
+	return replies, err
+}
+
+// sendAll sends those that have no reply yet. It tells whether some did not run
+// because a server does not have the script.
+func (s *Script) sendAll(ctx context.Context, client redis.UniversalClient, verb, body string, all []invocation, replies [][]any) (again bool, err error) {
+	sent := make([]once, len(all))
+	_, _ = client.Pipelined(ctx, func(p redis.Pipeliner) error { // the commands hold their errors
+		for i, one := range all {
+			if replies[i] == nil {
+				sent[i] = command(ctx, verb, body, one.names, one.args)
+				_ = p.Process(ctx, sent[i])
+			}
+		}
+		return nil
+	})
+	for i, cmd := range sent {
+		if cmd.Cmd == nil {
+			continue
+		}
+		reply, failure := cmd.Result()
+		list, ok := reply.([]any)
+		switch {
+		case failure != nil && redis.HasErrorPrefix(failure, "NOSCRIPT"):
+			again = true
+		case failure != nil:
+			err = Unavailable(failure)
+		case !ok || len(list) == 0:
+			err = Unavailable(errors.New("a script's reply is not a list"))
+		default:
+			replies[i] = list
+		}
+	}
+	return again, err
+}
