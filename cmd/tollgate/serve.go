@@ -35,7 +35,7 @@ type serveCommand struct {
 	ReadTimeout    time.Duration `env:"TOLLGATE_READ_TIMEOUT" default:"10s" help:"For reading a request (${default})."`
 	WriteTimeout   time.Duration `env:"TOLLGATE_WRITE_TIMEOUT" default:"10s" help:"For writing an answer (${default})."`
 	IdleTimeout    time.Duration `env:"TOLLGATE_IDLE_TIMEOUT" default:"75s" help:"Between two requests of a connection (${default})."`
-	DrainDelay     time.Duration `env:"TOLLGATE_DRAIN_DELAY" default:"0s" help:"After SIGTERM, how long to go on serving while not ready (${default})."`
+	DrainDelay     time.Duration `env:"TOLLGATE_DRAIN_DELAY" default:"1s" help:"After SIGTERM, how long to go on serving while not ready (${default})."`
 	DrainTimeout   time.Duration `env:"TOLLGATE_DRAIN_TIMEOUT" default:"10s" help:"After SIGTERM, how long requests under way may take (${default})."`
 	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one address at once; 0 is unlimited."`
@@ -71,7 +71,7 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--cache-mib: from 1 to %d", 1<<20)
 	case f.MaxBody < 1024 || f.MaxHeader < 1024:
 		return nil, usagef("--max-body and --max-header: at least 1024 bytes")
-	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay < 0:
+	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay <= 0:
 		return nil, usagef("time-outs are longer than 0s")
 	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0:
 		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip and --redis-pool are not negative")

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this program under its own name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tollgate": main})
+}
+
+// The program as its operator sees it: each script is a story on the command line,
+// with REDIS the URL of an empty Redis and ADDR a free address.
+func TestProgram(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("REDIS", redistest.Start(t).URL())
+			env.Setenv("ADDR", freeAddr(t))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post},
+	})
+}
+
+func freeAddr(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// get is "get URL STATUS TEXT": waits until the URL answers so, with TEXT in it.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: get URL STATUS TEXT")
+	}
+	var last string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		if last = read(resp); last[:3] == args[1] && strings.Contains(last, args[2]) {
+			return
+		}
+	}
+	ts.Fatalf("GET %s: want %s with %q, got %s", args[0], args[1], args[2], last)
+}
+
+// post is "post URL TOKEN BODY STATUS TEXT".
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: post URL TOKEN BODY STATUS TEXT")
+	}
+	req, err := http.NewRequest("POST", args[0], strings.NewReader(args[2]))
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+args[1])
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	if got := read(resp); got[:3] != args[3] || !strings.Contains(got, args[4]) {
+		ts.Fatalf("POST %s: want %s with %q, got %s", args[0], args[3], args[4], got)
+	}
+}
+
+func read(resp *http.Response) string {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return fmt.Sprint(strconv.Itoa(resp.StatusCode), " ", string(body), err)
+}
+
+// A moment is a time or a duration, and lies ahead.
+func TestMoment(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]int64{
+		"": 0, "1h": now.Add(time.Hour).UnixMilli(), "2026-01-02T03:04:06Z": now.Add(time.Second).UnixMilli(),
+		"-1h": -1, "0s": -1, "2026-01-02T03:04:05Z": -1, "tomorrow": -1, "1767323045": -1,
+	} {
+		got, err := moment(text, now)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
