@@ -1,7 +1,10 @@
 package keys_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -271,4 +274,46 @@ func TestRootKeys(t *testing.T) {
 			t.Errorf("a short secret: %v", err)
 		}
 	})
+}
+
+// A recoverable key's plaintext comes back to those who may have it, and to no
+// others; nothing of it is in the store.
+func TestRecoverable(t *testing.T) {
+	server := redistest.Start(t)
+	file := filepath.Join(t.TempDir(), "keyset")
+	text, err := keys.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := keys.LoadSealer(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, server.Client(), "w")
+	if _, err := s.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api, Recoverable: true}); kind(err) != keys.KindPrecondition {
+		t.Errorf("without a keyset: %v", err)
+	}
+	s.Store = keys.Open(server.Client(), keys.Options{Sealer: sealer})
+	made := s.create(keys.KeyDraft{Recoverable: true, Prefix: "acme"})
+	d, err := s.Key(t.Context(), s.access, made.ID, true)
+	s.must(err)
+	if d.Secret != made.Secret {
+		t.Error("another plaintext came back")
+	}
+	if d := s.read(made.ID); d.Secret.Reveal() != "" {
+		t.Error("it came back unasked")
+	}
+	reader := (&keys.Caller{WorkspaceID: s.access.WorkspaceID, Grants: []string{"api.*.create_key", "api.*.read_key"}}).As(keys.ReadKey)
+	if _, err := s.Key(t.Context(), reader, made.ID, true); kind(err) != keys.KindMissingPermission {
+		t.Errorf("decrypt without the right: %v", err)
+	}
+	if _, err := s.CreateKey(t.Context(), reader.As(keys.CreateKey), keys.KeyDraft{APIID: s.api, Recoverable: true}); kind(err) != keys.KindMissingPermission {
+		t.Errorf("encrypt without the right: %v", err)
+	}
+	if dump := server.Dump(); bytes.Contains(dump, []byte(made.Secret.Reveal())) || !bytes.Contains(dump, []byte(made.ID)) {
+		t.Error("the plaintext is in the dump, or the dump is not one")
+	}
 }

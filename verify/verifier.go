@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"runtime"
 	"slices"
 
 	"tollgate/keys"
@@ -208,8 +209,8 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Know
 	case replyRecord:
 		_, err := v.remember(d, reply.stored)
 		return nil, err
-	case replySame:
-		v.cache.Invalidate(d)
+	case replySame: // whoever was told the record is about to remember it
+		runtime.Gosched()
 		return nil, nil
 	case replyGuard:
 		if reply.guard >= len(p.resolved.Revisions) {
