@@ -146,7 +146,9 @@ func (a *API) listOverrides(c *web.Call, in *listOverridesRequest) (listOverride
 	out := listOverridesResponse{Overrides: make([]overrideResponse, len(page.Overrides)), Total: page.Total}
 	for i := range page.Overrides {
 		out.Overrides[i] = overrideOf(&page.Overrides[i])
-		out.Cursor = page.Overrides[i].ID // of every page that is not empty, as upstream
+		if page.Next != "" {
+			out.Cursor = out.Overrides[i].ID
+		}
 	}
 	return out, nil
 }
