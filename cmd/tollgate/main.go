@@ -4,6 +4,7 @@
 //
 //	tollgate serve    answers HTTP
 //	tollgate root     creates, lists and deletes root keys
+//	tollgate role     sets and lists what roles give
 //	tollgate sealing  creates and rotates the keyset that seals recoverable keys
 //
 // Each flag can also be given in the environment, as the help of each command says.
@@ -23,6 +24,7 @@ import (
 type program struct {
 	Serve   serveCommand   `cmd:"" help:"Answer HTTP."`
 	Root    rootCommand    `cmd:"" help:"Create, list and delete root keys."`
+	Role    roleCommand    `cmd:"" help:"Set and list the permissions of roles."`
 	Sealing sealingCommand `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }
 
