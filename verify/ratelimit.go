@@ -56,6 +56,7 @@ func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck
 			return nil, false, err
 		}
 		t := v.taking(a.WorkspaceID, checks, spaces)
+		t.began(began(ctx))
 		if done, err := t.run(ctx); done || err != nil {
 			return t.verdicts, !t.refused, err
 		}
@@ -151,6 +152,13 @@ func (t *taking) leg(shard string) *leg {
 	return l
 }
 
+// began notes in each call when the request began.
+func (t *taking) began(at int64) {
+	for _, l := range t.legs {
+		l.call.began = at
+	}
+}
+
 func (l *leg) add(s *keys.Store, ws string, r keys.Revision, item int, w window) {
 	if !slices.Contains(l.revisions, r) {
 		l.revisions = append(l.revisions, r)
@@ -168,6 +176,9 @@ func (t *taking) run(ctx context.Context) (done bool, err error) {
 			l.lookOnly()
 		}
 		if err := t.v.line(l.call.shard).do(&l.call); err != nil {
+			if notRun(err) {
+				_ = t.giveBack(t.legs[:i]) // where that fails too they stay taken
+			}
 			return false, err
 		}
 		if reply := &l.call.reply; reply.status == replyGuard {

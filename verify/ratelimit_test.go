@@ -73,10 +73,10 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 			one, two := fmt.Sprintf("one-%d", round), fmt.Sprintf("two-%d", round)
 			var passed atomic.Int64
 			var all sync.WaitGroup
-			for i := range 120 {
-				checks := []verify.LimitCheck{use("n", one, 40, 1)}
+			for i := range 60 {
+				checks := []verify.LimitCheck{use("n", one, 20, 1)}
 				if round > 1 {
-					checks = append(checks, use("m", two, 25, 1))
+					checks = append(checks, use("m", two, 12, 1))
 				}
 				if round > 2 && i%2 == 0 {
 					slices.Reverse(checks)
@@ -91,9 +91,9 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 				})
 			}
 			all.Wait()
-			want, single := int64(40), int64(40)
+			want, single := int64(20), int64(20)
 			if round > 1 {
-				want, single = 25, 25
+				want, single = 12, 12
 			}
 			got := passed.Load()
 			if w.Cluster() && round > 1 {
@@ -105,8 +105,8 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 			} else if got != want {
 				t.Fatalf("round %d: %d passed, want %d", round, got, want)
 			}
-			if left, _ := w.limit(w.gateway, use("n", one, 40, 0)); left[0].Remaining != 40-single {
-				t.Fatalf("round %d: %d are left after %d of 40", round, left[0].Remaining, single)
+			if left, _ := w.limit(w.gateway, use("n", one, 20, 0)); left[0].Remaining != 20-single {
+				t.Fatalf("round %d: %d are left after %d of 20", round, left[0].Remaining, single)
 			}
 		}
 	})
