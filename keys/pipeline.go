@@ -19,7 +19,7 @@ func (s *Store) runAll(ctx context.Context, script *Script, all []invocation) ([
 	if len(all) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	replies := make([][]any, len(all))
 	again, err := script.sendAll(ctx, s.redis, "evalsha", script.sha, all, replies)

@@ -101,7 +101,7 @@ func command(ctx context.Context, verb, body string, names []string, args []any)
 
 // run is Run within the store's time limit.
 func (s *Store) run(ctx context.Context, script *Script, names []string, args ...any) ([]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	reply, err := script.Run(ctx, s.redis, names, args...)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Store) run(ctx context.Context, script *Script, names []string, args ..
 // pipelined sends plain commands together, within the store's time limit. A
 // missing value is not a failure.
 func (s *Store) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	sent, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		fill(p)

@@ -210,7 +210,7 @@ func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Re
 
 // named gives the id that has a unique name; "" where none has.
 func (s *Store) named(ctx context.Context, ws string, k noun, name string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, uniqueName(ws, k), name).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {

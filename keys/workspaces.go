@@ -38,7 +38,7 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 
 // FindWorkspace gives the id of the workspace with a name; KindNotFound without one.
 func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, workspacesName, name).Result()
 	switch {

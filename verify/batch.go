@@ -25,21 +25,31 @@ const (
 	maxBatch    = 64
 	maxWindows  = 256 // of a batch, unless one call alone has more
 	maxInFlight = 2
+	maxWaiting  = 4096 // in one line; who comes then would wait for longer than patience
 )
 
 // Time limits that keep an answer within 300 ms when the store is gone: one that
-// waited in line for longer than patience is refused without being sent.
+// began longer than patience ago is refused without being sent.
 const (
 	patience  = 100 * time.Millisecond
-	roundtrip = 170 * time.Millisecond
+	roundtrip = 160 * time.Millisecond
 )
 
-var errPatience = errors.New("too long in line for the store")
+var (
+	errPatience = errors.New("too long in line for the store")
+	errCrowded  = errors.New("too many in line for the store")
+)
+
+// notRun tells whether a call that failed certainly spent nothing.
+func notRun(err error) bool {
+	return errors.Is(err, errPatience) || errors.Is(err, errCrowded) || keys.NotRun(err)
+}
 
 // line is where verifications wait while others are on their way. One that finds
 // nobody on the way leaves at once; those that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
+	observer Observer
 	mu       sync.Mutex
 	waiting  []*call
 	onTheWay int
@@ -49,7 +59,10 @@ type line struct {
 func (l *line) do(c *call) error {
 	l.mu.Lock()
 	if l.onTheWay >= maxInFlight {
-		c.queued = int64(time.Since(start))
+		if len(l.waiting) >= maxWaiting && c.began != 0 {
+			l.mu.Unlock()
+			return keys.Unavailable(errCrowded)
+		}
 		c.done = make(chan struct{})
 		l.waiting = append(l.waiting, c)
 		l.mu.Unlock()
@@ -63,8 +76,15 @@ func (l *line) do(c *call) error {
 	return c.err
 }
 
-// start is the origin of queued.
+// start is the origin of call.began.
 var start = time.Now()
+
+// began is when the verification of a context began, for call.began.
+func began(ctx context.Context) int64 { return int64(time.Since(start) - keys.Age(ctx)) }
+
+// late tells whether an answer to the call would come too late. What gives back is
+// never late.
+func (c *call) late(now int64) bool { return c.began != 0 && now-c.began > int64(patience) }
 
 // leave hands the place on the way to those who wait, or gives it up.
 func (l *line) leave() {
@@ -91,10 +111,23 @@ func (l *line) drain() {
 	}
 }
 
+// turnAway refuses those at the head of the line who are late, so that under
+// overload a batch is full of those who can still be answered.
+func (l *line) turnAway() {
+	now := int64(time.Since(start))
+	for len(l.waiting) > 0 && l.waiting[0].late(now) {
+		c := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		c.err = keys.Unavailable(errPatience)
+		close(c.done)
+	}
+}
+
 // next takes up to a batch of those who wait; nil gives up the place on the way.
 func (l *line) next() []*call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.turnAway()
 	if len(l.waiting) == 0 {
 		l.onTheWay--
 		l.waiting = nil
@@ -121,7 +154,7 @@ func (l *line) travel(calls []*call) {
 	}()
 	now := int64(time.Since(start))
 	for _, c := range calls {
-		if c.queued != 0 && now-c.queued > int64(patience) {
+		if c.late(now) {
 			c.err = keys.Unavailable(errPatience)
 			continue
 		}
@@ -136,7 +169,9 @@ func (l *line) travel(calls []*call) {
 func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), roundtrip)
 	defer cancel()
+	sent := time.Now()
 	answer, err := verifyScript.Run(ctx, l.client, b.names, b.blob)
+	l.observer.Sent(len(b.calls), time.Since(sent), err)
 	if err != nil {
 		for _, c := range b.calls {
 			c.err = err

@@ -66,10 +66,10 @@ type call struct {
 	day     int
 	windows []window
 
-	queued int64 // monotonic ns when it was put in line
-	done   chan struct{}
-	reply  reply
-	err    error
+	began int64 // monotonic ns when the request began; 0 has all the time there is
+	done  chan struct{}
+	reply reply
+	err   error
 }
 
 // reply is what verify.lua answered to a call.

@@ -8,14 +8,14 @@ import (
 
 // newLines makes the places to wait: on a Cluster one for each slot that is used,
 // since a script sees one slot, otherwise one.
-func newLines(store *keys.Store) map[string]*line {
+func newLines(store *keys.Store, o Observer) map[string]*line {
 	lines := map[string]*line{}
 	if !store.Cluster() {
-		lines[""] = &line{client: store.Redis()}
+		lines[""] = &line{client: store.Redis(), observer: o}
 		return lines
 	}
 	for _, shard := range keys.Shards() {
-		lines[shard] = &line{client: store.Redis()}
+		lines[shard] = &line{client: store.Redis(), observer: o}
 	}
 	return lines
 }
@@ -49,11 +49,11 @@ func (p *plan) isApart(i int) bool {
 
 // askApart asks in two steps where a Cluster keeps the identity's limits in
 // another slot than the key: they are taken first, and given back when the key's
-// own script refuses. In between they may refuse a little too much; they never
-// admit too much. Where the key's reply is lost they stay taken.
+// own script refuses or certainly has not run. In between they may refuse a little
+// too much; they never admit too much. Where the key's reply is lost they stay taken.
 func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Known, p *plan) (*Outcome, error) {
 	identity := keys.ShardOf(p.resolved.Identity.ID)
-	first := &call{shard: identity}
+	first := &call{shard: identity, began: p.call.began}
 	own, where := p.call.windows[:0:0], make([]bool, len(p.call.windows))
 	for i, w := range p.call.windows {
 		if where[i] = p.isApart(i); where[i] {
@@ -71,6 +71,9 @@ func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Know
 		p.lookOnly()
 	}
 	if err := v.line(known.Shard).do(&p.call); err != nil {
+		if taken && notRun(err) {
+			_ = v.giveBack(identity, first) // where that fails too they stay taken
+		}
 		return nil, err
 	}
 	spent := p.call.reply.status == replyValid

@@ -17,14 +17,16 @@ import (
 type Options struct {
 	// CacheBytes bounds the memory of decoded records, roughly. 0 is 64 MiB.
 	CacheBytes uint64
+	Observer   Observer // nil for none
 }
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
 type Verifier struct {
-	store  *keys.Store
-	cache  *otter.Cache[keys.Digest, *keys.Known]
-	askers *otter.Cache[keys.Digest, *asker]
-	lines  map[string]*line // by shard on a Cluster, otherwise the one of ""
+	store    *keys.Store
+	cache    *otter.Cache[keys.Digest, *keys.Known]
+	askers   *otter.Cache[keys.Digest, *asker]
+	lines    map[string]*line // by shard on a Cluster, otherwise the one of ""
+	observer Observer
 }
 
 // New makes a Verifier on a store.
@@ -32,14 +34,18 @@ func New(store *keys.Store, o Options) *Verifier {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
 	return &Verifier{
 		store: store,
 		cache: otter.Must(&otter.Options[keys.Digest, *keys.Known]{
 			MaximumWeight: o.CacheBytes,
 			Weigher:       func(_ keys.Digest, k *keys.Known) uint32 { return k.Weight() },
 		}),
-		askers: otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
-		lines:  newLines(store),
+		askers:   otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
+		lines:    newLines(store, o.Observer),
+		observer: o.Observer,
 	}
 }
 
@@ -81,6 +87,12 @@ var errChanging = errors.New("the key kept changing while it was verified")
 // "ratelimit" that is named and not there, KindUnavailable where the store did not
 // say yes or no: then the use was spent once or not at all.
 func (v *Verifier) Verify(ctx context.Context, r *Request) (*Outcome, error) {
+	outcome, err := v.verify(ctx, r)
+	v.observer.Verified(r, outcome, err)
+	return outcome, err
+}
+
+func (v *Verifier) verify(ctx context.Context, r *Request) (*Outcome, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -138,7 +150,7 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*keys.K
 			return known, nil
 		}
 		name, shard := d.RecordName()
-		c := &call{shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.guards(v.store, shard)}
+		c := &call{began: began(ctx), shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.guards(v.store, shard)}
 		if err := v.line(shard).do(c); err != nil {
 			return nil, err
 		}
@@ -171,6 +183,7 @@ func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest
 		return nil, err
 	}
 	p := v.plan(r, by, known, resolved)
+	p.call.began = began(ctx)
 	if p.err == nil && v.store.Cluster() && p.shared() {
 		return v.askApart(ctx, d, known, p)
 	}

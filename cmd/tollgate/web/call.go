@@ -56,7 +56,7 @@ func (c *Call) release() {
 // Context has the request's deadline. It may outlive the call.
 func (c *Call) Context() context.Context {
 	if c.ctx == nil {
-		c.ctx = &requestContext{base: c.server.base, deadline: c.start.Add(c.server.config.RequestTimeout)}
+		c.ctx = &requestContext{base: c.server.base, start: c.start, deadline: c.start.Add(c.server.config.RequestTimeout)}
 	}
 	return c.ctx
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"tollgate/keys"
 )
 
 // requestContext carries a request's deadline. Most readers only ask for
@@ -11,6 +13,7 @@ import (
 // first waits. It ends with the request, and stays valid, ended, after it.
 type requestContext struct {
 	base     context.Context
+	start    time.Time
 	deadline time.Time
 
 	mu     sync.Mutex
@@ -28,8 +31,14 @@ func (r *requestContext) Done() <-chan struct{} { return r.context().Done() }
 // Err says why Done is closed.
 func (r *requestContext) Err() error { return r.context().Err() }
 
-// Value lets contexts made from this one find the timer they share.
-func (r *requestContext) Value(key any) any { return r.context().Value(key) }
+// Value lets contexts made from this one find the timer they share, and the store
+// when the request began.
+func (r *requestContext) Value(key any) any {
+	if key == (keys.Began{}) {
+		return &r.start
+	}
+	return r.context().Value(key)
+}
 
 func (r *requestContext) context() context.Context {
 	r.mu.Lock()

@@ -1,0 +1,50 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Began is the key of a value that a context may hold: a *time.Time, when the
+// request began for which the store is asked. Several exchanges may make up one
+// request, and its answer must not be late when the store is gone.
+type Began struct{}
+
+// A request that finds the store gone is answered this long after it began, or, when
+// it was going on for longer, this long after the store's last word.
+const (
+	answerWithin = 250 * time.Millisecond
+	leastWait    = 50 * time.Millisecond
+)
+
+// Age tells for how long the request of a context has been going on; 0 where the
+// context does not know.
+func Age(ctx context.Context) time.Duration {
+	if began, ok := ctx.Value(Began{}).(*time.Time); ok {
+		return time.Since(*began)
+	}
+	return 0
+}
+
+// bounded is ctx within the time that one more exchange may take.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := s.timeout
+	if age := Age(ctx); age > 0 {
+		limit = min(limit, max(answerWithin-age, leastWait))
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// NotRun tells whether a failure of the store is one after which a script certainly
+// has not run, nor will: the server refused it, or there was no connection to send
+// it on. Scripts write last, and what refuses a write refuses the first one.
+func NotRun(err error) bool {
+	var refused redis.Error
+	var network *net.OpError
+	return errors.As(err, &refused) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) ||
+		errors.As(err, &network) && network.Op == "dial"
+}

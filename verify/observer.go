@@ -1,0 +1,19 @@
+package verify
+
+import "time"
+
+// Observer is told of what a Verifier does, for metrics. It is called from many
+// goroutines and must not wait.
+type Observer interface {
+	// Verified is told how each verification ended.
+	Verified(r *Request, o *Outcome, err error)
+	// Sent is told of each call to the store: how many verifications it held and how
+	// long the reply took.
+	Sent(batch int, took time.Duration, err error)
+}
+
+// silent is told and says nothing.
+type silent struct{}
+
+func (silent) Verified(*Request, *Outcome, error) {}
+func (silent) Sent(int, time.Duration, error)     {}
