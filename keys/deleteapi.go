@@ -9,7 +9,7 @@ import (
 // DeleteAPI takes an API of the caller's workspace away. Its keys end with it at
 // once, however many there are; Sweep removes what is left of them.
 func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
-	if err := a.check(id); err != nil {
+	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
 	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {
@@ -40,7 +40,7 @@ func (s *Store) AllowIPs(ctx context.Context, a Access, id string, list []string
 }
 
 func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API)) error {
-	if err := a.check(id); err != nil {
+	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
 	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {

@@ -80,6 +80,9 @@ func writeKeyset(handle *keyset.Handle) ([]byte, error) {
 	return append(out.Bytes(), '\n'), nil
 }
 
+// Seals tells whether the store was opened with a keyset that seals plaintexts.
+func (s *Store) Seals() bool { return s.sealer != nil }
+
 func (s *Sealer) seal(k *Key, secret Secret) ([]byte, error) {
 	return s.aead.Encrypt([]byte(secret.text), bindingOf(k))
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/mr-tron/base58"
 )
@@ -27,6 +28,15 @@ func (s Secret) Reveal() string { return s.text }
 
 // Digest is the SHA-256 of the whole plaintext.
 func (s Secret) Digest() Digest { return sha256.Sum256([]byte(s.text)) }
+
+// Head is the first characters of a plaintext that was not made here, to recognise
+// it by; "" where that would tell much of it.
+func (s Secret) Head() string {
+	if len(s.text) < 2*startLength {
+		return ""
+	}
+	return strings.ToValidUTF8(s.text[:startLength], "")
+}
 
 // String implements fmt.Stringer without telling.
 func (Secret) String() string { return redacted }
