@@ -71,7 +71,7 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
 		for round := range 4 {
 			one, two := fmt.Sprintf("one-%d", round), fmt.Sprintf("two-%d", round)
-			var passed atomic.Int64
+			var passed, unknown atomic.Int64
 			var all sync.WaitGroup
 			for i := range 60 {
 				checks := []verify.LimitCheck{use("n", one, 20, 1)}
@@ -83,30 +83,31 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 				}
 				all.Go(func() {
 					_, ok, err := gateways[i%3].Limit(context.Background(), w.access, checks)
-					if err != nil {
+					switch {
+					case keys.AsError(err) != nil && keys.AsError(err).Kind == keys.KindUnavailable: // on a busy machine
+						unknown.Add(1)
+					case err != nil:
 						t.Error(err)
-					} else if ok {
+					case ok:
 						passed.Add(1)
 					}
 				})
 			}
 			all.Wait()
-			want, single := int64(20), int64(20)
+			want := int64(20)
 			if round > 1 {
-				want, single = 12, 12
+				want = 12
 			}
-			got := passed.Load()
+			got, least := passed.Load(), want-unknown.Load()
 			if w.Cluster() && round > 1 {
-				// Those under way may hold what they give back: too few may pass, never too many.
-				if got > want {
-					t.Fatalf("round %d: %d passed, more than %d", round, got, want)
-				}
-				single = got
-			} else if got != want {
-				t.Fatalf("round %d: %d passed, want %d", round, got, want)
+				least = 0 // those under way may hold what they give back: too few may pass, never too many
 			}
-			if left, _ := w.limit(w.gateway, use("n", one, 20, 0)); left[0].Remaining != 20-single {
-				t.Fatalf("round %d: %d are left after %d of 20", round, left[0].Remaining, single)
+			if got > want || got < least {
+				t.Fatalf("round %d: %d passed, want %d; %d unknown", round, got, want, unknown.Load())
+			}
+			left, _ := w.limit(w.gateway, use("n", one, 20, 0))
+			if taken := 20 - left[0].Remaining; taken < got || taken > got+unknown.Load() {
+				t.Fatalf("round %d: %d are taken, %d passed, %d unknown", round, taken, got, unknown.Load())
 			}
 		}
 	})
