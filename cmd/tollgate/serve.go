@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tollgate/cmd/tollgate/unkeyv1"
+	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 	"tollgate/verify"
@@ -157,8 +158,10 @@ func (g *gateway) config() web.Config {
 func (g *gateway) router() *web.Router {
 	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20})
 	v1 := unkeyv1.New(g.store, verifier, g.address)
-	router := web.NewRouter(v1.Dialect())
+	v2 := unkeyv2.New(g.store, verifier, g.address)
+	router := web.NewRouter(v1.Dialect(), v2.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
+	router.Add(v2.Dialect(), v2.Routes()...)
 	return router
 }
 

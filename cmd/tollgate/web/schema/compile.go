@@ -15,6 +15,9 @@ type Option func(*compiler)
 // Closed refuses members that the type does not name, at every level.
 func Closed() Option { return func(c *compiler) { c.closed = true } }
 
+// Open takes Closed back.
+func Open() Option { return func(c *compiler) { c.closed = false } }
+
 // AtMost bounds how many violations are reported; the default is 20.
 func AtMost(n int) Option { return func(c *compiler) { c.limit = n } }
 

@@ -1,0 +1,80 @@
+// Package unkeyv2 speaks Unkey's second API generation: the one of @unkey/api 2.x,
+// @unkey/ratelimit 2.x, @unkey/hono 2.x and github.com/unkeyed/sdks/api/go/v2. It
+// maps names and shapes, and decides nothing.
+//
+// Each endpoint is a row of the table in routes.go: its path, the rights its root
+// key needs, its request type, and a function that turns the request into a call of
+// the domain and the result into the data of an answer. envelope.go is what is
+// around each answer, errors.go the one table from the domain's errors to v2's,
+// wire.go what several endpoints share.
+package unkeyv2
+
+import (
+	"net/netip"
+
+	"tollgate/cmd/tollgate/web"
+	"tollgate/cmd/tollgate/web/schema"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// API serves the endpoints on a store.
+type API struct {
+	store    *keys.Store
+	verifier *verify.Verifier
+	address  func(*web.Call) netip.Addr
+	dialect  *web.Dialect
+}
+
+// New makes the dialect. address tells from where a key is used, for APIs that
+// allow some addresses alone.
+func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) netip.Addr) *API {
+	a := &API{store: store, verifier: verifier, address: address}
+	a.dialect = &web.Dialect{
+		Name: "unkey v2", Prefixes: []string{"/v2/"},
+		NewRequestID: func() string { return keys.NewID("req") },
+		Fail:         fail,
+		Failure:      schema.Describe[errorBody](),
+		Admit:        admit,
+		Authorise:    a.authorise,
+		Schema:       []schema.Option{schema.Closed()},
+		RequireJSON:  true,
+	}
+	return a
+}
+
+// Dialect is how v2 answers.
+func (a *API) Dialect() *web.Dialect { return a.dialect }
+
+// admit wants an Authorization header before anything is read, as part of what a
+// request must look like.
+func admit(c *web.Call) error {
+	if _, found := c.Bearer(); found == web.Missing {
+		return errNoHeader
+	}
+	return nil
+}
+
+// authorise finds out who is calling, by the root key, once the request could be
+// read. A verification brings the root key along to the call that spends.
+func (a *API) authorise(c *web.Call) error {
+	token, found := c.Bearer()
+	if found != web.Presented {
+		return errBadHeader
+	}
+	if c.Route().Path == verifyPath {
+		return nil
+	}
+	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token))
+	if err != nil {
+		return err
+	}
+	c.Caller = caller
+	return nil
+}
+
+// access is what the caller may do on the route it called.
+func access(c *web.Call) keys.Access {
+	needs, _ := c.Route().Needs.([]keys.Right)
+	return c.Caller.(*keys.Caller).As(needs...)
+}

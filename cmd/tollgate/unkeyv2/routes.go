@@ -1,0 +1,95 @@
+package unkeyv2
+
+import (
+	"slices"
+
+	"tollgate/cmd/tollgate/web"
+	"tollgate/cmd/tollgate/web/schema"
+	"tollgate/keys"
+)
+
+// Routes is the table of v2. Needs are the rights that the root key must have, each
+// of them, over the API, the namespace or the workspace that the request is about;
+// some requests take more, which the store checks.
+func (a *API) Routes() []web.Route {
+	return slices.Concat(a.keyRoutes(), a.apiRoutes(), a.identityRoutes(), a.permissionRoutes(), a.ratelimitRoutes())
+}
+
+const verifyPath = "/v2/keys.verifyKey"
+
+func (a *API) keyRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		post("keys.verifyKey", rights(keys.VerifyKey), web.JSON(d, a.verifyKey)),
+		post("keys.createKey", rights(keys.CreateKey), data(d, a.createKey)),
+		post("keys.getKey", rights(keys.ReadKey), data(d, a.getKey)),
+		post("keys.whoami", rights(keys.ReadKey), data(d, a.whoami)),
+		post("keys.updateKey", rights(keys.UpdateKey), data(d, a.updateKey)),
+		post("keys.updateCredits", rights(keys.UpdateKey), data(d, a.updateCredits)),
+		post("keys.rerollKey", rights(keys.CreateKey), data(d, a.rerollKey, schema.Open())),
+		post("keys.deleteKey", rights(keys.DeleteKey), data(d, a.deleteKey)),
+		post("keys.addPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey), data(d, a.addPermissions)),
+		post("keys.setPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey, keys.DropPermissionOfKey), data(d, a.setPermissions)),
+		post("keys.removePermissions", rights(keys.UpdateKey, keys.DropPermissionOfKey), data(d, a.removePermissions)),
+		post("keys.addRoles", rights(keys.UpdateKey, keys.AddRoleToKey), data(d, a.addRoles)),
+		post("keys.setRoles", rights(keys.UpdateKey), data(d, a.setRoles)),
+		post("keys.removeRoles", rights(keys.UpdateKey), data(d, a.removeRoles)),
+	}
+}
+
+func (a *API) apiRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		{Method: "GET", Path: "/v2/liveness", Name: "liveness", Public: true, Endpoint: web.Plain(liveness)},
+		post("apis.createApi", rights(keys.CreateAPI), data(d, a.createAPI)),
+		post("apis.getApi", rights(keys.ReadAPI), data(d, a.getAPI)),
+		post("apis.deleteApi", rights(keys.DeleteAPI), data(d, a.deleteAPI)),
+		post("apis.listKeys", rights(keys.ReadKey, keys.ReadAPI), rows(d, a.listKeys)),
+		post("analytics.getVerifications", rights(readAnalytics), data(d, analytics, schema.Open())),
+		post("analytics.getRatelimits", rights(readAnalytics), data(d, analytics, schema.Open())),
+	}
+}
+
+func (a *API) identityRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		post("identities.createIdentity", rights(keys.CreateIdentity), data(d, a.createIdentity, schema.Open())),
+		post("identities.getIdentity", rights(keys.ReadIdentity), data(d, a.getIdentity)),
+		post("identities.listIdentities", rights(keys.ReadIdentity), rows(d, a.listIdentities)),
+		post("identities.updateIdentity", rights(keys.UpdateIdentity), data(d, a.updateIdentity)),
+		post("identities.deleteIdentity", rights(keys.DeleteIdentity), web.JSON(d, a.deleteIdentity)),
+	}
+}
+
+func (a *API) permissionRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		post("permissions.createPermission", rights(keys.CreatePermission), data(d, a.createPermission)),
+		post("permissions.getPermission", rights(keys.ReadPermission), data(d, a.getPermission)),
+		post("permissions.listPermissions", rights(keys.ReadPermission), rows(d, a.listPermissions)),
+		post("permissions.deletePermission", rights(keys.DeletePermission), data(d, a.deletePermission)),
+		post("permissions.createRole", rights(keys.CreateRole), data(d, a.createRole)),
+		post("permissions.getRole", rights(keys.ReadRole), data(d, a.getRole)),
+		post("permissions.listRoles", rights(keys.ReadRole), rows(d, a.listRoles)),
+		post("permissions.deleteRole", rights(keys.DeleteRole), data(d, a.deleteRole)),
+		post("permissions.setRolePermissions", rights(keys.AddPermissionToRole, keys.DropPermissionOfRole), data(d, a.setRolePermissions)),
+	}
+}
+
+func (a *API) ratelimitRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		post("ratelimit.limit", rights(keys.UseRatelimit), data(d, a.limit)),
+		post("ratelimit.multiLimit", rights(keys.UseRatelimit), data(d, a.multiLimit, schema.Check("minItems=1,maxItems=100"))),
+		post("ratelimit.setOverride", rights(keys.SetOverride), data(d, a.setOverride)),
+		post("ratelimit.getOverride", rights(keys.ReadOverride), data(d, a.getOverride)),
+		post("ratelimit.listOverrides", rights(keys.ReadOverride), rows(d, a.listOverrides)),
+		post("ratelimit.deleteOverride", rights(keys.DeleteOverride), data(d, a.deleteOverride)),
+	}
+}
+
+func rights(needs ...keys.Right) []keys.Right { return needs }
+
+func post(name string, needs []keys.Right, e web.Endpoint) web.Route {
+	return web.Route{Method: "POST", Path: "/v2/" + name, Name: name, Needs: needs, Endpoint: e}
+}
