@@ -80,7 +80,7 @@ func (s *Store) SetRoles(ctx context.Context, a Access, keyID string, refs []Ref
 // any more are dropped by the way.
 func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at attachment[T], refs []Ref, merge merger) (Attached[*T], error) {
 	var none Attached[*T]
-	for range tries {
+	for try := range 4 * tries {
 		found, _, err := s.owned(ctx, a, keyID)
 		if err != nil {
 			return none, err
@@ -95,15 +95,15 @@ func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at att
 			return none, err
 		}
 		result := Attached[*T]{at.pick(there, asked), at.pick(there, ids)}
-		if len(result.Asked) < len(asked) {
-			continue // one was deleted a moment ago: look again
-		}
-		done, err := at.store(ctx, s, found, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] == nil }))
-		if err != nil {
-			return none, err
-		}
+		done := len(result.Asked) == len(asked) // otherwise one was deleted a moment ago: look again
 		if done {
-			return result, nil
+			done, err = at.store(ctx, s, found, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] == nil }))
+		}
+		if done || err != nil {
+			return result, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return none, err
 		}
 	}
 	return none, Unavailable(errBusy)

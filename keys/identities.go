@@ -97,7 +97,7 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 	if err := firstError(a.check(""), checkMeta(p.Meta.or(nil)), checkShared(p.Limits.or(nil))); err != nil {
 		return nil, err
 	}
-	for range tries {
+	for try := range 4 * tries {
 		i, stored, err := find[Identity](ctx, s, a.WorkspaceID, identities, ref.ref())
 		if err != nil {
 			return nil, err
@@ -109,6 +109,9 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 		c.raise(identityBucket(i.ID))
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
 			return i, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, err
 		}
 	}
 	return nil, Unavailable(errBusy)

@@ -119,7 +119,7 @@ func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of 
 	if err := a.check(""); err != nil {
 		return err
 	}
-	for range tries {
+	for try := range 4 * tries {
 		d, stored, err := find[T](ctx, s, a.WorkspaceID, f, ref)
 		if err != nil {
 			return err
@@ -131,6 +131,9 @@ func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of 
 		c.release(f.noun, f.unique(gone.unique))
 		c.raise(gone.bucket)
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
 			return err
 		}
 	}

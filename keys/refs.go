@@ -184,28 +184,33 @@ func (s *Store) mayMake(a Access, f family, field string, missing []Ref) error {
 	return nil
 }
 
-// makeNamed makes permissions or roles by name. Where somebody else was quicker
-// it makes none: the caller looks again.
+// makeNamed makes permissions or roles by name, so many at a time that Redis is not
+// held up. Where somebody else was quicker it makes none of those: the caller looks
+// again.
 func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Ref) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
 	}
-	c := newChange(ws)
 	done := map[string]bool{}
-	for _, r := range missing {
-		name := f.unique(r.Name)
-		if done[name] {
-			continue
+	for chunk := range slices.Chunk(missing, 100) {
+		c := newChange(ws)
+		for _, r := range chunk {
+			name := f.unique(r.Name)
+			if done[name] {
+				continue
+			}
+			done[name] = true
+			id := NewID(f.prefix)
+			c.claim(f.noun, name, id)
+			c.list(f.noun, id)
+			c.put(f.noun, id, encodeDefinition(f.make(id, r.Name, now)))
 		}
-		done[name] = true
-		id := NewID(f.prefix)
-		c.claim(f.noun, name, id)
-		c.list(f.noun, id)
-		c.put(f.noun, id, encodeDefinition(f.make(id, r.Name, now)))
+		if _, _, err := s.apply(ctx, c); err != nil {
+			return err
+		}
 	}
-	_, _, err = s.apply(ctx, c)
-	return err
+	return nil
 }
 
 // named gives the id that has a unique name; "" where none has.

@@ -83,7 +83,7 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 	if err := a.check(""); err != nil {
 		return RoleDetails{}, err
 	}
-	for range tries {
+	for try := range 4 * tries {
 		r, stored, err := find[Role](ctx, s, a.WorkspaceID, roles, ref)
 		if err != nil {
 			return RoleDetails{}, err
@@ -101,6 +101,9 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 		}
 		if failed == 0 {
 			return s.granted(ctx, a.WorkspaceID, r)
+		}
+		if err := pause(ctx, try); err != nil {
+			return RoleDetails{}, err
 		}
 	}
 	return RoleDetails{}, Unavailable(errBusy)

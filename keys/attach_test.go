@@ -1,0 +1,134 @@
+package keys_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func slugs(all []*keys.Permission) string {
+	var out []string
+	for _, p := range all {
+		out = append(out, p.Slug)
+	}
+	return strings.Join(out, " ")
+}
+
+// What is added, taken and set is what the key has then, and each answer gives what
+// was asked and all there is.
+func TestAttach(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		key := s.create(keys.KeyDraft{Permissions: keys.Named([]string{"b"}, keys.Create), Roles: keys.Named([]string{"role"}, keys.Create)})
+		made := func(names ...string) []keys.Ref { return keys.Named(names, keys.Create) }
+		for _, step := range []struct {
+			do         func(context.Context, keys.Access, string, []keys.Ref) (keys.Attached[*keys.Permission], error)
+			refs       []keys.Ref
+			asked, all string
+			kind       keys.Kind
+		}{
+			{s.AddPermissions, made("c", "a", "C"), "a c", "a b c", 255},
+			{s.AddPermissions, keys.Named([]string{"b"}, keys.Refuse), "b", "a b c", 255},
+			{s.RemovePermissions, keys.Named([]string{"B", "a"}, keys.Refuse), "a b", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"a"}, keys.Refuse), "a", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"unknown"}, keys.Skip), "", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"c", "unknown"}, keys.Refuse), "", "", keys.KindNotFound},
+			{s.AddPermissions, []keys.Ref{{ID: "perm_unknown", Missing: keys.Create}}, "", "", keys.KindNotFound},
+			{s.SetPermissions, made("d", "b"), "b d", "b d", 255},
+			{s.SetPermissions, made("e", "not one"), "", "", keys.KindInvalid},
+			{s.SetPermissions, nil, "", "", 255},
+		} {
+			before := s.read(key.ID)
+			got, err := step.do(t.Context(), s.access, key.ID, step.refs)
+			if kind(err) != step.kind || slugs(got.Asked) != step.asked || slugs(got.All) != step.all {
+				t.Errorf("%v: %q of %q, %v; want %q of %q", step.refs, slugs(got.Asked), slugs(got.All), err, step.asked, step.all)
+			}
+			after := s.read(key.ID)
+			if err == nil && strings.Join(after.Resolved.Direct, " ") != step.all || err != nil && !slices.Equal(after.Key.Permissions, before.Key.Permissions) {
+				t.Errorf("%v: the key has %q", step.refs, after.Resolved.Direct)
+			}
+		}
+		if names := s.read(key.ID).Resolved.RoleNames(); !slices.Equal(names, []string{"role"}) {
+			t.Errorf("roles %v were none of its business", names)
+		}
+		roles, err := s.AddRoles(t.Context(), s.access, key.ID, made("other"))
+		s.must(err)
+		if len(roles.Asked) != 1 || len(roles.All) != 2 || roles.All[0].Name != "other" {
+			t.Errorf("%+v", roles)
+		}
+		roles, err = s.RemoveRoles(t.Context(), s.access, key.ID, made("role"))
+		s.must(err)
+		if len(roles.All) != 1 || roles.All[0].Name != "other" {
+			t.Errorf("%+v", roles)
+		}
+	})
+}
+
+// Those who add at the same time, through several gateways, all do.
+func TestConcurrentAttachmentsAllHappen(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		key := s.create(keys.KeyDraft{Remaining: count(0)})
+		role, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "r"})
+		s.must(err)
+		var all sync.WaitGroup
+		for i := range 12 {
+			store := []*keys.Store{s.Store, other}[i%2]
+			all.Go(func() {
+				if _, err := store.AddPermissions(t.Context(), s.access, key.ID, keys.Named([]string{fmt.Sprint("p", i), "shared"}, keys.Create)); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(func() {
+				if _, err := store.SetRolePermissions(t.Context(), s.access, keys.Called("r"), keys.Named([]string{fmt.Sprint("p", i), "of.role"}, keys.Create)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if got := s.read(key.ID).Resolved.Direct; len(got) != 13 {
+			t.Errorf("the key has %v", got)
+		}
+		if got, err := s.Role(t.Context(), s.access, keys.Called(role.ID)); err != nil || len(got.Granted) != 2 {
+			t.Errorf("the role has %+v, %v", got, err)
+		}
+	})
+}
+
+// A key is bounded, in what is asked at once and in what it has; what was deleted
+// does not count and is dropped by the way.
+func TestAttachmentsAreBounded(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		key := s.create(keys.KeyDraft{})
+		names := make([]string, 1001)
+		for i := range names {
+			names[i] = fmt.Sprintf("p%04d", i)
+		}
+		_, err := s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names, keys.Create))
+		if kind(err) != keys.KindInvalid {
+			t.Errorf("1001 at once: %v", err)
+		}
+		_, err = s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names[:1000], keys.Create))
+		s.must(err)
+		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], keys.Create))
+		if kind(err) != keys.KindInvalid {
+			t.Errorf("one more: %v", err)
+		}
+		s.must(s.DeletePermission(t.Context(), s.access, keys.Called("p0000")))
+		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], keys.Create))
+		s.must(err)
+		if d := s.read(key.ID); len(d.Key.Permissions) != 1000 {
+			t.Errorf("%d ids are kept", len(d.Key.Permissions))
+		}
+	})
+}
