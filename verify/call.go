@@ -125,7 +125,7 @@ func (b *batch) appendNumber(name string) {
 // add writes a call behind the others:
 //
 //	2 the record's number, 8 its prefix, 1 verdict, 1 guards, 1 slots, 1 limits,
-//	7 expires, 1 limited, 7 cost, 7 refill amount, 1 refill day,
+//	1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
 //	for each guard 2 number, 8 prefix,
 //	for each limit 2 number, 1 slot, 7 limit, 7 duration, 7 cost
 func (b *batch) add(c *call) {
@@ -133,12 +133,12 @@ func (b *batch) add(c *call) {
 	b.appendNumber(c.record)
 	b.blob = append(b.blob, padded(c.prefix)...)
 	b.blob = append(b.blob, c.verdict, byte(len(c.guards)), byte(c.slots), byte(len(c.windows)))
-	b.blob = keys.AppendU56(b.blob, c.expires)
 	limited := byte(0)
 	if c.limited {
 		limited = 1
 	}
 	b.blob = append(b.blob, limited)
+	b.blob = keys.AppendU56(b.blob, c.expires)
 	b.blob = keys.AppendU56(b.blob, c.cost)
 	b.blob = keys.AppendU56(b.blob, c.amount)
 	b.blob = append(b.blob, byte(c.day))

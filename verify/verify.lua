@@ -15,6 +15,7 @@
 --   looked at ('V', 'L', 'U') what is left of each limit, and if it refuses.
 local blob, at, size = ARGV[1], 1, #ARGV[1]
 local now = clock()
+local take, make = struct.unpack, struct.pack
 local records, sent, counters, guards = {}, {}, {}, {}
 local NONE = '\0\0\0\0\0\0\0\0' -- the prefix of what is not there
 local out, o = {p56(now)}, 1
@@ -30,9 +31,9 @@ end
 -- for now even by a refusal: a full limit would stay full until then otherwise.
 local function window(s, i, duration)
   if #s < i + 20 then return {window_roll(0, 0, 0, duration, now)} end
-  local at = u56(s, i)
-  local w = {window_roll(at, u56(s, i + 7), u56(s, i + 14), duration, now)}
-  if at > w[1] then w.dirty = true end
+  local index, current, previous = take('>I7I7I7', s, i)
+  local w = {window_roll(index, current, previous, duration, now)}
+  if index > w[1] then w.dirty = true end
   return w
 end
 
@@ -73,37 +74,37 @@ local function find(key, want, slots)
     local whole = range(KEYS[key], 0, -1)
     return nil, 'R' .. p56(#whole) .. whole
   end
-  record = {header = header, prefix = want, slots = slots, balance = u56(header, 9), next = u56(header, 16)}
+  record = {header = header, prefix = want, slots = slots}
   records[key] = record
   return record
 end
 
--- The first guard from i on that holds something else, as an answer.
+-- The first of the guards from i on that holds something else, as an answer.
 local function changed(i, count)
   for g = 1, count do
-    local a, b = byte(blob, i, i + 1)
-    local key = a * 256 + b
+    local key, want = take('>I2c8', blob, i)
     local is = guards[key]
     if not is then
       is = range(KEYS[key], 0, 7)
       if is == '' then is = NONE end
       guards[key] = is
     end
-    if is ~= sub(blob, i + 2, i + 9) then return 'G' .. char(g) .. is end
+    if is ~= want then return 'G' .. char(g) .. is end
     i = i + 10
   end
 end
 
--- Looks at the limits from i on. Gives the windows and what is left of each, and
--- whether all of them let the entry through. A window that two of them share has
--- to have room for both. A limit of 0 lets nothing through, not even a look.
+-- The limits of one entry: their windows, what is left of each, what it costs.
+local windows, rooms, costs = {}, {}, {}
+
+-- Looks at the limits from i on, and tells whether all of them let the entry
+-- through. A window that two of them share has to have room for both. A limit of 0
+-- lets nothing through, not even a look.
 local function look(record, i, count)
-  local windows, rooms, costs, pass = {}, {}, {}, true
+  local pass = true
   for j = 1, count do
-    local a, b, place = byte(blob, i, i + 2)
-    local limit, duration, cost = u56(blob, i + 3), u56(blob, i + 10), u56(blob, i + 17)
-    local w
-    if place > 0 then w = slot(record, place, duration) else w = counter(a * 256 + b, duration) end
+    local key, place, limit, duration, cost = take('>I2BI7I7I7', blob, i)
+    local w = place > 0 and slot(record, place, duration) or counter(key, duration)
     local room = limit > 0 and window_room(w[2], w[3], limit, duration, now) - (w.pending or 0) or -1
     if cost > room then pass = false end
     w.pending = (w.pending or 0) + cost
@@ -111,28 +112,26 @@ local function look(record, i, count)
     i = i + 24
   end
   for j = 1, count do windows[j].pending = nil end
-  return windows, rooms, costs, pass
+  return pass
 end
 
--- What is left of each limit, for the answer.
-local function report(rooms, costs, spent)
-  local s = ''
-  for j = 1, #rooms do
-    local room, denied = rooms[j], '\0'
-    if costs[j] > room then denied = '\1' end
+-- Answers what is left of each limit.
+local function report(count, spent)
+  for j = 1, count do
+    local room, denied = rooms[j], 0
+    if costs[j] > room then denied = 1 end
     if spent then room = room - costs[j] end
     if room < 0 then room = 0 end
-    s = s .. p56(room) .. denied
+    o = o + 1
+    out[o] = make('>I7B', room, denied)
   end
-  return s
 end
 
 -- Gives back what was taken from the limits from i on, in the window it was taken.
 local function give_back(i, count)
   for _ = 1, count do
-    local a, b = byte(blob, i, i + 1)
-    local taken, duration, cost = u56(blob, i + 3), u56(blob, i + 10), u56(blob, i + 17)
-    local w = counter(a * 256 + b, duration)
+    local key, _, taken, duration, cost = take('>I2BI7I7I7', blob, i)
+    local w = counter(key, duration)
     if w[1] == taken then w[2] = math.max(0, w[2] - cost)
     elseif w[1] == taken + 1 then w[3] = math.max(0, w[3] - cost) end
     w.dirty = true
@@ -140,9 +139,9 @@ local function give_back(i, count)
   end
 end
 
--- Spends what was found to be there.
-local function spend(record, windows, costs, cost)
-  for j = 1, #windows do
+-- Takes the costs from the limits.
+local function spend(record, count)
+  for j = 1, count do
     if costs[j] > 0 then
       local w = windows[j]
       w[2] = w[2] + costs[j]
@@ -150,72 +149,68 @@ local function spend(record, windows, costs, cost)
       if record then record.windows = true end
     end
   end
-  if record and cost > 0 then
-    record.balance = record.balance - cost
-    record.dirty = true
-  end
 end
 
--- Decides an entry that is current.
-local function decide(record, i, verdict, limits, count)
-  local expires, limited, cost = u56(blob, i), byte(blob, i + 7) == 1, u56(blob, i + 8)
-  local head = ''
-  if limited then
-    local amount = u56(blob, i + 15)
-    if amount > 0 then
-      record.balance, record.next = refill_settle(record.balance, record.next, amount, byte(blob, i + 22), now)
-    end
-    head = p56(record.balance)
+-- The balance of a record, read once, with a refill that is due.
+local function balance(record, amount, day)
+  if not record.balance then record.balance, record.next = take('>I7I7', record.header, 9) end
+  if amount > 0 then
+    record.balance, record.next = refill_settle(record.balance, record.next, amount, day, now)
   end
-  if verdict == 1 then return 'C' .. head end
-  if expires > 0 and now >= expires then return 'E' .. head end
-  if verdict == 2 then return 'C' .. head end
-  local windows, rooms, costs, pass = look(record, limits, count)
-  if not pass then return 'L' .. head .. report(rooms, costs, false) end
-  if not limited then
-    cost = 0
-  elseif cost > record.balance then
-    return 'U' .. head .. report(rooms, costs, false)
-  end
-  spend(record, windows, costs, cost)
-  if limited then head = p56(record.balance) end
-  return 'V' .. head .. report(rooms, costs, true)
+  return record.balance
 end
 
 while at <= size do
-  local a, b = byte(blob, at, at + 1)
-  local key, verdict, guarded, slots, count = a * 256 + b, byte(blob, at + 10, at + 13)
+  local key, want, verdict, guarded, slots, count, limited, expires, cost, amount, day = take('>I2c8BBBBBI7I7I7B', blob, at)
   local limits = at + 37 + guarded * 10
   local record, answer
-  if key > 0 then record, answer = find(key, sub(blob, at + 2, at + 9), slots) end
-  -- Whether there is a key is told to those alone who may know.
-  if not answer or answer == 'A' then answer = changed(at + 37, guarded) or answer end
-  if not answer then
-    if verdict == 3 then
-      give_back(limits, count)
-      answer = 'C'
-    else
-      answer = decide(record, at + 14, verdict, limits, count)
-    end
-  end
+  if key > 0 then record, answer = find(key, want, slots) end
+  if not answer then answer = changed(at + 37, guarded) end
   o = o + 1
-  out[o] = answer
+  if answer then
+    out[o] = answer
+  elseif verdict == 3 then
+    give_back(limits, count)
+    out[o] = 'C'
+  else
+    local left, first = limited == 1 and balance(record, amount, day), o
+    local status, looked = 'V', false
+    if verdict == 1 then status = 'C'
+    elseif expires > 0 and now >= expires then status = 'E'
+    elseif verdict == 2 then status = 'C'
+    else
+      looked = true
+      if not look(record, limits, count) then status = 'L'
+      elseif left and cost > left then status = 'U'
+      else
+        spend(record, count)
+        if left and cost > 0 then
+          left = left - cost
+          record.balance, record.dirty = left, true
+        end
+      end
+    end
+    if looked then report(count, status == 'V') end
+    out[first] = left and make('>c1I7', status, left) or status
+  end
   at = limits + count * 24
 end
 
 for key, record in pairs(records) do
   if record.windows then
-    local s = {p56(record.balance), p56(record.next), char(record.slots)}
+    local left, next = record.balance, record.next
+    if not left then left, next = take('>I7I7', record.header, 9) end
+    local s = {make('>I7I7B', left, next, record.slots)}
     for i = 1, record.slots do
       local w = record[i]
-      s[i + 3] = w and p56(w[1]) .. p56(w[2]) .. p56(w[3]) or sub(record.header, 24 + (i - 1) * 21, 23 + i * 21)
+      s[i + 1] = w and make('>I7I7I7', w[1], w[2], w[3]) or sub(record.header, 24 + (i - 1) * 21, 23 + i * 21)
     end
     redis.call('SETRANGE', KEYS[key], 8, concat(s))
   elseif record.dirty then
-    redis.call('SETRANGE', KEYS[key], 8, p56(record.balance) .. p56(record.next))
+    redis.call('SETRANGE', KEYS[key], 8, make('>I7I7', record.balance, record.next))
   end
 end
 for key, w in pairs(counters) do
-  if w.dirty then redis.call('SET', KEYS[key], p56(w[1]) .. p56(w[2]) .. p56(w[3]), 'PX', string.format('%.0f', w.ttl)) end
+  if w.dirty then redis.call('SET', KEYS[key], make('>I7I7I7', w[1], w[2], w[3]), 'PX', string.format('%.0f', w.ttl)) end
 end
 return concat(out)
