@@ -75,43 +75,12 @@ func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *c
 	return Unavailable(errBusy)
 }
 
-// APIs gives up to limit APIs of the caller's workspace by id, behind one of them.
-func (s *Store) APIs(ctx context.Context, a Access, after string, limit int) ([]*API, error) {
+// APIs gives a page of the caller's workspace's APIs.
+func (s *Store) APIs(ctx context.Context, a Access, ask Ask) (Page[*API], error) {
 	if err := a.check(""); err != nil {
-		return nil, err
+		return Page[*API]{}, err
 	}
-	ids, err := s.definitionIDs(ctx, a.WorkspaceID, nounAPI, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	texts, err := s.definitionTexts(ctx, a.WorkspaceID, nounAPI, ids)
-	if err != nil {
-		return nil, err
-	}
-	var all []*API
-	for _, stored := range texts {
-		api, err := decodeDefinition[API](stored)
-		if err != nil {
-			return nil, err
-		}
-		if api != nil {
-			all = append(all, api)
-		}
-	}
-	return all, nil
-}
-
-// definitionIDs gives up to limit ids of a kind, behind one of them.
-func (s *Store) definitionIDs(ctx context.Context, ws string, k noun, after string, limit int) ([]string, error) {
-	from := "-"
-	if after != "" {
-		from = "(" + after
-	}
-	var ids *redis.StringSliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		ids = p.ZRangeByLex(ctx, listName(ws, k), &redis.ZRangeBy{Min: from, Max: "+", Count: int64(limit)})
-	})
-	return ids.Val(), err
+	return pageOf(ctx, s, a.WorkspaceID, nounAPI, ask, func(api *API) []string { return []string{api.ID, api.Name} })
 }
 
 // definitionTexts reads definitions as they are stored, "" where one is not there.

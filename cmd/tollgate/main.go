@@ -4,6 +4,7 @@
 //
 //	tollgate serve    answers HTTP
 //	tollgate root     creates, lists and deletes root keys
+//	tollgate api      creates, lists and protects APIs
 //	tollgate role     sets and lists what roles give
 //	tollgate sealing  creates and rotates the keyset that seals recoverable keys
 //
@@ -24,6 +25,7 @@ import (
 type program struct {
 	Serve   serveCommand   `cmd:"" help:"Answer HTTP."`
 	Root    rootCommand    `cmd:"" help:"Create, list and delete root keys."`
+	API     apiCommand     `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
 	Role    roleCommand    `cmd:"" help:"Set and list the permissions of roles."`
 	Sealing sealingCommand `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }

@@ -127,7 +127,9 @@ func (g *gateway) serve(stop context.Context) error {
 	go func() {
 		if err := g.bootstrap(stop, listener.Addr().String()); err != nil {
 			ended <- err
+			return
 		}
+		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove the keys of deleted APIs", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
 	select {
