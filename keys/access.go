@@ -47,6 +47,12 @@ const (
 	SetOverride          Right = "ratelimit.set_override"
 	ReadOverride         Right = "ratelimit.read_override"
 	DeleteOverride       Right = "ratelimit.delete_override"
+
+	ReadSetupKey   Right = "setup_keys.read" // these five are for groups as well
+	CreateSetupKey Right = "setup_keys.create"
+	UpdateSetupKey Right = "setup_keys.update"
+	DeleteSetupKey Right = "setup_keys.delete"
+	RedeemSetupKey Right = "setup_keys.redeem"
 )
 
 // Everything is the grant of each right.

@@ -40,7 +40,7 @@ func (s *Store) API(ctx context.Context, a Access, id string) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	if api == nil {
+	if api == nil || id == setupAPIID(a.WorkspaceID) {
 		return nil, apiNotFound(id)
 	}
 	return api, nil

@@ -40,6 +40,7 @@ type Key struct {
 	CreatedAt   int64             `cbor:"19,keyasint"`           // unix ms
 	UpdatedAt   int64             `cbor:"20,keyasint,omitempty"` // unix ms; 0 when never
 	Root        *Root             `cbor:"21,keyasint,omitempty"` // set for root keys alone
+	Setup       *Setup            `cbor:"22,keyasint,omitempty"` // set for setup keys alone
 	Prefix      string            `cbor:"25,keyasint,omitempty"` // of the plaintext, where Start does not tell it
 }
 

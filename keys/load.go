@@ -77,10 +77,20 @@ func (s *Store) locate(ctx context.Context, id string) (place, error) {
 	return place{at}, nil
 }
 
-// owned reads a key of the caller's workspace, with what it refers to, and
+// owned is readable for those who change the key. What a setup key has used is told
+// by its balance, so it is changed as a setup key alone.
+func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
+	found, resolved, err := s.readable(ctx, a, id, also...)
+	if err == nil && found.key.Setup != nil {
+		return nil, nil, Errorf(KindForbidden, "key", "key %s is a setup key: change it by /api/setup-keys", id)
+	}
+	return found, resolved, err
+}
+
+// readable reads a key of the caller's workspace, with what it refers to, and
 // checks the caller's rights over its API. Root keys and keys of an API that was
 // deleted are not found.
-func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
+func (s *Store) readable(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
 	found, err := s.load(ctx, id)
 	if err != nil {
 		return nil, nil, err
@@ -138,7 +148,7 @@ func (s *Store) Key(ctx context.Context, a Access, id string, decrypt bool) (*De
 	if decrypt {
 		also = []Right{DecryptKey}
 	}
-	found, resolved, err := s.owned(ctx, a, id, also...)
+	found, resolved, err := s.readable(ctx, a, id, also...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,295 @@
+package keys
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/rs/xid"
+)
+
+// Setup is what makes a key a NetBird setup key: what it hands to whoever enrols
+// with it. Its uses are the key's balance, so that a verification counts one too.
+type Setup struct {
+	Groups         []string `cbor:"1,keyasint,omitempty"` // ids, in the order and as often as they were given
+	Ephemeral      bool     `cbor:"2,keyasint,omitempty"`
+	ExtraDNSLabels bool     `cbor:"3,keyasint,omitempty"`
+	Reusable       bool     `cbor:"4,keyasint,omitempty"`
+	UsageLimit     int64    `cbor:"5,keyasint,omitempty"` // 0 for unlimited; 1 for a one-off key
+}
+
+// capacity is the balance of an unused key. An unlimited one counts down from the
+// largest number there is, so that its uses are known exactly as well.
+func (s *Setup) capacity() int64 {
+	if s.UsageLimit == 0 {
+		return MaxCount
+	}
+	return s.UsageLimit
+}
+
+// meta is what a verification shows of a setup key.
+func (s *Setup) meta() []byte {
+	text, _ := json.Marshal(struct { // strings and booleans always encode
+		Groups         []string `json:"auto_groups"`
+		Ephemeral      bool     `json:"ephemeral"`
+		ExtraDNSLabels bool     `json:"allow_extra_dns_labels"`
+	}{append([]string{}, s.Groups...), s.Ephemeral, s.ExtraDNSLabels})
+	return text
+}
+
+// HasBalance tells whether the key has a balance to show: an unlimited setup key
+// counts its uses in one that means nothing to anybody.
+func (k *Key) HasBalance() bool { return k.Limited && (k.Setup == nil || k.Setup.UsageLimit > 0) }
+
+// SetupState says whether a setup key can be redeemed, in NetBird's words.
+type SetupState string
+
+// The states, each before those that it hides.
+const (
+	SetupExpired  SetupState = "expired"
+	SetupRevoked  SetupState = "revoked"
+	SetupOverused SetupState = "overused"
+	SetupValid    SetupState = "valid"
+)
+
+func (k *Key) setupState(balance, now int64) SetupState {
+	switch {
+	case k.Expires != 0 && now >= k.Expires:
+		return SetupExpired
+	case k.Disabled:
+		return SetupRevoked
+	case balance < 1:
+		return SetupOverused
+	}
+	return SetupValid
+}
+
+// SetupKey is a setup key as it stands.
+type SetupKey struct {
+	*Key
+	State     SetupState
+	UsedTimes int64 // redemptions and verifications
+	LastUsed  int64 // unix ms of the last redemption; 0 for never
+}
+
+// setupKeyOf describes what was read.
+func setupKeyOf(found *stored) *SetupKey {
+	return &SetupKey{
+		Key: found.key, State: found.key.setupState(found.state.Balance, found.now),
+		UsedTimes: found.key.Setup.capacity() - found.state.Balance,
+	}
+}
+
+// SetupKeyPatch is all that changes about a setup key.
+type SetupKeyPatch struct {
+	Groups  []string // all of them; nil is refused
+	Revoked *bool    // nil leaves it
+}
+
+// shownSetupKey is how many characters of a setup key are kept to recognise it by.
+const shownSetupKey = 5
+
+// CreateSetupKey makes a setup key. Its groups are there when it answers: a group
+// that went while the key was made takes the key with it.
+func (s *Store) CreateSetupKey(ctx context.Context, a Access, d SetupKeyDraft) (*SetupKey, Secret, error) {
+	if err := firstError(d.check(), a.check("")); err != nil {
+		return nil, Secret{}, err
+	}
+	secret := NewSecret(strings.ToUpper(uuid.NewString()))
+	k := d.key(a.WorkspaceID, secret)
+	if err := s.link(ctx, k); err != nil {
+		return nil, Secret{}, err
+	}
+	if err := s.makeSetupAPI(ctx, a.WorkspaceID); err != nil {
+		return nil, Secret{}, err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, Secret{}, err
+	}
+	k.live(now, d.ExpiresIn)
+	if err := s.insertOne(ctx, &newKey{key: k, balance: k.Setup.capacity()}); err != nil {
+		return nil, Secret{}, err
+	}
+	// Whoever deleted a group before the key was there did not see it.
+	if err := s.link(ctx, k); err != nil {
+		s.abandon(ctx, k)
+		return nil, Secret{}, err
+	}
+	return setupKeyOf(&stored{key: k, state: State{Balance: k.Setup.capacity()}, now: now}), secret, nil
+}
+
+// key is the record that the draft describes, without its times.
+func (d *SetupKeyDraft) key(workspaceID string, secret Secret) *Key {
+	setup := &Setup{
+		Groups: d.Groups, Ephemeral: d.Ephemeral, ExtraDNSLabels: d.ExtraDNSLabels,
+		Reusable: d.Type == SetupReusable, UsageLimit: d.UsageLimit,
+	}
+	if !setup.Reusable {
+		setup.UsageLimit = 1
+	}
+	return &Key{
+		ID: xid.New().String(), WorkspaceID: workspaceID, APIID: setupAPIID(workspaceID), Digest: secret.Digest(),
+		Start: secret.text[:shownSetupKey], Name: d.Name, Meta: setup.meta(), Limited: true, Setup: setup,
+	}
+}
+
+func (k *Key) live(now, seconds int64) {
+	k.CreatedAt = now
+	if seconds > 0 {
+		k.Expires = now + 1000*seconds
+	}
+}
+
+// abandon takes away a key that could not be finished. Nobody has its secret.
+func (s *Store) abandon(ctx context.Context, k *Key) {
+	if found, err := s.loadAt(ctx, k.Digest.place()); err == nil && found != nil {
+		_, _ = s.burySetupKey(ctx, found)
+	}
+}
+
+// SetupKey gives a setup key of the caller's workspace.
+func (s *Store) SetupKey(ctx context.Context, a Access, id string) (*SetupKey, error) {
+	if err := a.check(id); err != nil {
+		return nil, err
+	}
+	found, err := s.loadSetupKey(ctx, a.WorkspaceID, id)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.setupKeysOf(ctx, []*stored{found})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// UpdateSetupKey changes the groups of a setup key, and revokes it or takes that
+// back. Whoever redeems it later gets the new groups.
+func (s *Store) UpdateSetupKey(ctx context.Context, a Access, id string, p SetupKeyPatch) (*SetupKey, error) {
+	if p.Groups == nil {
+		return nil, Invalidf("auto_groups", "setup key autogroups field is invalid")
+	}
+	if err := firstError(checkGroupCount(p.Groups), a.check(id)); err != nil {
+		return nil, err
+	}
+	for range tries {
+		done, err := s.patchSetupKey(ctx, a.WorkspaceID, id, p)
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			return s.SetupKey(ctx, Access{Caller: a.Caller}, id)
+		}
+	}
+	return nil, Unavailable(errBusy)
+}
+
+// patchSetupKey tells whether nobody changed the key or a group meanwhile. The key
+// is read before it is linked: a group that is deleted after that changes the key.
+func (s *Store) patchSetupKey(ctx context.Context, workspaceID, id string, p SetupKeyPatch) (bool, error) {
+	groups, err := s.linkable(ctx, workspaceID, p.Groups)
+	if err != nil {
+		return false, err
+	}
+	found, err := s.loadSetupKey(ctx, workspaceID, id)
+	if err != nil {
+		return false, err
+	}
+	if linked, err := s.tryLink(ctx, found.key, groups); err != nil || !linked {
+		return false, err
+	}
+	k := found.key.regrouped(p.Groups)
+	k.UpdatedAt = found.now
+	if p.Revoked != nil {
+		k.Disabled = *p.Revoked
+	}
+	return s.put(ctx, found, k, put{})
+}
+
+// regrouped is the setup key with other groups.
+func (k *Key) regrouped(groups []string) *Key {
+	other, setup := *k, *k.Setup
+	setup.Groups = slices.Clone(groups)
+	other.Setup, other.Meta = &setup, setup.meta()
+	return &other
+}
+
+// DeleteSetupKey takes a setup key of the caller's workspace away, for good and at
+// once, with the memory of who redeemed it.
+func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
+	if err := a.check(id); err != nil {
+		return err
+	}
+	for range tries {
+		found, err := s.loadSetupKey(ctx, a.WorkspaceID, id)
+		if err != nil {
+			return err
+		}
+		if gone, err := s.burySetupKey(ctx, found); gone || err != nil {
+			return err
+		}
+	}
+	return Unavailable(errBusy)
+}
+
+// burySetupKey takes a key away with all that it has, and tells whether it was
+// still as it was read.
+func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
+	at := found.place
+	names := []string{at.record(), at.grave(), at.redemptions(), at.peers(), at.refusals()}
+	reply, err := s.run(ctx, buryScript, names, string(found.prefix), "0")
+	if err != nil || reply[0] != nil {
+		return false, err
+	}
+	s.forget(ctx, found.key)
+	s.unlink(ctx, found.key)
+	return true, nil
+}
+
+func setupKeyNotFound(id string) error {
+	return Errorf(KindNotFound, "setup_key", "setup key: %s not found", id)
+}
+
+// loadSetupKey reads a setup key of a workspace; KindNotFound without one.
+func (s *Store) loadSetupKey(ctx context.Context, workspaceID, id string) (*stored, error) {
+	found, err := s.load(ctx, id)
+	switch {
+	case err != nil && AsError(err).Kind == KindNotFound:
+		return nil, setupKeyNotFound(id)
+	case err != nil:
+		return nil, err
+	case found.key.Setup == nil || found.key.WorkspaceID != workspaceID:
+		return nil, setupKeyNotFound(id)
+	}
+	return found, nil
+}
+
+// setupAPIID is the id of the API that the setup keys of a workspace belong to, so
+// that they are verified like other keys. It is in no list.
+func setupAPIID(workspaceID string) string {
+	_, tag, _ := strings.Cut(workspaceID, "_")
+	return prefixAPI + "_setup_" + tag
+}
+
+// makeSetupAPI makes the workspace's API of setup keys where it is not there yet.
+// Its id was known before, so somebody may remember that there was none.
+func (s *Store) makeSetupAPI(ctx context.Context, workspaceID string) error {
+	id := setupAPIID(workspaceID)
+	api, _, err := readDefinition[API](ctx, s, workspaceID, nounAPI, id)
+	if err != nil || api != nil {
+		return err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return err
+	}
+	c := newChange(workspaceID)
+	c.unchanged(nounAPI, id, "")
+	c.put(nounAPI, id, encodeDefinition(&API{ID: id, WorkspaceID: workspaceID, Name: "setup keys", Protected: true, CreatedAt: now}))
+	c.raise(sharedBucket)
+	_, _, err = s.apply(ctx, c)
+	return err
+}

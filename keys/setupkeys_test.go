@@ -1,0 +1,449 @@
+package keys_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// office is a workspace whose setup keys are tested, as an operator sees it.
+type office struct {
+	*keys.Store
+	t         *testing.T
+	workspace string
+	access    keys.Access
+	redis     redis.UniversalClient
+}
+
+func newOffice(t *testing.T, c redis.UniversalClient) *office {
+	t.Helper()
+	store := keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+	workspace, err := store.Workspace(t.Context(), "office")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &office{store, t, workspace, keys.Operator(workspace).As(), c}
+}
+
+// again is the same workspace through another gateway.
+func (o *office) again() *office {
+	other := *o
+	other.Store = keys.Open(o.redis, keys.Options{Timeout: 5 * time.Second})
+	return &other
+}
+
+func (o *office) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// make is a setup key of a draft in which only what matters is said.
+func (o *office) make(d keys.SetupKeyDraft) (*keys.SetupKey, keys.Secret) {
+	o.t.Helper()
+	if d.Name == "" {
+		d.Name = "laptops"
+	}
+	if d.Type == "" {
+		d.Type = keys.SetupReusable
+	}
+	k, secret, err := o.CreateSetupKey(o.t.Context(), o.access, d)
+	o.must(err)
+	return k, secret
+}
+
+func (o *office) group(name string) string {
+	o.t.Helper()
+	g, err := o.CreateGroup(o.t.Context(), o.access, name)
+	o.must(err)
+	return g.ID
+}
+
+func (o *office) get(id string) *keys.SetupKey {
+	o.t.Helper()
+	k, err := o.SetupKey(o.t.Context(), o.access, id)
+	o.must(err)
+	return k
+}
+
+func (o *office) update(id string, groups []string, revoked bool) *keys.SetupKey {
+	o.t.Helper()
+	k, err := o.UpdateSetupKey(o.t.Context(), o.access, id, keys.SetupKeyPatch{Groups: groups, Revoked: &revoked})
+	o.must(err)
+	return k
+}
+
+func (o *office) redeem(secret keys.Secret, peer string) (*keys.Redemption, error) {
+	return o.Redeem(context.Background(), o.access, keys.RedeemRequest{Secret: secret, Peer: peer})
+}
+
+// enrol is a redemption that must succeed.
+func (o *office) enrol(secret keys.Secret, peer string) *keys.Redemption {
+	o.t.Helper()
+	r, err := o.redeem(secret, peer)
+	o.must(err)
+	return r
+}
+
+// refused checks the kind of an error, and gives its message.
+func (o *office) refused(kind keys.Kind, err error) string {
+	o.t.Helper()
+	e := keys.AsError(err)
+	if e == nil || e.Kind != kind {
+		o.t.Fatalf("want %v, got %v", kind, err)
+	}
+	return e.Message
+}
+
+// lost checks that a redemption was refused like that of a key that nobody has, and
+// why.
+func (o *office) lost(want keys.RedeemReason, err error) {
+	o.t.Helper()
+	if message := o.refused(keys.KindNotFound, err); message != "couldn't add peer: setup key is invalid" {
+		o.t.Errorf("it says %q", message)
+	}
+	var why *keys.RefusedRedemption
+	if !errors.As(err, &why) || why.Reason != want {
+		o.t.Errorf("want the reason %q, got %v", want, err)
+	}
+}
+
+var (
+	xidForm    = regexp.MustCompile(`^[0-9a-v]{20}$`)
+	secretForm = regexp.MustCompile(`^[0-9A-F]{8}-[0-9A-F]{4}-4[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}$`)
+)
+
+// A setup key is told as it was made, and again when it is read, on any gateway.
+func TestSetupKeyIsReadAsMade(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		o := newOffice(t, c)
+		b, a := o.group("b"), o.group("a")
+		k, secret := o.make(keys.SetupKeyDraft{
+			Name: " spaced ", UsageLimit: 7, ExpiresIn: 3600, Groups: []string{b, a, b}, Ephemeral: true, ExtraDNSLabels: true,
+		})
+		if !xidForm.MatchString(k.ID) || !secretForm.MatchString(secret.Reveal()) || k.Start != secret.Reveal()[:5] {
+			t.Errorf("id %q, start %q", k.ID, k.Start)
+		}
+		read := o.again().get(k.ID)
+		for _, one := range []*keys.SetupKey{k, read} {
+			if one.Name != " spaced " || !slices.Equal(one.Setup.Groups, []string{b, a, b}) || !one.Setup.Ephemeral || !one.Setup.ExtraDNSLabels ||
+				!one.Setup.Reusable || one.Setup.UsageLimit != 7 || one.UsedTimes != 0 || one.LastUsed != 0 || one.State != keys.SetupValid ||
+				one.Expires != one.CreatedAt+3600_000 || one.UpdatedAt != 0 {
+				t.Errorf("%+v %+v", one.Key, one)
+			}
+		}
+		all, err := o.again().SetupKeys(t.Context(), o.access)
+		if o.must(err); len(all) != 1 || all[0].ID != k.ID {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
+// The first check that fails is the one that is told, in NetBird's order.
+func TestSetupKeyChecksInOrder(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	all := o.all()
+	for _, row := range []struct {
+		want string
+		d    keys.SetupKeyDraft
+	}{
+		{"setup key name shouldn't be empty", keys.SetupKeyDraft{Name: " \t", Type: "Reusable"}},
+		{"setup key name has at most 4096 bytes", keys.SetupKeyDraft{Name: strings.Repeat("x", 4097), Type: "Reusable"}},
+		{"unknown setup key type Reusable", keys.SetupKeyDraft{Name: "n", Type: "Reusable", UsageLimit: -1}},
+		{"unknown setup key type ", keys.SetupKeyDraft{Name: "n"}},
+		{"usage_limit 2 is not valid for a one-off setup key, which can be used once; use type reusable for a key that can be used more than once",
+			keys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: 2, ExpiresIn: -1}},
+		{"usage_limit can not be negative", keys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: -1, ExpiresIn: -1}},
+		{"usage_limit can not be negative", keys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: -1, ExpiresIn: -1}},
+		{"usage_limit can not be more than 9007199254740991", keys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: 1 << 53}},
+		{"expiresIn can not be in the past", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: -1, Groups: []string{"no"}}},
+		{"expiresIn can not be more than 100 years", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: keys.MaxSetupExpiry + 1}},
+		{"expiresIn can not be more than 100 years", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 1<<63 - 1}},
+		{"expiresIn should be between 60 and 90 seconds", keys.SetupKeyDraft{Name: "n", Type: "reusable", Lifetimes: keys.Lifetimes{Min: 60, Max: 90}}},
+		{"expiresIn should be between 60 and 90 seconds", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 91, Lifetimes: keys.Lifetimes{Min: 60, Max: 90}}},
+		{"invalid auto groups: group not found: no", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{"no", all}}},
+		{"invalid auto groups: can't add 'All' group to the setup key", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{all, "no"}}},
+		{"invalid auto groups: at most 500", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: make([]string, 501)}},
+	} {
+		_, _, err := o.CreateSetupKey(t.Context(), o.access, row.d)
+		if got := o.refused(keys.KindInvalid, err); got != row.want {
+			t.Errorf("%+v: %q, want %q", row.d, got, row.want)
+		}
+	}
+	if list, err := o.SetupKeys(t.Context(), o.access); err != nil || len(list) != 0 {
+		t.Errorf("something was stored: %v, %v", list, err)
+	}
+}
+
+func (o *office) all() string {
+	o.t.Helper()
+	groups, err := o.Groups(o.t.Context(), o.access)
+	o.must(err)
+	return groups[0].ID
+}
+
+// A key that expires does so in the millisecond it says, for every reader, and
+// expired hides revoked hides overused.
+func TestSetupKeyStates(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		clock.SetClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+		o := newOffice(t, c)
+		k, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff, ExpiresIn: 3600})
+		expect := func(want keys.SetupState) {
+			t.Helper()
+			if got := o.get(k.ID).State; got != want {
+				t.Fatalf("%s, want %s", got, want)
+			}
+		}
+		expect(keys.SetupValid)
+		r := o.enrol(secret, "p")
+		expect(keys.SetupOverused)
+		_, err := o.redeem(secret, "q")
+		o.lost("overused", err)
+		o.update(k.ID, []string{}, true)
+		expect(keys.SetupRevoked)
+		_, err = o.redeem(secret, "q")
+		o.lost("revoked", err)
+		clock.Advance(time.Hour - 30*time.Second)
+		expect(keys.SetupRevoked)
+		clock.Advance(31 * time.Second)
+		expect(keys.SetupExpired)
+		_, err = o.redeem(secret, "q")
+		o.lost("expired", err)
+		if got := o.get(k.ID); got.LastUsed != r.At || got.UsedTimes != 1 || !got.Disabled {
+			t.Errorf("%+v", got)
+		}
+		if got := o.update(k.ID, []string{}, true); got.State != keys.SetupExpired || got.UpdatedAt < r.At {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// Revoked can be taken back, and a change that says nothing of it leaves it.
+func TestSetupKeyRevocation(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	g := o.group("g")
+	k, secret := o.make(keys.SetupKeyDraft{})
+	for range 2 {
+		if got := o.update(k.ID, []string{}, true); got.State != keys.SetupRevoked {
+			t.Fatalf("%+v", got)
+		}
+	}
+	got, err := o.UpdateSetupKey(t.Context(), o.access, k.ID, keys.SetupKeyPatch{Groups: []string{g}})
+	if o.must(err); got.State != keys.SetupRevoked || !slices.Equal(got.Setup.Groups, []string{g}) {
+		t.Fatalf("%+v", got)
+	}
+	if got := o.update(k.ID, []string{g}, false); got.State != keys.SetupValid {
+		t.Fatalf("%+v", got)
+	}
+	if r := o.enrol(secret, "p"); !slices.Equal(r.Groups, []string{g}) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What is wrong about a change is told before what is wrong about the key.
+func TestSetupKeyUpdateChecksInOrder(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	patch := func(id string, groups []string) error {
+		_, err := o.UpdateSetupKey(t.Context(), o.access, id, keys.SetupKeyPatch{Groups: groups})
+		return err
+	}
+	if got := o.refused(keys.KindInvalid, patch("nobody", nil)); got != "setup key autogroups field is invalid" {
+		t.Error(got)
+	}
+	o.refused(keys.KindInvalid, patch("nobody", []string{"no"}))
+	o.refused(keys.KindInvalid, patch("nobody", []string{o.all()}))
+	if got := o.refused(keys.KindNotFound, patch("Nobody", []string{})); got != "setup key: Nobody not found" {
+		t.Error(got)
+	}
+	k, _ := o.make(keys.SetupKeyDraft{})
+	o.refused(keys.KindInvalid, patch(k.ID, []string{"no"}))
+	if got := o.get(k.ID); got.UpdatedAt != 0 {
+		t.Errorf("a refused change was made: %+v", got)
+	}
+}
+
+// A deleted key is gone at once with all that it had, its secret included.
+func TestSetupKeyDeletion(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		o := newOffice(t, c)
+		g := o.group("g")
+		names := func() (all []string) {
+			each := func(c redis.Cmdable) {
+				found, err := c.Keys(t.Context(), "tg:*").Result()
+				o.must(err)
+				all = append(all, found...)
+			}
+			if cluster, ok := c.(*redis.ClusterClient); ok {
+				o.must(cluster.ForEachMaster(t.Context(), func(_ context.Context, node *redis.Client) error { each(node); return nil }))
+			} else {
+				each(c)
+			}
+			slices.Sort(all)
+			return all
+		}
+		warm, _ := o.make(keys.SetupKeyDraft{})
+		o.must(o.DeleteSetupKey(t.Context(), o.access, warm.ID))
+		o.make(keys.SetupKeyDraft{Groups: []string{g}}) // its list and its group stay
+		before := names()
+		k, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff, Groups: []string{g, g}})
+		o.enrol(secret, "p")
+		_, err := o.redeem(secret, "q")
+		o.lost("overused", err)
+		o.must(o.DeleteSetupKey(t.Context(), o.access, k.ID))
+		if after := names(); !slices.Equal(before, after) {
+			t.Errorf("left behind:\n%v\nbefore:\n%v", after, before)
+		}
+		_, err = o.redeem(secret, "p")
+		o.lost("unknown", err)
+		o.refused(keys.KindNotFound, o.DeleteSetupKey(t.Context(), o.access, k.ID))
+		_, err = o.again().SetupKey(t.Context(), o.access, k.ID)
+		o.refused(keys.KindNotFound, err)
+	})
+}
+
+// Every key is listed, the oldest first, however many pages a list has.
+func TestSetupKeysAreListedWhole(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	var made []string
+	for range 450 {
+		k, _ := o.make(keys.SetupKeyDraft{})
+		made = append(made, k.ID)
+	}
+	for _, i := range []int{0, 199, 200, 449} {
+		o.must(o.DeleteSetupKey(t.Context(), o.access, made[i]))
+		made[i] = ""
+	}
+	made = slices.DeleteFunc(made, func(id string) bool { return id == "" })
+	list, err := o.SetupKeys(t.Context(), o.access)
+	o.must(err)
+	var listed []string
+	for _, k := range list {
+		listed = append(listed, k.ID)
+	}
+	if !slices.Equal(made, listed) {
+		t.Errorf("made %d, listed %d", len(made), len(listed))
+	}
+}
+
+// A setup key is verified like another key: a verification counts one use, shows
+// the groups, and obeys revocation; an unlimited one shows no balance. What it has
+// used can't be changed behind its back.
+func TestSetupKeyIsVerified(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		o := newOffice(t, c)
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{})
+		g := o.group("g")
+		limited, secret := o.make(keys.SetupKeyDraft{UsageLimit: 3, Groups: []string{g}})
+		expect := func(secret keys.Secret, want verify.Code) *verify.Outcome {
+			t.Helper()
+			got, err := gateway.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1})
+			if o.must(err); got.Code != want {
+				t.Fatalf("%s, want %s", got.Code, want)
+			}
+			return got
+		}
+		if got := expect(secret, verify.Valid); string(got.Key.Meta) != `{"auto_groups":["`+g+`"],"ephemeral":false,"allow_extra_dns_labels":false}` ||
+			!got.Key.HasBalance() || got.Remaining != 2 {
+			t.Errorf("%+v %s", got, got.Key.Meta)
+		}
+		o.enrol(secret, "p")
+		o.update(limited.ID, []string{}, true)
+		expect(secret, verify.Disabled)
+		o.update(limited.ID, []string{}, false)
+		expect(secret, verify.Valid)
+		expect(secret, verify.UsageExceeded)
+		_, err := o.redeem(secret, "q")
+		o.lost("overused", err)
+		if got := o.get(limited.ID); got.UsedTimes != 3 || got.State != keys.SetupOverused {
+			t.Errorf("%+v", got)
+		}
+		unlimited, secret := o.make(keys.SetupKeyDraft{})
+		if got := expect(secret, verify.Valid); got.Key.HasBalance() {
+			t.Errorf("an unlimited key shows a balance: %+v", got)
+		}
+		if got := o.enrol(secret, "p"); got.UsedTimes != 2 {
+			t.Errorf("%+v", got)
+		}
+		o.refused(keys.KindForbidden, o.UpdateKey(t.Context(), o.access, unlimited.ID, keys.KeyPatch{Remaining: keys.To(int64(5))}))
+		o.refused(keys.KindForbidden, o.DeleteKey(t.Context(), o.access, unlimited.ID, true))
+		details, err := o.Key(t.Context(), o.access, unlimited.ID, false)
+		if o.must(err); details.Key.HasBalance() {
+			t.Error("a read shows a balance")
+		}
+		_, err = o.API(t.Context(), o.access, unlimited.APIID)
+		o.refused(keys.KindNotFound, err)
+	})
+}
+
+// What another workspace owns is not there, and a right is for one action.
+func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	g := o.group("g")
+	k, secret := o.make(keys.SetupKeyDraft{Groups: []string{g}})
+	elsewhere, err := o.Workspace(t.Context(), "elsewhere")
+	o.must(err)
+	other := keys.Operator(elsewhere).As()
+	_, err = o.SetupKey(t.Context(), other, k.ID)
+	o.refused(keys.KindNotFound, err)
+	_, err = o.UpdateSetupKey(t.Context(), other, k.ID, keys.SetupKeyPatch{Groups: []string{}})
+	o.refused(keys.KindNotFound, err)
+	o.refused(keys.KindNotFound, o.DeleteSetupKey(t.Context(), other, k.ID))
+	_, err = o.Redemptions(t.Context(), other, k.ID, 0, 10)
+	o.refused(keys.KindNotFound, err)
+	_, err = o.Redeem(t.Context(), other, keys.RedeemRequest{Secret: secret, Peer: "p"})
+	o.lost("unknown", err)
+	_, err = o.Group(t.Context(), other, g)
+	o.refused(keys.KindNotFound, err)
+	o.refused(keys.KindNotFound, o.DeleteGroup(t.Context(), other, g))
+	_, err = o.RenameGroup(t.Context(), other, g, "mine")
+	o.refused(keys.KindNotFound, err)
+	_, _, err = o.CreateSetupKey(t.Context(), other, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{g}})
+	o.refused(keys.KindInvalid, err)
+	if list, err := o.SetupKeys(t.Context(), other); err != nil || len(list) != 0 {
+		t.Errorf("%v %v", list, err)
+	}
+	if list, err := o.Groups(t.Context(), other); err != nil || len(list) != 1 || list[0].ID == o.all() {
+		t.Errorf("%v %v", list, err)
+	}
+	if got := o.get(k.ID); got.UsedTimes != 0 || got.UpdatedAt != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A caller with the right over one key has it over no other, and can't find out
+// which others there are.
+func TestSetupKeyRights(t *testing.T) {
+	o := newOffice(t, redistest.Shared(t).Client())
+	mine, secret := o.make(keys.SetupKeyDraft{})
+	theirs, other := o.make(keys.SetupKeyDraft{})
+	caller := &keys.Caller{WorkspaceID: o.workspace, Grants: []string{"setup_keys." + mine.ID + ".read", "setup_keys." + mine.ID + ".redeem"}}
+	_, err := o.SetupKey(t.Context(), caller.As(keys.ReadSetupKey), mine.ID)
+	o.must(err)
+	for _, id := range []string{theirs.ID, "nobody"} {
+		_, err = o.SetupKey(t.Context(), caller.As(keys.ReadSetupKey), id)
+		o.refused(keys.KindMissingPermission, err)
+	}
+	redeem := func(secret keys.Secret) error {
+		_, err := o.Redeem(t.Context(), caller.As(keys.RedeemSetupKey), keys.RedeemRequest{Secret: secret, Peer: "p"})
+		return err
+	}
+	o.must(redeem(secret))
+	for _, secret := range []keys.Secret{other, keys.NewSecret("nobody's")} {
+		o.refused(keys.KindMissingPermission, redeem(secret))
+	}
+	_, err = o.SetupKeys(t.Context(), caller.As(keys.ReadSetupKey))
+	o.refused(keys.KindMissingPermission, err)
+	o.refused(keys.KindMissingPermission, o.DeleteSetupKey(t.Context(), caller.As(keys.DeleteSetupKey), mine.ID))
+}
