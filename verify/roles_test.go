@@ -1,0 +1,290 @@
+package verify_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/verify"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// What keys refer to is changed and deleted, and each time the next verification of
+// another gateway that has them in memory obeys. What is made anew under an old name
+// is another thing.
+func TestSharedChangesBiteAtOnce(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w, other := newWorld(t, c), newGateway(c)
+		ctx := t.Context()
+		_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, keys.Create)})
+		w.must(err)
+		made := w.create(keys.KeyDraft{ExternalID: "user_1", Roles: keys.Named([]string{"reader"}, keys.Refuse), Permissions: keys.Named([]string{"docs.list"}, keys.Create)})
+		expect := func(step, permission string, want verify.Code) *verify.Outcome {
+			t.Helper()
+			o, err := other.Verify(ctx, &verify.Request{Secret: made.Secret, Permissions: verify.Permission(permission), Cost: 1})
+			if err != nil || o.Code != want {
+				t.Fatalf("%s: %s is %+v, %v, want %s", step, permission, o, err, want)
+			}
+			return o
+		}
+		give := func(slugs ...string) {
+			t.Helper()
+			_, err := w.SetRolePermissions(ctx, w.access, keys.Called("reader"), keys.Named(slugs, keys.Create))
+			w.must(err)
+		}
+		for round := range 10 {
+			expect("given", "docs.read", verify.Valid)
+			give("docs.write")
+			expect(fmt.Sprint("taken ", round), "docs.read", verify.InsufficientPermissions)
+			expect("given instead", "docs.write", verify.Valid)
+			give("docs.read", "docs.write")
+		}
+		w.must(w.DeletePermission(ctx, w.access, keys.Called("docs.read")))
+		expect("permission of a role deleted", "docs.read", verify.InsufficientPermissions)
+		w.must(w.DeletePermission(ctx, w.access, keys.Called("docs.list")))
+		expect("permission of the key deleted", "docs.list", verify.InsufficientPermissions)
+		for _, slug := range []string{"docs.read", "docs.list"} {
+			_, err := w.CreatePermission(ctx, w.access, keys.PermissionDraft{Name: slug})
+			w.must(err)
+			expect("made anew", slug, verify.InsufficientPermissions)
+		}
+		expect("still", "docs.write", verify.Valid)
+		w.must(w.DeleteRole(ctx, w.access, keys.Called("reader")))
+		expect("role deleted", "docs.write", verify.InsufficientPermissions)
+		_, err = w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.write"}, keys.Refuse)})
+		w.must(err)
+		expect("role made anew", "docs.write", verify.InsufficientPermissions)
+
+		_, err = w.AddPermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, keys.Create))
+		w.must(err)
+		expect("attached", "docs.more", verify.Valid)
+		_, err = w.RemovePermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, keys.Refuse))
+		w.must(err)
+		expect("detached", "docs.more", verify.InsufficientPermissions)
+		_, err = w.SetRoles(ctx, w.access, made.ID, keys.Named([]string{"reader"}, keys.Refuse))
+		w.must(err)
+		expect("role attached", "docs.write", verify.Valid)
+
+		user := keys.IdentityRef{ExternalID: "user_1"}
+		_, err = w.UpdateIdentity(ctx, w.access, user, keys.IdentityPatch{Meta: keys.To([]byte(`{"plan":"pro"}`)), Limits: keys.To([]ratelimit.Limit{limit("shared", 1)})})
+		w.must(err)
+		if o := expect("identity changed", "docs.write", verify.Valid); string(o.Resolved.Identity.Meta) != `{"plan":"pro"}` {
+			t.Errorf("meta %s", o.Resolved.Identity.Meta)
+		}
+		expect("its limit is used up", "docs.write", verify.RateLimited)
+		w.must(w.DeleteIdentity(ctx, w.access, user))
+		for range 3 {
+			if o := expect("identity deleted", "docs.write", verify.Valid); o.Resolved.Identity != nil || len(o.Limits) != 0 {
+				t.Errorf("it still shows %+v and %+v", o.Resolved.Identity, o.Limits)
+			}
+		}
+	})
+}
+
+// However many keys use a role or a permission, changing and deleting it returns
+// within a second, and the next verification of each of 2,000 of them, on a gateway
+// that had them in memory, obeys.
+func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
+	const many = 100_000
+	stores := map[string]func(t *testing.T) redis.UniversalClient{
+		"redis":   func(t *testing.T) redis.UniversalClient { return redistest.Shared(t).Client() },
+		"cluster": func(t *testing.T) redis.UniversalClient { return redistest.Cluster(t, 3, 0).Client() },
+	}
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			c := open(t)
+			w, other := newWorld(t, c), newGateway(c)
+			ctx := t.Context()
+			_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, keys.Create)})
+			w.must(err)
+			secrets := w.clone(w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, keys.Refuse), Permissions: keys.Named([]string{"docs.list"}, keys.Create)}), many)
+			var sample []keys.Secret
+			for i := 0; i < many; i += many / 2000 {
+				sample = append(sample, secrets[i])
+			}
+			expect := func(step, permission string, want verify.Code) {
+				t.Helper()
+				var all sync.WaitGroup
+				for part := range slices.Chunk(sample, 100) {
+					all.Go(func() {
+						for _, secret := range part {
+							o, err := other.Verify(ctx, &verify.Request{Secret: secret, Permissions: verify.Permission(permission)})
+							if err != nil || o.Code != want {
+								t.Errorf("%s: %+v, %v, want %s", step, o, err, want)
+								return
+							}
+						}
+					})
+				}
+				all.Wait()
+			}
+			quick := func(step string, change func() error) {
+				t.Helper()
+				start := time.Now()
+				w.must(change())
+				took := time.Since(start)
+				t.Logf("%s: %v with %d keys", step, took.Round(100*time.Microsecond), many)
+				if took > time.Second {
+					t.Errorf("%s took %v", step, took)
+				}
+			}
+			expect("given", "docs.read", verify.Valid)
+			quick("set the role's permissions", func() error {
+				_, err := w.SetRolePermissions(ctx, w.access, keys.Called("reader"), keys.Named([]string{"docs.write"}, keys.Create))
+				return err
+			})
+			expect("taken from the role", "docs.read", verify.InsufficientPermissions)
+			expect("given to the role", "docs.write", verify.Valid)
+			quick("delete the permission", func() error { return w.DeletePermission(ctx, w.access, keys.Called("docs.list")) })
+			expect("deleted permission", "docs.list", verify.InsufficientPermissions)
+			quick("delete the role", func() error { return w.DeleteRole(ctx, w.access, keys.Called("reader")) })
+			expect("deleted role", "docs.write", verify.InsufficientPermissions)
+		})
+	}
+}
+
+// clone puts n copies of a key into the store behind its back, each with an id and a
+// secret of its own.
+func (w *world) clone(made keys.NewKey, n int) []keys.Secret {
+	w.t.Helper()
+	record, _ := made.Secret.Digest().RecordName()
+	stored, err := w.redis.Get(w.t.Context(), record).Result()
+	w.must(err)
+	key, state, _, err := keys.DecodeKey(stored)
+	w.must(err)
+	header := stored[:keys.HeaderLength(len(state.Windows))]
+	secrets := make([]keys.Secret, n)
+	for chunk := range slices.Chunk(secrets, 5000) {
+		_, err := w.redis.Pipelined(w.t.Context(), func(p redis.Pipeliner) error {
+			for i := range chunk {
+				copied := *key
+				copied.ID = keys.NewID("key")
+				chunk[i] = keys.NewSecret("clone_" + copied.ID)
+				copied.Digest = chunk[i].Digest()
+				name, _ := copied.Digest.RecordName()
+				raw, err := cbor.Marshal(&copied)
+				w.must(err)
+				p.Set(w.t.Context(), name, header+string(raw), 0)
+			}
+			return nil
+		})
+		w.must(err)
+	}
+	return secrets
+}
+
+// The limits of an identity are shared by its keys, exactly and on any number of
+// gateways, together with each key's own: who is refused by one is counted by none.
+func TestIdentityLimitsAreSharedExactly(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
+		for round := range 4 {
+			// The first key's own limit is hit first, then the shared one, then a balance.
+			user := fmt.Sprint("user_", round)
+			_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: user,
+				Limits: []ratelimit.Limit{limit("shared", 50), limit("wide", 1000), limit("own", 1)}})
+			w.must(err)
+			secrets := make([]keys.Secret, 3)
+			ids := make([]string, 3)
+			for i, d := range []keys.KeyDraft{
+				{Limits: []ratelimit.Limit{limit("own", 10)}}, // stands before the identity's of its name
+				{Limits: []ratelimit.Limit{limit("own", 100)}},
+				{Limits: []ratelimit.Limit{limit("own", 100)}, Remaining: uses(5)},
+			} {
+				d.ExternalID = user
+				made := w.create(d)
+				secrets[i], ids[i] = made.Secret, made.ID
+			}
+			valid := w.stormAll(gateways, secrets, 60)
+			if passed := valid[0] + valid[1] + valid[2]; passed > 50 || passed < 50 && !w.Cluster() {
+				t.Fatalf("round %d: %v passed at once, want 50 in all", round, valid)
+			}
+			// A Cluster may refuse a little too much while others hold what they give
+			// back; what is left over passes one by one.
+			for i := range secrets {
+				for w.verify(verify.Request{Secret: secrets[i], Cost: 1}).Code == verify.Valid {
+					valid[i]++
+				}
+			}
+			total := valid[0] + valid[1] + valid[2]
+			if total != 50 || valid[0] > 10 || valid[2] > 5 {
+				t.Fatalf("round %d: %v passed; want 50 in all, 10 of the first and 5 of the third at most", round, valid)
+			}
+			for i, id := range ids {
+				left := w.left(id)
+				if left.Windows[0].Current != valid[i] {
+					t.Errorf("round %d: key %d passed %d times and counted %d", round, i, valid[i], left.Windows[0].Current)
+				}
+			}
+			if left := w.left(ids[2]); left.Balance != 5-valid[2] {
+				t.Errorf("round %d: %d uses left of 5 after %d", round, left.Balance, valid[2])
+			}
+			o := w.verify(verify.Request{Secret: secrets[1], Cost: 1})
+			if o.Code != verify.RateLimited || state(o, "shared").Remaining != 0 || state(o, "wide").Remaining != 950 {
+				t.Errorf("round %d: %+v", round, o.Limits)
+			}
+		}
+	})
+}
+
+// Where the key refuses, for any of its reasons, nothing of the identity is taken.
+func TestARefusalTakesNothingOfTheIdentity(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: "user_1", Limits: []ratelimit.Limit{limit("shared", 100)}})
+		w.must(err)
+		for want, d := range map[verify.Code]keys.KeyDraft{
+			verify.RateLimited:             {Limits: []ratelimit.Limit{limit("own", 1)}, Permissions: keys.Named([]string{"p"}, keys.Create)},
+			verify.UsageExceeded:           {Remaining: uses(1), Permissions: keys.Named([]string{"p"}, keys.Create)},
+			verify.InsufficientPermissions: {},
+			verify.Expired:                 {Expires: 1, Permissions: keys.Named([]string{"p"}, keys.Create)},
+			verify.Disabled:                {Disabled: true},
+		} {
+			d.ExternalID = "user_1"
+			made := w.create(d)
+			request := verify.Request{Secret: made.Secret, Cost: 2, Permissions: verify.Permission("p"), Limits: []verify.LimitRequest{{Name: "own", Cost: 2}}}
+			if want != verify.RateLimited {
+				request.Limits = nil
+			}
+			for range 5 {
+				if o := w.verify(request); o.Code != want {
+					t.Fatalf("%s, want %s", o.Code, want)
+				}
+			}
+		}
+		probe := w.create(keys.KeyDraft{ExternalID: "user_1"})
+		if o := w.verify(verify.Request{Secret: probe.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: 0}}}); state(o, "shared").Remaining != 100 {
+			t.Errorf("%d of 100 left", state(o, "shared").Remaining)
+		}
+	})
+}
+
+// stormAll verifies each secret n times, all at once and round robin, and counts the
+// valid ones of each.
+func (w *world) stormAll(gateways []gateway, secrets []keys.Secret, n int) []int64 {
+	valid := make([]int64, len(secrets))
+	var all sync.WaitGroup
+	for i, secret := range secrets {
+		all.Go(func() { valid[i] = storm(w.t, gateways, verify.Request{Secret: secret, Cost: 1}, n) })
+	}
+	all.Wait()
+	return valid
+}
+
+// state is what an outcome says of a limit.
+func state(o *verify.Outcome, name string) verify.LimitState {
+	for _, s := range o.Limits {
+		if s.Name == name {
+			return s
+		}
+	}
+	return verify.LimitState{Remaining: -1}
+}
