@@ -28,12 +28,13 @@ const (
 	maxWaiting  = 4096 // in one line; who comes then would wait for longer than patience
 )
 
-// Time limits that keep an answer within 300 ms when the store is gone: one that
-// began longer than patience ago is refused without being sent.
-const (
-	patience  = 100 * time.Millisecond
-	roundtrip = 160 * time.Millisecond
-)
+// defaultTimeout keeps an answer within 300 ms when the store is gone, together
+// with the time in line.
+const defaultTimeout = 160 * time.Millisecond
+
+// patience is how old a verification may be when it leaves, where an exchange
+// takes at most timeout: an older one is refused without being sent.
+func patience(timeout time.Duration) time.Duration { return timeout * 5 / 8 }
 
 var (
 	errPatience = errors.New("too long in line for the store")
@@ -49,6 +50,7 @@ func notRun(err error) bool {
 // nobody on the way leaves at once; those that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
+	timeout  time.Duration // of one exchange
 	observer Observer
 	mu       sync.Mutex
 	waiting  []*call
@@ -84,7 +86,9 @@ func began(ctx context.Context) int64 { return int64(time.Since(start) - keys.Ag
 
 // late tells whether an answer to the call would come too late. What gives back is
 // never late.
-func (c *call) late(now int64) bool { return c.began != 0 && now-c.began > int64(patience) }
+func (l *line) late(c *call, now int64) bool {
+	return c.began != 0 && now-c.began > int64(patience(l.timeout))
+}
 
 // leave hands the place on the way to those who wait, or gives it up.
 func (l *line) leave() {
@@ -115,7 +119,7 @@ func (l *line) drain() {
 // overload a batch is full of those who can still be answered.
 func (l *line) turnAway() {
 	now := int64(time.Since(start))
-	for len(l.waiting) > 0 && l.waiting[0].late(now) {
+	for len(l.waiting) > 0 && l.late(l.waiting[0], now) {
 		c := l.waiting[0]
 		l.waiting = l.waiting[1:]
 		c.err = keys.Unavailable(errPatience)
@@ -154,7 +158,7 @@ func (l *line) travel(calls []*call) {
 	}()
 	now := int64(time.Since(start))
 	for _, c := range calls {
-		if c.late(now) {
+		if l.late(c, now) {
 			c.err = keys.Unavailable(errPatience)
 			continue
 		}
@@ -167,7 +171,7 @@ func (l *line) travel(calls []*call) {
 }
 
 func (l *line) send(b *batch) {
-	ctx, cancel := context.WithTimeout(context.Background(), roundtrip)
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
 	sent := time.Now()
 	answer, err := verifyScript.Run(ctx, l.client, b.names, b.blob)

@@ -8,14 +8,14 @@ import (
 
 // newLines makes the places to wait: on a Cluster one for each slot that is used,
 // since a script sees one slot, otherwise one.
-func newLines(store *keys.Store, o Observer) map[string]*line {
+func newLines(store *keys.Store, o Options) map[string]*line {
 	lines := map[string]*line{}
 	if !store.Cluster() {
-		lines[""] = &line{client: store.Redis(), observer: o}
+		lines[""] = &line{client: store.Redis(), timeout: o.Timeout, observer: o.Observer}
 		return lines
 	}
 	for _, shard := range keys.Shards() {
-		lines[shard] = &line{client: store.Redis(), observer: o}
+		lines[shard] = &line{client: store.Redis(), timeout: o.Timeout, observer: o.Observer}
 	}
 	return lines
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"time"
 
 	"tollgate/keys"
 	"tollgate/ratelimit"
@@ -17,7 +18,10 @@ import (
 type Options struct {
 	// CacheBytes bounds the memory of decoded records, roughly. 0 is 64 MiB.
 	CacheBytes uint64
-	Observer   Observer // nil for none
+	// Timeout bounds one exchange with the store, and in proportion the time in line
+	// for it. 0 is 160 ms, which keeps every answer within 300 ms.
+	Timeout  time.Duration
+	Observer Observer // nil for none
 }
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
@@ -34,6 +38,9 @@ func New(store *keys.Store, o Options) *Verifier {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}
@@ -44,7 +51,7 @@ func New(store *keys.Store, o Options) *Verifier {
 			Weigher:       func(_ keys.Digest, k *keys.Known) uint32 { return k.Weight() },
 		}),
 		askers:   otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
-		lines:    newLines(store, o.Observer),
+		lines:    newLines(store, o),
 		observer: o.Observer,
 	}
 }
