@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/cmd/tollgate/openapi"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
@@ -164,6 +165,7 @@ func (g *gateway) router() *web.Router {
 	router := web.NewRouter(v1.Dialect(), v2.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
+	router.Add(v1.Dialect(), openapi.Route(router))
 	return router
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 
 	"tollgate/cmd/tollgate/web"
+	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
 	"tollgate/verify"
 )
@@ -32,6 +33,7 @@ func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) n
 		RequestIDHeader: "Unkey-Request-Id",
 		NewRequestID:    func() string { return keys.NewID("req") },
 		Fail:            fail,
+		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
 		CORS:            true,
 		Pretty:          true,

@@ -35,6 +35,7 @@ func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) n
 		NewRequestID: func() string { return keys.NewID("req") },
 		Fail:         fail,
 		Failure:      schema.Describe[errorBody](),
+		FailureTypes: []string{problemType},
 		Admit:        admit,
 		Authorise:    a.authorise,
 		Schema:       []schema.Option{schema.Closed()},

@@ -22,8 +22,10 @@ type Dialect struct {
 	// Fail writes the answer for p: a status and a body. Required.
 	Fail func(c *Call, p Problem)
 
-	// Failure describes the body that Fail writes.
-	Failure schema.Description
+	// Failure describes the body that Fail writes. FailureTypes are its media types
+	// besides application/json.
+	Failure      schema.Description
+	FailureTypes []string
 
 	// Admit runs before the request is decoded, Authorise after it and before
 	// the endpoint, on routes that are not Public. Either may be nil. Authorise

@@ -79,7 +79,7 @@ func grammarFault(err error) string {
 		return "something follows the value"
 	}
 	s, _, _ = strings.Cut(s, "; unparsed tail")
-	return s[strings.LastIndex(s, ": ")+1:]
+	return strings.TrimSpace(s[strings.LastIndex(s, ": ")+1:])
 }
 
 func (d *decoder) value(n *node, v *fastjson.Value, into reflect.Value) {

@@ -1,0 +1,89 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	idPattern     = regexp.MustCompile(`\b(key|api|ws|perm|role|id|rlns|rlor|rl|req)_[1-9A-HJ-NP-Za-km-z]{17}\b`)
+	secretPattern = regexp.MustCompile(`("key":")[^"]*[1-9A-HJ-NP-Za-km-z]{22,}(")`)
+	startPattern  = regexp.MustCompile(`("start":"(?:[A-Za-z0-9_]*_)?)[1-9A-HJ-NP-Za-km-z]{4,5}(")`)
+	timePattern   = regexp.MustCompile(`\b1[0-9]{12}\b`)
+)
+
+// alike makes what differs from run to run the same.
+func (r *Recording) alike(text string) string {
+	text = secretPattern.ReplaceAllString(text, `${1}<secret>${2}`)
+	text = startPattern.ReplaceAllString(text, `${1}<start>${2}`)
+	text = timePattern.ReplaceAllString(text, "<time>")
+	return idPattern.ReplaceAllStringFunc(text, func(id string) string {
+		kind, _, _ := strings.Cut(id, "_")
+		if kind == "req" {
+			return "<req>"
+		}
+		if r.ids[id] == "" {
+			r.count[kind]++
+			r.ids[id] = fmt.Sprintf("<%s %d>", kind, r.count[kind])
+		}
+		return r.ids[id]
+	})
+}
+
+// sortedRows sorts the rows of an array by their text without ids. The answer's
+// other bytes stay as they are.
+func sortedRows(body []byte, member string) []byte {
+	array := json.RawMessage(body)
+	if member != "" {
+		var members map[string]json.RawMessage
+		_ = json.Unmarshal(body, &members)
+		array = members[member]
+	}
+	var rows []json.RawMessage
+	if json.Unmarshal(array, &rows) != nil || len(rows) == 0 {
+		return body
+	}
+	slices.SortFunc(rows, func(a, b json.RawMessage) int {
+		return bytes.Compare(idPattern.ReplaceAll(a, nil), idPattern.ReplaceAll(b, nil))
+	})
+	sorted, _ := json.Marshal(rows) // they were JSON a moment ago
+	return bytes.Replace(body, array, sorted, 1)
+}
+
+// compare holds the record against its file, or writes it.
+func (r *Recording) compare(file string) {
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			r.t.Error(err)
+		}
+		if err := os.WriteFile(file, r.text.Bytes(), 0o644); err != nil {
+			r.t.Error(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		r.t.Errorf("%v; go test -run '%s' -update writes it", err, r.t.Name())
+		return
+	}
+	got, wanted := strings.Split(r.text.String(), "\n\n"), strings.Split(string(want), "\n\n")
+	for i := range max(len(got), len(wanted)) {
+		if one, other := at(wanted, i), at(got, i); one != other {
+			r.t.Errorf("%s, exchange %d.\nwant:\n%s\n\ngot:\n%s", file, i+1, one, other)
+			return
+		}
+	}
+}
+
+func at(all []string, i int) string {
+	if i < len(all) {
+		return all[i]
+	}
+	return "nothing"
+}
