@@ -1,0 +1,94 @@
+package faults
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// creations are the keys whose creation was acknowledged.
+type creations struct {
+	mu  sync.Mutex
+	all []keys.NewKey
+}
+
+// create makes keys until over, and remembers those it was told of.
+func (c *creations) create(tb testing.TB, w *world, g gateway, over *atomic.Bool) {
+	for !over.Load() {
+		made, err := g.CreateKey(tb.Context(), w.access, keys.KeyDraft{APIID: w.api, Remaining: uses(1000)})
+		switch {
+		case err == nil:
+			c.mu.Lock()
+			c.all = append(c.all, made)
+			c.mu.Unlock()
+		case !unavailable(err):
+			tb.Error(err)
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// load creates keys and spends of others until stopped.
+func load(tb testing.TB, w *world, g gateway, all []*tally) (c *creations, stop func()) {
+	var over atomic.Bool
+	var group sync.WaitGroup
+	c = &creations{}
+	for range 4 {
+		group.Go(func() { c.create(tb, w, g, &over) })
+	}
+	for range 4 {
+		group.Go(func() {
+			for !over.Load() {
+				storm(tb, []gateway{g}, all, 16, 1)
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	return c, func() { over.Store(true); group.Wait() }
+}
+
+// verifiable tells how many keys verify.
+func (c *creations) missing(tb testing.TB, w *world) (lost int) {
+	for _, made := range c.all {
+		if code, err := w.spend(tb.Context(), made.Secret); err != nil || code != verify.Valid {
+			lost++
+		}
+	}
+	return lost
+}
+
+// What was acknowledged is kept when Redis is killed, if it keeps an append-only file;
+// and gateways work again as soon as Redis does.
+func TestRedisKilled(t *testing.T) {
+	kills := scale(3, 50)
+	server := redistest.Start(t, redistest.WithAOF("everysec"))
+	w := newWorld(t, server.Client())
+	g := brisk(t, server)
+	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})
+	slowest := time.Duration(0)
+	made, stop := load(t, w, g, all)
+	for range kills {
+		time.Sleep(200 * time.Millisecond)
+		server.Kill()
+		time.Sleep(20 * time.Millisecond)
+		server.Restart()
+		slowest = max(slowest, heals(t, g, all[0].key.Secret))
+		all[0].sent.Add(1)
+		all[0].valid.Add(1) // the one that showed that it has healed
+	}
+	stop()
+	heals(t, w.gateway, w.create(keys.KeyDraft{}).Secret)
+	sent, valid, unknown, doubly, free := w.account(all)
+	lost := made.missing(t, w)
+	row(t, "Redis kill -9, AOF everysec, under load", "%d kills, %d creates and %d spends acknowledged (%d unknown): %d creates and %d spends lost, %d spent twice, first success after %s",
+		kills, len(made.all), valid, unknown, lost, free, doubly, slowest.Round(time.Millisecond))
+	if lost > 0 || free > 0 || doubly > 0 || slowest > 2*time.Second || sent == 0 || len(made.all) == 0 {
+		t.Error("something acknowledged was lost, or it took too long to heal")
+	}
+}
