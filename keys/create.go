@@ -125,6 +125,7 @@ func (s *Store) forget(ctx context.Context, gone ...*Key) {
 			p.Del(ctx, indexName(k.ID))
 		}
 	})
+	s.forgetUse(ctx, gone)
 }
 
 // put says what a write does to what is left of a key.

@@ -26,6 +26,11 @@ import (
 //	tg:sr:{SH}TAG               hash    a setup key        peer to what it was told; as the key
 //	tg:sp:{SH}TAG               zset    a setup key        peers by the time of their redemption; as the key
 //	tg:sf:{SH}TAG               list    a setup key        the last refusals; 30 days
+//	tg:n:{SH}TAG                string  a key              when it was last used; as the key
+//	tg:u:{SH}SUBJECT:DAY        hash    an API's usage     of a subject: an API, API:IDENTITY, KEY or KEY:IDENTITY;
+//	                                                       hour, outcome and tags to a count; for the retention
+//	tg:u:{SH}API:DAY:k, :i      zset    an API's usage     its keys with their identity, its identities; as the counts
+//	tg:u:{SH}API:DAY:t          hash    an API's usage     tags to their numbers; as the counts
 //
 // SH, the shard, is two hex digits: the first byte of a key's digest, or of the
 // hash of another owner's id. It is the hash tag, so a Cluster sees 256 places
@@ -38,6 +43,8 @@ type place struct{ text string }
 func (p place) shard() string  { return p.text[:2] }
 func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
+
+func (p place) lastUsed() string { return "tg:n:{" + p.text[:2] + "}" + p.text[2:] }
 
 // What a setup key has beside its record: what each peer was told, the peers by
 // time, and the last refusals.
@@ -122,6 +129,15 @@ func namespaceBucket(namespaceID string) bucket {
 	return bucket("n" + strconv.Itoa(int(h.Sum32()>>8%16)))
 }
 
+// allBuckets lists every bucket.
+func allBuckets() []bucket {
+	all := []bucket{sharedBucket}
+	for i := range 16 {
+		all = append(all, bucket("i"+strconv.Itoa(i)), bucket("n"+strconv.Itoa(i)))
+	}
+	return all
+}
+
 // Shards lists every shard.
 func Shards() []string {
 	all := make([]string, shards)
@@ -130,3 +146,31 @@ func Shards() []string {
 	}
 	return all
 }
+
+// usageName names the counts of a subject on a day, counted from the epoch.
+func usageName(subject string, day int64) string {
+	return "tg:u:{" + ShardOf(subject) + "}" + subject + ":" + strconv.FormatInt(day, 10)
+}
+
+// What an index of an API's usage lists.
+const (
+	usageOfKeys       = "k"
+	usageOfIdentities = "i"
+)
+
+func usageIndexName(apiID string, day int64, of string) string {
+	return usageName(apiID, day) + ":" + of
+}
+
+func usageTagsName(apiID string, day int64) string { return usageName(apiID, day) + ":t" }
+
+// keySubject is a key, while it belonged to an identity.
+func keySubject(keyID, identityID string) string {
+	if identityID == "" {
+		return keyID
+	}
+	return keyID + ":" + identityID
+}
+
+// identitySubject is the keys of an identity in an API; those without one have "".
+func identitySubject(apiID, identityID string) string { return apiID + ":" + identityID }

@@ -14,6 +14,7 @@ type Options struct {
 	Sealer      *Sealer       // seals plaintexts of recoverable keys; nil refuses them
 	Timeout     time.Duration // of one exchange with Redis; 0 is 250 ms
 	Definitions int           // how many definitions are kept decoded; 0 is 100,000
+	Retention   time.Duration // of usage counts; 0 is 90 days
 }
 
 // Store keeps keys and definitions in Redis. It is safe for concurrent use.
@@ -22,7 +23,8 @@ type Store struct {
 	cluster     bool
 	timeout     time.Duration
 	sealer      *Sealer
-	name        string // of this gateway, among those that share a store
+	retention   time.Duration // of usage counts
+	name        string        // of this gateway, among those that share a store
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → Prefix: the newest that was seen
 }
@@ -35,9 +37,12 @@ func Open(client redis.UniversalClient, o Options) *Store {
 	if o.Definitions == 0 {
 		o.Definitions = 100_000
 	}
+	if o.Retention == 0 {
+		o.Retention = 90 * 24 * time.Hour
+	}
 	_, cluster := client.(*redis.ClusterClient)
 	return &Store{
-		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, name: NewID("gw"),
+		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, retention: o.Retention, name: NewID("gw"),
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/openapi"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/unkeyv2"
@@ -31,7 +32,9 @@ type serveCommand struct {
 	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys."`
 	ClientIPHeader string        `env:"TOLLGATE_CLIENT_IP_HEADER" placeholder:"NAME" help:"Header in which a trusted proxy gives the client's address; its first address counts. Without it, the address of the connection."`
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
+	UsageRetention time.Duration `env:"TOLLGATE_USAGE_RETENTION" default:"2160h" help:"How long usage counts are kept (${default})."`
 	RedisPool      int           `env:"TOLLGATE_REDIS_POOL" default:"0" help:"Connections to each Redis node; 0 is ten for each processor."`
+	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
 	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
 	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
 	ReadTimeout    time.Duration `env:"TOLLGATE_READ_TIMEOUT" default:"10s" help:"For reading a request (${default})."`
@@ -41,6 +44,8 @@ type serveCommand struct {
 	DrainTimeout   time.Duration `env:"TOLLGATE_DRAIN_TIMEOUT" default:"10s" help:"After SIGTERM, how long requests under way may take (${default})."`
 	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one address at once; 0 is unlimited."`
+	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before it is slowed down to one a second; 0 is unlimited (${default})."`
+	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
 	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
 }
@@ -56,7 +61,7 @@ func (f *serveCommand) Run() error {
 	if f.Dev {
 		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
 	}
-	g := &gateway{flags: f, store: store, log: log}
+	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses)}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	return g.serve(stop)
@@ -75,15 +80,22 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--max-body and --max-header: at least 1024 bytes")
 	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay <= 0:
 		return nil, usagef("time-outs are longer than 0s")
-	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0:
-		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip and --redis-pool are not negative")
+	case f.UsageRetention < 24*time.Hour || f.UsageRetention > 87600*time.Hour:
+		return nil, usagef("--usage-retention: from 24h to 87600h")
+	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0 || f.MaxGuesses < 0:
+		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
+	case !validRange(f.SetupKeyExpiry):
+		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
 	case f.RootKey != "" && len(f.RootKey) < 16:
 		return nil, usagef("--root-key (TOLLGATE_ROOT_KEY) has at least 16 characters")
 	}
 	if _, _, err := net.SplitHostPort(f.Addr); err != nil {
 		return nil, usagef("--addr: want HOST:PORT")
 	}
-	options := keys.Options{}
+	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
+		return nil, usagef("--metrics-addr: want HOST:PORT")
+	}
+	options := keys.Options{Retention: f.UsageRetention}
 	if f.SealingKeyset != "" {
 		sealer, err := keys.LoadSealer(f.SealingKeyset)
 		if err != nil {
@@ -113,6 +125,9 @@ type gateway struct {
 	flags  *serveCommand
 	store  *keys.Store
 	log    *slog.Logger
+	guard  *guessGuard
+	counts *metrics // nil without --metrics-addr
+	usage  *keys.Usage
 	opened atomic.Bool // the store was looked at and the root key is there
 }
 
@@ -121,6 +136,11 @@ func (g *gateway) serve(stop context.Context) error {
 	listener, err := net.Listen("tcp", g.flags.Addr)
 	if err != nil {
 		return err
+	}
+	g.usage = keys.NewUsage(g.store)
+	defer g.countRest()
+	if err := g.openMetrics(stop); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	server := web.New(g.config(), g.router())
 	ended := make(chan error, 2)
@@ -148,23 +168,65 @@ func (g *gateway) serve(stop context.Context) error {
 	return nil
 }
 
+// countRest sends what was counted and not sent yet.
+func (g *gateway) countRest() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := g.usage.Close(ctx); err != nil {
+		g.log.Warn("some usage was not counted", "cause", err)
+	}
+}
+
 func (g *gateway) config() web.Config {
 	f := g.flags
 	return web.Config{
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
-		Ready: g.ready, Log: g.log,
+		Ready: g.ready, Log: g.log, Guard: g.guard.admit, Observe: g.observe,
 	}
 }
 
+// observe is told of every answer.
+func (g *gateway) observe(c *web.Call, status int, took time.Duration) {
+	g.guard.observe(c)
+	if g.counts != nil {
+		g.counts.answered(c, status, took)
+	}
+}
+
+// openMetrics begins to count, where that was asked for.
+func (g *gateway) openMetrics(stop context.Context) error {
+	if g.flags.MetricsAddr == "" {
+		return nil
+	}
+	g.counts = newMetrics()
+	g.guard.refused = g.counts.refusals.Inc
+	addr, err := g.counts.serve(stop, g.flags.MetricsAddr)
+	if err == nil {
+		g.log.Info("metrics", "addr", addr.String())
+	}
+	return err
+}
+
+// observer is who is told of verifications; nil for nobody.
+func (g *gateway) observer() verify.Observer {
+	if g.counts == nil {
+		return nil
+	}
+	return g.counts
+}
+
 func (g *gateway) router() *web.Router {
-	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20})
+	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Observer: verify.CountUsage(g.usage, g.observer())})
+	g.guard.address, g.guard.knows = g.address, verifier.Knows
 	v1 := unkeyv1.New(g.store, verifier, g.address)
 	v2 := unkeyv2.New(g.store, verifier, g.address)
-	router := web.NewRouter(v1.Dialect(), v2.Dialect())
+	setup := netbird.New(g.store, verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
+	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
+	router.Add(setup.Dialect(), setup.Routes()...)
 	router.Add(v1.Dialect(), openapi.Route(router))
 	return router
 }

@@ -10,7 +10,7 @@ import (
 // Routes is the table of v1. Needs are the rights that the root key must have over
 // the API, or the workspace, that the request is about.
 func (a *API) Routes() []web.Route {
-	return slices.Concat(a.mainRoutes(), a.ratelimitRoutes(), a.attachRoutes(), a.permissionRoutes(), a.identityRoutes(),
+	return slices.Concat(a.mainRoutes(), a.ratelimitRoutes(), a.analyticsRoutes(), a.attachRoutes(), a.permissionRoutes(), a.identityRoutes(),
 		a.apiKeyRoutes(), a.legacyRoutes(), a.migrationRoutes())
 }
 

@@ -1,0 +1,163 @@
+package unkeyv1
+
+import (
+	"slices"
+	"time"
+
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+)
+
+// analyticsRoutes tell how verifications ended.
+func (a *API) analyticsRoutes() []web.Route {
+	d := a.dialect
+	return []web.Route{
+		get("/v1/keys.getVerifications", "keys.getVerifications", rights(keys.ReadKey), web.Query(d, a.keyVerifications)),
+		get("/v1/analytics.getVerifications", "getVerifications", rights(keys.ReadAPI), web.Query(d, a.verifications)),
+	}
+}
+
+type keyVerificationsRequest struct {
+	KeyID       string `json:"keyId"`
+	OwnerID     string `json:"ownerId"`
+	Start       *int64 `json:"start" check:"min=0"`
+	End         *int64 `json:"end" check:"min=0"`
+	Granularity string `json:"granularity" check:"enum=day,default=day"`
+}
+
+type keyVerifications struct {
+	Time          int64 `json:"time"`
+	Success       int64 `json:"success"`
+	RateLimited   int64 `json:"rateLimited"`
+	UsageExceeded int64 `json:"usageExceeded"`
+}
+
+type keyVerificationsResponse struct {
+	Verifications []keyVerifications `json:"verifications"`
+}
+
+func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVerificationsResponse, error) {
+	out := keyVerificationsResponse{[]keyVerifications{}}
+	if in.KeyID == "" && in.OwnerID == "" {
+		return out, keys.Invalidf("keyId", "required, or ownerId in its place")
+	}
+	end := momentOr(in.End, c.Start())
+	start := momentOr(in.Start, time.UnixMilli(max(0, end)).Add(-24*time.Hour))
+	rows, err := a.store.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, start, end)
+	if err != nil {
+		return out, err
+	}
+	some := false
+	for _, row := range rows {
+		n := keyVerifications{row.Time, row.Counts.Of(keys.UsageValid), row.Counts.Of(keys.UsageRateLimited), row.Counts.Of(keys.UsageExceeded)}
+		some = some || n.Success+n.RateLimited+n.UsageExceeded > 0
+		out.Verifications = append(out.Verifications, n)
+	}
+	if !some {
+		out.Verifications = []keyVerifications{}
+	}
+	return out, nil
+}
+
+// momentOr gives a moment that was asked for, or another one.
+func momentOr(asked *int64, otherwise time.Time) int64 {
+	if asked != nil {
+		return *asked
+	}
+	return otherwise.UnixMilli()
+}
+
+type verificationsRequest struct {
+	APIID      string   `json:"apiId" check:"required"`
+	ExternalID string   `json:"externalId"`
+	KeyID      []string `json:"keyId"`
+	Tag        []string `json:"tag"`
+	Start      int64    `json:"start" check:"required,min=0"`
+	End        *int64   `json:"end" check:"min=0"`
+	GroupBy    []string `json:"groupBy" items:"enum=key|identity|tags|tag|month|day|hour"`
+	Limit      *int64   `json:"limit" check:"min=1"`
+	OrderBy    string   `json:"orderBy" check:"enum=time|valid|notFound|forbidden|usageExceeded|rateLimited|unauthorized|disabled|insufficientPermissions|expired|total"`
+	Order      string   `json:"order" check:"enum=asc|desc,default=asc"`
+}
+
+// orders are the domain's names of what rows are sorted by. Nothing is ever counted
+// under notFound and unauthorized, so those sort by time.
+var orders = map[string]string{
+	"total": "total", "valid": string(keys.UsageValid), "forbidden": string(keys.UsageForbidden),
+	"usageExceeded": string(keys.UsageExceeded), "rateLimited": string(keys.UsageRateLimited), "disabled": string(keys.UsageDisabled),
+	"insufficientPermissions": string(keys.UsageInsufficient), "expired": string(keys.UsageExpired),
+}
+
+func (in *verificationsRequest) query(now time.Time) keys.UsageQuery {
+	by := func(group string) bool { return slices.Contains(in.GroupBy, group) }
+	q := keys.UsageQuery{
+		APIID: in.APIID, ExternalID: in.ExternalID, KeyIDs: in.KeyID, Tags: in.Tag, Start: in.Start, End: momentOr(in.End, now),
+		Group: keys.UsageGroups{Key: by("key"), Identity: by("identity"), Tag: by("tag"), Tags: by("tags")},
+		Order: keys.UsageOrder{By: orders[in.OrderBy], Descending: in.Order == "desc"},
+	}
+	switch {
+	case by("hour"):
+		q.Group.Span = keys.ByHour
+	case by("day"):
+		q.Group.Span = keys.ByDay
+	case by("month"):
+		q.Group.Span = keys.ByMonth
+	}
+	if in.Limit != nil {
+		q.Limit = int(*in.Limit)
+	}
+	return q
+}
+
+type verificationsRow struct {
+	Time                    int64          `json:"time,omitempty"`
+	Valid                   int64          `json:"valid"`
+	NotFound                int64          `json:"notFound"`
+	Forbidden               int64          `json:"forbidden"`
+	UsageExceeded           int64          `json:"usageExceeded"`
+	RateLimited             int64          `json:"rateLimited"`
+	Unauthorized            int64          `json:"unauthorized"`
+	Disabled                int64          `json:"disabled"`
+	InsufficientPermissions int64          `json:"insufficientPermissions"`
+	Expired                 int64          `json:"expired"`
+	Total                   int64          `json:"total"`
+	Tag                     string         `json:"tag,omitempty"`
+	Tags                    *[]string      `json:"tags,omitempty"`
+	KeyID                   string         `json:"keyId,omitempty"`
+	Identity                *usageIdentity `json:"identity,omitempty"`
+}
+
+type usageIdentity struct {
+	ID         string `json:"id"`
+	ExternalID string `json:"externalId"`
+}
+
+func (a *API) verifications(c *web.Call, in *verificationsRequest) ([]verificationsRow, error) {
+	q := in.query(c.Start())
+	rows, err := a.store.Usage(c.Context(), access(c), q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]verificationsRow, len(rows))
+	for i := range rows {
+		out[i] = verificationsRowOf(&rows[i], q.Group)
+	}
+	return out, nil
+}
+
+func verificationsRowOf(r *keys.UsageRow, by keys.UsageGroups) verificationsRow {
+	n := &r.Counts
+	row := verificationsRow{
+		Time: r.Time, Valid: n.Of(keys.UsageValid), Forbidden: n.Of(keys.UsageForbidden), UsageExceeded: n.Of(keys.UsageExceeded),
+		RateLimited: n.Of(keys.UsageRateLimited), Disabled: n.Of(keys.UsageDisabled), InsufficientPermissions: n.Of(keys.UsageInsufficient),
+		Expired: n.Of(keys.UsageExpired), Total: n.Total(), Tag: r.Tag, KeyID: r.KeyID,
+	}
+	if by.Tags {
+		tags := append([]string{}, r.Tags...)
+		row.Tags = &tags
+	}
+	if r.Identity != nil {
+		row.Identity = &usageIdentity{r.Identity.ID, r.Identity.ExternalID}
+	}
+	return row
+}

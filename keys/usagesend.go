@@ -1,0 +1,334 @@
+package keys
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed usage.lua
+var usageLua string
+
+//go:embed usagetags.lua
+var usageTagsLua string
+
+//go:embed lastused.lua
+var lastUsedLua string
+
+var (
+	usageScript     = NewScript(usageLua)
+	usageTagsScript = NewScript(usageTagsLua)
+	lastUsedScript  = NewScript(lastUsedLua)
+)
+
+// What usage may take in Redis. A field is an outcome of an hour with a set of
+// tags: some fifteen bytes for most keys. What is past a bound is counted under
+// OtherTag, which always has room.
+const (
+	maxDayTags     = 1000 // different tags of an API in a day
+	maxHourFields  = 64   // of a key, or an identity, for each hour that has begun
+	maxHourFieldsA = 512  // of an API
+	otherNumber    = 0    // of OtherTag
+)
+
+// How usage is sent.
+const (
+	usageStep   = 512              // rows at once
+	usageOps    = 64               // in one run of a script, in which Redis serves nobody else
+	usageMemory = 20 * time.Second // for what was sent lately: a store that lost it gets it again
+	usageKnown  = 1 << 17
+)
+
+// usageSender turns rows into what stands in Redis. It remembers the numbers of
+// tags, and what is in an index already.
+type usageSender struct {
+	numbers map[string]map[string]int // name of the numbers of an API's day, and the tag
+	indexed map[string]bool           // name of the index and member
+	known   int
+	since   time.Time
+}
+
+func (f *usageSender) forget() {
+	f.numbers, f.indexed, f.known, f.since = map[string]map[string]int{}, map[string]bool{}, 0, time.Now()
+}
+
+func (f *usageSender) tick() {
+	if f.known > usageKnown || time.Since(f.since) > usageMemory {
+		f.forget()
+	}
+}
+
+// usageLine is a row with its key.
+type usageLine struct {
+	usageRow
+	usageTally
+}
+
+// send sends rows step by step. It gives those that were certainly not counted, and
+// how many verifications may not have been counted and must not be sent again.
+func (f *usageSender) send(ctx context.Context, s *Store, rows map[usageRow]usageTally) (kept map[usageRow]usageTally, lost int64, err error) {
+	lines := make([]usageLine, 0, len(rows))
+	for row, t := range rows {
+		lines = append(lines, usageLine{row, t})
+	}
+	for step := range slices.Chunk(lines, usageStep) {
+		if err = f.prepare(ctx, s, step); err != nil {
+			return rows, lost, err
+		}
+		failed, gone, err := f.count(ctx, s, step)
+		if failed {
+			return rows, lost, err
+		}
+		lost += gone
+		for _, line := range step {
+			delete(rows, line.usageRow)
+		}
+		if err != nil {
+			return rows, lost, err
+		}
+	}
+	return rows, lost, nil
+}
+
+// prepare makes sure that tags have numbers and that what will be counted can be
+// found. Both may be done twice.
+func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageLine) error {
+	if err := f.number(ctx, s, step); err != nil {
+		return err
+	}
+	added := map[string][]redis.Z{}
+	days := map[string]int64{}
+	note := func(name, member string, day int64) {
+		if !f.indexed[name+member] {
+			added[name], days[name] = append(added[name], redis.Z{Member: member}), day
+		}
+	}
+	for _, line := range step {
+		day := line.hour / 24
+		note(usageIndexName(line.api, day, usageOfKeys), keySubject(line.key, line.identity), day)
+		note(usageIndexName(line.api, day, usageOfIdentities), line.identity, day)
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for name, members := range added {
+			p.ZAdd(ctx, name, members...)
+			p.PExpireAt(ctx, name, time.UnixMilli(s.usageEnd(days[name])))
+		}
+	})
+	if err == nil {
+		for name, members := range added {
+			for _, z := range members {
+				f.indexed[name+z.Member.(string)] = true
+				f.known++
+			}
+		}
+	}
+	return err
+}
+
+// number asks for the numbers of tags that are not known yet.
+func (f *usageSender) number(ctx context.Context, s *Store, step []usageLine) error {
+	asked := map[string]invocation{}
+	var order []string
+	for _, line := range step {
+		day := line.hour / 24
+		name := usageTagsName(line.api, day)
+		for _, tag := range splitTags(line.tags) {
+			if _, ok := f.numbers[name][tag]; ok || tag == OtherTag {
+				continue
+			}
+			one, seen := asked[name]
+			if !seen {
+				order = append(order, name)
+				one = invocation{[]string{name}, []any{maxDayTags, s.usageEnd(day)}}
+			}
+			if !slices.Contains(one.args[2:], any(tag)) {
+				one.args = append(one.args, tag)
+			}
+			asked[name] = one
+		}
+	}
+	all := make([]invocation, len(order))
+	for i, name := range order {
+		all[i] = asked[name]
+	}
+	replies, err := s.runAll(ctx, usageTagsScript, all)
+	if err != nil {
+		return err
+	}
+	for i, reply := range replies {
+		if f.numbers[order[i]] == nil {
+			f.numbers[order[i]] = map[string]int{}
+		}
+		for j, tag := range all[i].args[2:] {
+			f.numbers[order[i]][tag.(string)] = int(number(reply[j]))
+			f.known++
+		}
+	}
+	return nil
+}
+
+// tagNumbers is how a row's tags are written in a field: two bytes for each, sorted.
+func (f *usageSender) tagNumbers(line *usageLine) string {
+	if line.tags == "" {
+		return ""
+	}
+	known := f.numbers[usageTagsName(line.api, line.hour/24)]
+	var all []int
+	for _, tag := range splitTags(line.tags) {
+		all = append(all, known[tag]) // otherNumber where it has none
+	}
+	slices.Sort(all)
+	var b []byte
+	for _, n := range slices.Compact(all) {
+		b = append(b, byte(n>>8), byte(n))
+	}
+	return string(b)
+}
+
+// usageOp adds to one field of a subject's day.
+type usageOp struct {
+	shard, name string
+	hour        int64
+	outcome     byte
+	tags        string
+	bound       int
+}
+
+// count adds a step's counts. failed says that certainly nothing was; lost is how
+// many verifications may not have been.
+func (f *usageSender) count(ctx context.Context, s *Store, step []usageLine) (failed bool, lost int64, err error) {
+	sums, in := map[usageOp]int64{}, map[string]usageShare{}
+	for i := range step {
+		line := &step[i]
+		tags, day := f.tagNumbers(line), line.hour/24
+		for level, to := range []struct {
+			owner string
+			bound int
+		}{{line.api, maxHourFieldsA}, {identitySubject(line.api, line.identity), maxHourFields}, {keySubject(line.key, line.identity), maxHourFields}} {
+			op := usageOp{shard: ShardOf(to.owner), name: usageName(to.owner, day), hour: line.hour, tags: tags, bound: to.bound}
+			for j, n := range line.counts {
+				if op.outcome = usageOutcomes[j]; n > 0 {
+					sums[op] += n
+				}
+			}
+			in[op.name] = usageShare{level, in[op.name].n + line.counts.Total()}
+		}
+	}
+	calls := usageCalls(s, sums)
+	replies, err := s.runAll(ctx, usageScript, calls)
+	if err != nil {
+		if !s.cluster && NotRun(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
+			return true, 0, err
+		}
+		return false, lostOf(calls, replies, in), Unavailable(err)
+	}
+	return false, 0, s.noteUse(ctx, step)
+}
+
+// usageShare is how many verifications are counted under a name, which is of an
+// API, an identity or a key: each verification is under one of each.
+type usageShare struct {
+	level int
+	n     int64
+}
+
+// lostOf is how many verifications the runs had that got no reply.
+func lostOf(calls []invocation, replies [][]any, in map[string]usageShare) int64 {
+	var lost [3]int64
+	for i, reply := range replies {
+		if reply != nil {
+			continue
+		}
+		for _, name := range calls[i].names {
+			lost[in[name].level] += in[name].n
+		}
+	}
+	return slices.Max(lost[:])
+}
+
+// usageCalls makes the runs of the script: each within one slot.
+func usageCalls(s *Store, sums map[usageOp]int64) (calls []invocation) {
+	ops := make([]usageOp, 0, len(sums))
+	for op := range sums {
+		ops = append(ops, op)
+	}
+	slices.SortFunc(ops, func(a, b usageOp) int { return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.name, b.name)) })
+	open, shard := invocation{}, ""
+	for i, op := range ops {
+		fresh := i == 0 || op.name != ops[i-1].name
+		if len(open.args) > 0 && (s.cluster && op.shard != shard || fresh && len(open.args) >= 6*usageOps) {
+			calls, open = append(calls, open), invocation{}
+			fresh = true
+		}
+		if shard = op.shard; fresh {
+			open.names = append(open.names, op.name)
+		}
+		hour := string(rune('a' + op.hour%24))
+		folded := ""
+		if op.tags != "" {
+			folded = hour + string(op.outcome) + "\x00\x00"
+		}
+		open.args = append(open.args, len(open.names), hour+string(op.outcome)+op.tags, folded,
+			sums[op], op.bound*int(op.hour%24+1), s.usageEnd(op.hour/24))
+	}
+	if len(open.args) > 0 {
+		calls = append(calls, open)
+	}
+	return calls
+}
+
+// usageEnd is when what was counted on a day is forgotten, unix ms.
+func (s *Store) usageEnd(day int64) int64 { return (day+1)*dayMS + s.retention.Milliseconds() }
+
+// noteUse remembers when keys were last used.
+func (s *Store) noteUse(ctx context.Context, step []usageLine) error {
+	used := map[place]int64{}
+	for _, line := range step {
+		if line.used > used[line.place] {
+			used[line.place] = line.used
+		}
+	}
+	calls := make([]invocation, 0, len(used))
+	for at, ms := range used {
+		calls = append(calls, invocation{[]string{at.record(), at.lastUsed()}, []any{strconv.FormatInt(ms, 10)}})
+	}
+	_, err := s.runAll(ctx, lastUsedScript, calls)
+	return err
+}
+
+// forgetUse removes when keys were last used that are not there any more.
+func (s *Store) forgetUse(ctx context.Context, gone []*Key) {
+	calls := make([]invocation, len(gone))
+	for i, k := range gone {
+		at := k.Digest.place()
+		calls[i] = invocation{[]string{at.record(), at.lastUsed()}, []any{0}}
+	}
+	_, _ = s.runAll(ctx, lastUsedScript, calls) // housekeeping, as forget
+}
+
+// LastUsed gives when keys last let something through, unix ms; 0 for never. It is
+// less than a second behind.
+func (s *Store) LastUsed(ctx context.Context, all ...*Key) ([]int64, error) {
+	found := make([]*redis.StringCmd, len(all))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, k := range all {
+			found[i] = p.Get(ctx, k.Digest.place().lastUsed())
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	moments := make([]int64, len(all))
+	for i, cmd := range found {
+		moments[i], _ = strconv.ParseInt(cmd.Val(), 10, 64) // "" for never
+	}
+	return moments, nil
+}
