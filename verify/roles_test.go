@@ -1,9 +1,11 @@
 package verify_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,7 +117,7 @@ func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 				for part := range slices.Chunk(sample, 100) {
 					all.Go(func() {
 						for _, secret := range part {
-							o, err := other.Verify(ctx, &verify.Request{Secret: secret, Permissions: verify.Permission(permission)})
+							o, err := patiently(other, &verify.Request{Secret: secret, Permissions: verify.Permission(permission)})
 							if err != nil || o.Code != want {
 								t.Errorf("%s: %+v, %v, want %s", step, o, err, want)
 								return
@@ -148,6 +150,16 @@ func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 			expect("deleted role", "docs.write", verify.InsufficientPermissions)
 		})
 	}
+}
+
+// patiently asks again where the store was too slow: nothing is spent.
+func patiently(g gateway, r *verify.Request) (o *verify.Outcome, err error) {
+	for range 20 {
+		if o, err = g.Verify(context.Background(), r); err == nil || keys.AsError(err).Kind != keys.KindUnavailable {
+			break
+		}
+	}
+	return o, err
 }
 
 // clone puts n copies of a key into the store behind its back, each with an id and a
@@ -186,53 +198,68 @@ func TestIdentityLimitsAreSharedExactly(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
-		for round := range 4 {
-			// The first key's own limit is hit first, then the shared one, then a balance.
-			user := fmt.Sprint("user_", round)
-			_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: user,
-				Limits: []ratelimit.Limit{limit("shared", 25), limit("wide", 1000), limit("own", 1)}})
-			w.must(err)
-			secrets := make([]keys.Secret, 3)
-			ids := make([]string, 3)
-			for i, d := range []keys.KeyDraft{
-				{Limits: []ratelimit.Limit{limit("own", 10)}}, // stands before the identity's of its name
-				{Limits: []ratelimit.Limit{limit("own", 100)}},
-				{Limits: []ratelimit.Limit{limit("own", 100)}, Remaining: uses(5)},
-			} {
-				d.ExternalID = user
-				made := w.create(d)
-				secrets[i], ids[i] = made.Secret, made.ID
+		// On a machine that is busy with other things replies can come too late, and
+		// then it is unknown what was spent: such a round proves nothing.
+		proved := 0
+		for round := 0; proved < 3; round++ {
+			if round == 20 {
+				t.Fatalf("only %d rounds in which every verification was answered in time", proved)
 			}
-			valid := w.stormAll(gateways, secrets, 30)
-			if passed := valid[0] + valid[1] + valid[2]; passed > 25 || passed < 25 && !w.Cluster() {
-				t.Fatalf("round %d: %v passed at once, want 25 in all", round, valid)
-			}
-			// A Cluster may refuse a little too much while others hold what they give
-			// back; what is left over passes one by one.
-			for i := range secrets {
-				for w.verify(verify.Request{Secret: secrets[i], Cost: 1}).Code == verify.Valid {
-					valid[i]++
-				}
-			}
-			total := valid[0] + valid[1] + valid[2]
-			if total != 25 || valid[0] > 10 || valid[2] > 5 {
-				t.Fatalf("round %d: %v passed; want 25 in all, 10 of the first and 5 of the third at most", round, valid)
-			}
-			for i, id := range ids {
-				left := w.left(id)
-				if left.Windows[0].Current != valid[i] {
-					t.Errorf("round %d: key %d passed %d times and counted %d", round, i, valid[i], left.Windows[0].Current)
-				}
-			}
-			if left := w.left(ids[2]); left.Balance != 5-valid[2] {
-				t.Errorf("round %d: %d uses left of 5 after %d", round, left.Balance, valid[2])
-			}
-			o := w.verify(verify.Request{Secret: secrets[1], Cost: 1})
-			if o.Code != verify.RateLimited || state(o, "shared").Remaining != 0 || state(o, "wide").Remaining != 975 {
-				t.Errorf("round %d: %+v", round, o.Limits)
+			if w.sharedRound(gateways, fmt.Sprint("user_", round)) {
+				proved++
 			}
 		}
 	})
+}
+
+// sharedRound lets three keys of one identity use up what they share. It tells
+// whether everything was answered in time.
+func (w *world) sharedRound(gateways []gateway, user string) bool {
+	w.t.Helper()
+	_, err := w.CreateIdentity(w.t.Context(), w.access, keys.IdentityDraft{ExternalID: user,
+		Limits: []ratelimit.Limit{limit("shared", 25), limit("wide", 1000), limit("own", 1)}})
+	w.must(err)
+	secrets, ids := make([]keys.Secret, 3), make([]string, 3)
+	for i, d := range []keys.KeyDraft{
+		{Limits: []ratelimit.Limit{limit("own", 10)}}, // in the place of the identity's of its name
+		{Limits: []ratelimit.Limit{limit("own", 100)}},
+		{Limits: []ratelimit.Limit{limit("own", 100)}, Remaining: uses(5)},
+	} {
+		d.ExternalID = user
+		made := w.create(d)
+		secrets[i], ids[i] = made.Secret, made.ID
+	}
+	valid, answered := stormAll(gateways, secrets, 30)
+	if passed := valid[0] + valid[1] + valid[2]; passed > 25 || passed < 25 && answered && !w.Cluster() {
+		w.t.Fatalf("%v passed at once, want 25 in all", valid)
+	}
+	// A Cluster may refuse a little too much while others hold what they give back:
+	// what is left over passes now.
+	for i := range secrets {
+		for answered {
+			o, err := w.Verify(w.t.Context(), &verify.Request{Secret: secrets[i], Cost: 1})
+			if answered = err == nil; err != nil || o.Code != verify.Valid {
+				break
+			}
+			valid[i]++
+		}
+	}
+	if !answered {
+		return false
+	}
+	if valid[0]+valid[1]+valid[2] != 25 || valid[0] > 10 || valid[2] > 5 {
+		w.t.Fatalf("%v passed; want 25 in all, 10 of the first and 5 of the third at most", valid)
+	}
+	for i, id := range ids {
+		if left := w.left(id); left.Windows[0].Current != valid[i] || i == 2 && left.Balance != 5-valid[2] {
+			w.t.Errorf("key %d passed %d times and has %+v left", i, valid[i], left)
+		}
+	}
+	o, err := w.Verify(w.t.Context(), &verify.Request{Secret: secrets[1], Cost: 1})
+	if err == nil && (o.Code != verify.RateLimited || state(o, "shared").Remaining != 0 || state(o, "wide").Remaining != 975) {
+		w.t.Errorf("%s: %+v", o.Code, o.Limits)
+	}
+	return err == nil
 }
 
 // Where the key refuses, for any of its reasons, nothing of the identity is taken.
@@ -267,16 +294,27 @@ func TestARefusalTakesNothingOfTheIdentity(t *testing.T) {
 	})
 }
 
-// stormAll verifies each secret n times, all at once and round robin, and counts the
-// valid ones of each.
-func (w *world) stormAll(gateways []gateway, secrets []keys.Secret, n int) []int64 {
-	valid := make([]int64, len(secrets))
+// stormAll verifies each secret n times, all at once and round robin. It counts the
+// valid ones of each, and tells whether all were answered in time.
+func stormAll(gateways []gateway, secrets []keys.Secret, n int) (valid []int64, answered bool) {
+	valid = make([]int64, len(secrets))
+	var late atomic.Bool
 	var all sync.WaitGroup
-	for i, secret := range secrets {
-		all.Go(func() { valid[i] = storm(w.t, gateways, verify.Request{Secret: secret, Cost: 1}, n) })
+	for i := range secrets {
+		for j := range n {
+			all.Go(func() {
+				o, err := gateways[j%len(gateways)].Verify(context.Background(), &verify.Request{Secret: secrets[i], Cost: 1})
+				switch {
+				case err != nil:
+					late.Store(true)
+				case o.Code == verify.Valid:
+					atomic.AddInt64(&valid[i], 1)
+				}
+			})
+		}
 	}
 	all.Wait()
-	return valid
+	return valid, !late.Load()
 }
 
 // state is what an outcome says of a limit.
