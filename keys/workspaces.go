@@ -70,6 +70,8 @@ func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDra
 		secret, start = mint("tollgate", 24, false)
 	case n < minGivenSecret:
 		return "", Secret{}, Invalidf("rootKey", "a root key has at least %d characters", minGivenSecret)
+	case IsAccessToken(secret.text):
+		start = secret.text[:len(accessPrefix)+startLength]
 	default:
 		start = secret.text[:startLength]
 	}

@@ -34,6 +34,7 @@ func (f *workspaceFlags) open() (*keys.Store, error) {
 type rootCreate struct {
 	workspaceFlags
 	Name       string   `help:"A name to tell it by."`
+	Format     string   `default:"tollgate" enum:"tollgate,netbird" help:"tollgate, or netbird for the form of NetBird's access tokens (${default})."`
 	Permission []string `placeholder:"P" help:"A right such as api.*.create_key; may be repeated. Without one: every right."`
 	Expires    string   `placeholder:"T" help:"When it ends: a time such as 2030-01-31T00:00:00Z, or a duration from now such as 720h. Without it: never."`
 }
@@ -58,7 +59,11 @@ func (f *rootCreate) Run() error {
 	if err != nil {
 		return err
 	}
-	_, secret, err := store.CreateRootKey(ctx, workspace, keys.RootDraft{Name: f.Name, Grants: f.Permission, Expires: expires})
+	draft := keys.RootDraft{Name: f.Name, Grants: f.Permission, Expires: expires}
+	if f.Format == "netbird" {
+		draft.Secret = keys.NewAccessToken()
+	}
+	_, secret, err := store.CreateRootKey(ctx, workspace, draft)
 	if err != nil {
 		return err
 	}

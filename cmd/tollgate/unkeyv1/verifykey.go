@@ -161,7 +161,7 @@ func verifiedOf(o *verify.Outcome, requestID string) *verifyKeyResponse {
 	out.KeyID, out.Name, out.OwnerID, out.Meta, out.Expires = k.ID, k.Name, ownerOf(r), k.Meta, k.Expires
 	out.Enabled, out.Permissions, out.Roles = &enabled, &r.Permissions, &roles
 	out.Environment, out.Identity, out.Ratelimit = k.Environment, identityOf(r), shownLimit(o)
-	if k.Limited {
+	if k.HasBalance() {
 		out.Remaining = &o.Remaining
 	}
 	return out

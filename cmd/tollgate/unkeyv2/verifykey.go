@@ -114,7 +114,7 @@ func verifiedOf(o *verify.Outcome) verified {
 	enabled := !k.Disabled
 	out.Enabled, out.Expires, out.Identity, out.KeyID = &enabled, k.Expires, identityOf(r.Identity), k.ID
 	out.Meta, out.Name, out.Permissions, out.Roles = k.Meta, k.Name, r.Permissions, r.RoleNames()
-	if k.Limited {
+	if k.HasBalance() {
 		out.Credits = &o.Remaining
 	}
 	if len(o.Limits) > 0 {

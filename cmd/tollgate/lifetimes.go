@@ -1,0 +1,25 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"tollgate/keys"
+)
+
+// lifetimes reads "MIN-MAX", in seconds. Without them, or where they are no range,
+// it gives the zero Lifetimes.
+func lifetimes(text string) keys.Lifetimes {
+	least, most, _ := strings.Cut(text, "-")
+	within := keys.Lifetimes{}
+	var err1, err2 error
+	within.Min, err1 = strconv.ParseInt(least, 10, 64)
+	within.Max, err2 = strconv.ParseInt(most, 10, 64)
+	if err1 != nil || err2 != nil || within.Min < 1 || within.Min > within.Max || within.Max > keys.MaxSetupExpiry {
+		return keys.Lifetimes{}
+	}
+	return within
+}
+
+// validRange tells whether a range was left out or can be read.
+func validRange(text string) bool { return text == "" || lifetimes(text) != keys.Lifetimes{} }
