@@ -17,6 +17,7 @@
 //	redis-µs/op    CPU of its Redis
 //	x-hget         redis-µs/op, divided by that of the floor's HGET
 //	p50-µs p99-µs  latency in the closed loop; floor-p99-µs is the floor's
+//	shed/op        refused with 503, where any was: the machine was too busy to measure
 //	allocs/op B/op of the gateway, HTTP included; not of this process
 //
 // A gateway that does not serve an endpoint yet is reported as such. The other

@@ -18,6 +18,7 @@ type meter struct {
 	conns              []*rig.Conn
 	client, app, redis time.Duration // CPU
 	took               []time.Duration
+	shed               int64
 	latency            *hdrhistogram.Histogram // µs
 }
 
@@ -85,7 +86,7 @@ func (m *meter) slice(b *testing.B, n int) {
 	}
 	client2, app2, redis2 := m.cpu(b)
 	m.client, m.app, m.redis = m.client+client2-client, m.app+app2-app, m.redis+redis2-redis
-	m.took = append(m.took, run.Took)
+	m.took, m.shed = append(m.took, run.Took), m.shed+run.Shed
 	for _, l := range run.Latencies {
 		_ = m.latency.RecordValue(max(l.Microseconds(), 1)) // a run ends before the range does
 	}
@@ -106,6 +107,9 @@ func (m *meter) cpu(b *testing.B) (client, app, redis time.Duration) {
 func (m *meter) report(b *testing.B, n float64) {
 	b.ReportMetric(float64(m.app.Nanoseconds())/1e3/n, "gateway-µs/op")
 	b.ReportMetric(float64(m.redis.Nanoseconds())/1e3/n, "redis-µs/op")
+	if m.shed > 0 {
+		b.ReportMetric(float64(m.shed)/n, "shed/op")
+	}
 	b.ReportMetric(float64(m.latency.ValueAtQuantile(50)), "p50-µs")
 	b.ReportMetric(float64(m.latency.ValueAtQuantile(99)), "p99-µs")
 }
