@@ -48,14 +48,18 @@ var (
 )
 
 // Script is a Lua script that runs on the store's layout.
-type Script struct{ text, sha string }
+type Script struct {
+	text, sha string
+	boxedSHA  any
+}
 
 // NewScript joins state.lua, which reads and writes the header of a stored key
 // and tells the time, and the fragments.
 func NewScript(fragments ...string) *Script {
 	text := stateLua + strings.Join(fragments, "\n")
 	sum := sha1.Sum([]byte(text))
-	return &Script{text, hex.EncodeToString(sum[:])}
+	sha := hex.EncodeToString(sum[:])
+	return &Script{text: text, sha: sha, boxedSHA: sha}
 }
 
 // once is a command that is sent at most once: go-redis repeats every other one
@@ -77,6 +81,34 @@ func (s *Script) Run(ctx context.Context, client redis.UniversalClient, names []
 		return nil, Unavailable(err)
 	}
 	return reply, nil
+}
+
+// Reserved is how many arguments RunReserved fills in by itself.
+const Reserved = 3
+
+// RunReserved is Run for one on the hot path, that builds the arguments in a buffer
+// of its own: Reserved places, so many names, each a string, and what the script
+// takes.
+func (s *Script) RunReserved(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
+	args[0], args[1], args[2] = "evalsha", s.boxedSHA, names
+	reply, err := process(ctx, client, names, args)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		args[0], args[1] = "eval", s.text
+		reply, err = process(ctx, client, names, args)
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, Unavailable(err)
+	}
+	return reply, nil
+}
+
+func process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
+	cmd := once{redis.NewCmd(ctx, args...)}
+	if names > 0 {
+		cmd.SetFirstKeyPos(Reserved)
+	}
+	_ = client.Process(ctx, cmd) // the command holds its error
+	return cmd.Result()
 }
 
 func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, body string, names []string, args []any) (any, error) {

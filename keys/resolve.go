@@ -18,22 +18,17 @@ type Revision struct {
 // Resolved is what the ids in a key's record stood for, at some revisions of the
 // definitions. The slices and what they point to are shared: do not change them.
 type Resolved struct {
-	API         *API       // nil when it was deleted
-	Identity    *Identity  // nil without one, or when it was deleted
-	Permissions []string   // slugs, direct and through roles, sorted, each once
-	Direct      []string   // slugs of the direct permissions alone, sorted
-	Roles       []*Role    // sorted by name
+	API         *API      // nil when it was deleted
+	Identity    *Identity // nil without one, or when it was deleted
+	Permissions []string  // slugs, direct and through roles, sorted, each once
+	Direct      []string  // slugs of the direct permissions alone, sorted
+	Roles       []*Role   // sorted by name
+	roleNames   []string
 	Revisions   []Revision // what must still stand for all this to be current
 }
 
 // RoleNames gives the names of the roles, sorted.
-func (r *Resolved) RoleNames() []string {
-	names := make([]string, len(r.Roles))
-	for i, role := range r.Roles {
-		names[i] = role.Name
-	}
-	return names
-}
+func (r *Resolved) RoleNames() []string { return r.roleNames }
 
 // IdentityLimits gives the limits shared by the identity's keys.
 func (r *Resolved) IdentityLimits() []ratelimit.Limit {
@@ -240,6 +235,10 @@ func (g *gathering) resolved() *Resolved {
 	r.Direct = slugs(g.direct)
 	r.Permissions = slugs(append(g.direct[:len(g.direct):len(g.direct)], g.viaRoles...))
 	slices.SortFunc(r.Roles, func(a, b *Role) int { return strings.Compare(a.Name, b.Name) })
+	r.roleNames = make([]string, len(r.Roles))
+	for i, role := range r.Roles {
+		r.roleNames[i] = role.Name
+	}
 	return r
 }
 

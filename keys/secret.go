@@ -79,6 +79,12 @@ func (d Digest) place() place {
 	return place{hex.EncodeToString(d[:1]) + base64.RawURLEncoding.EncodeToString(d[1:17])}
 }
 
+// RecordName names the Redis key of a secret's record, and its shard.
+func (d Digest) RecordName() (name, shard string) {
+	at := d.place()
+	return at.record(), at.shard()
+}
+
 // Bounds of a minted key's random part, in bytes. 16 bytes are 128 bits.
 const (
 	MinSecretBytes     = 16

@@ -65,7 +65,9 @@ func (l *line) do(c *call) error {
 			l.mu.Unlock()
 			return keys.Unavailable(errCrowded)
 		}
-		c.done = make(chan struct{})
+		if c.done == nil {
+			c.done = make(chan struct{}, 1)
+		}
 		l.waiting = append(l.waiting, c)
 		l.mu.Unlock()
 		<-c.done
@@ -73,7 +75,8 @@ func (l *line) do(c *call) error {
 	}
 	l.onTheWay++
 	l.mu.Unlock()
-	l.travel([]*call{c})
+	c.alone[0] = c
+	l.travel(c.alone[:])
 	l.leave()
 	return c.err
 }
@@ -110,7 +113,7 @@ func (l *line) drain() {
 		}
 		l.travel(calls)
 		for _, c := range calls {
-			close(c.done)
+			c.done <- struct{}{}
 		}
 	}
 }
@@ -123,7 +126,7 @@ func (l *line) turnAway() {
 		c := l.waiting[0]
 		l.waiting = l.waiting[1:]
 		c.err = keys.Unavailable(errPatience)
-		close(c.done)
+		c.done <- struct{}{}
 	}
 }
 
@@ -147,7 +150,7 @@ func (l *line) next() []*call {
 	return calls
 }
 
-var batches = sync.Pool{New: func() any { return &batch{index: map[string]int{}} }}
+var batches = sync.Pool{New: func() any { return newBatch() }}
 
 // travel sends calls in one script call and gives each its reply or its error.
 func (l *line) travel(calls []*call) {
@@ -173,8 +176,10 @@ func (l *line) travel(calls []*call) {
 func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
+	names := b.names()
+	b.args = append(b.args, b.blob)
 	sent := time.Now()
-	answer, err := verifyScript.Run(ctx, l.client, b.names, b.blob)
+	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args)
 	l.observer.Sent(len(b.calls), time.Since(sent), err)
 	if err != nil {
 		for _, c := range b.calls {

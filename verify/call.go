@@ -37,7 +37,7 @@ const nothing keys.Prefix = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // guard is a revision that must still stand.
 type guard struct {
-	name   string
+	name   any // a string
 	prefix keys.Prefix
 }
 
@@ -45,7 +45,8 @@ type guard struct {
 // a counter of its own.
 type window struct {
 	slot     int
-	counter  string
+	counter  any   // a string; nil for a slot
+	apart    bool  // it is the identity's, which a Cluster keeps in another slot
 	limit    int64 // for verdictReturn: the window that it was taken from
 	duration int64
 	cost     int64
@@ -54,7 +55,7 @@ type window struct {
 // call is one entry of a batch: a verification on its way, and its reply.
 type call struct {
 	shard   string // on a Cluster, what decides its slot
-	record  string // the name; "" for limits alone
+	record  any    // the name, a string; nil for limits alone
 	prefix  keys.Prefix
 	slots   int
 	guards  []guard
@@ -66,8 +67,9 @@ type call struct {
 	day     int
 	windows []window
 
-	began int64 // monotonic ns when the request began; 0 has all the time there is
-	done  chan struct{}
+	began int64         // monotonic ns when the request began; 0 has all the time there is
+	done  chan struct{} // takes one word when the reply or the error is there
+	alone [1]*call
 	reply reply
 	err   error
 }
@@ -81,6 +83,7 @@ type reply struct {
 	prefix  keys.Prefix // replyGuard: what it holds
 	balance int64
 	rooms   []room
+	few     [4]room // what rooms is made of where it suffices
 }
 
 // room is what is left of a limit.
@@ -90,33 +93,42 @@ type room struct {
 }
 
 // batch collects the calls that travel together, in buffers that are used again.
+//
+// Names are boxed where they are made, once: go-redis takes arguments of any type.
 type batch struct {
 	calls []*call
-	names []string
+	args  []any // keys.Reserved places, then the names
 	index map[string]int
 	blob  []byte
 }
 
+func newBatch() *batch { return &batch{args: make([]any, keys.Reserved), index: map[string]int{}} }
+
 func (b *batch) reset() {
 	clear(b.calls)
+	clear(b.args)
 	clear(b.index)
-	b.calls, b.names, b.blob = b.calls[:0], b.names[:0], b.blob[:0]
+	b.calls, b.args, b.blob = b.calls[:0], b.args[:keys.Reserved], b.blob[:0]
 }
 
+// names counts the names in args.
+func (b *batch) names() int { return len(b.args) - keys.Reserved }
+
 // number gives a name's place in KEYS, counted from one.
-func (b *batch) number(name string) int {
-	n, ok := b.index[name]
+func (b *batch) number(name any) int {
+	text := name.(string)
+	n, ok := b.index[text]
 	if !ok {
-		b.names = append(b.names, name)
-		n = len(b.names)
-		b.index[name] = n
+		b.args = append(b.args, name)
+		n = b.names()
+		b.index[text] = n
 	}
 	return n
 }
 
-func (b *batch) appendNumber(name string) {
+func (b *batch) appendNumber(name any) {
 	n := 0
-	if name != "" {
+	if name != nil {
 		n = b.number(name)
 	}
 	b.blob = append(b.blob, byte(n>>8), byte(n))
@@ -175,7 +187,7 @@ func (b *batch) scatter(text string) bool {
 		if !r.ok() {
 			return false
 		}
-		c.reply = r.reply(c)
+		r.reply(c)
 		c.reply.now = now
 		if r.ok() {
 			c.err = nil
@@ -218,8 +230,9 @@ func (r *reader) byte() byte {
 	return s[0]
 }
 
-func (r *reader) reply(c *call) reply {
-	p := reply{status: r.byte()}
+func (r *reader) reply(c *call) {
+	p := &c.reply
+	*p = reply{status: r.byte()}
 	switch p.status {
 	case replyAbsent, replySame:
 	case replyRecord:
@@ -236,22 +249,17 @@ func (r *reader) reply(c *call) reply {
 			p.balance = r.number()
 		}
 		if p.status == replyValid || p.status == replyLimited || p.status == replyUsed {
-			p.rooms = r.rooms(len(c.windows))
+			p.rooms = r.rooms(p.few[:0], len(c.windows))
 		}
 	default:
 		r.broken = true
 	}
-	return p
 }
 
-func (r *reader) rooms(n int) []room {
-	if n == 0 {
-		return nil
-	}
-	rooms := make([]room, n)
-	for i := range rooms {
-		rooms[i].left = r.number()
-		rooms[i].denied = r.byte() == 1
+// rooms appends n of them.
+func (r *reader) rooms(rooms []room, n int) []room {
+	for range n {
+		rooms = append(rooms, room{left: r.number(), denied: r.byte() == 1})
 	}
 	return rooms
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 
 	"tollgate/keys"
 )
@@ -29,34 +30,19 @@ func (v *Verifier) line(shard string) *line {
 
 // shared tells whether the plan looks at limits that are kept apart from the key.
 func (p *plan) shared() bool {
-	return p.resolved.Identity != nil && p.apart() > 0
-}
-
-// apart counts the windows of the identity.
-func (p *plan) apart() (n int) {
-	for i := range p.call.windows {
-		if p.isApart(i) {
-			n++
-		}
-	}
-	return n
-}
-
-func (p *plan) isApart(i int) bool {
-	w := p.call.windows[i]
-	return w.slot == 0 && w.counter != "" && w.counter == p.identityWindow(p.limits[i].Limit).counter
+	return slices.ContainsFunc(p.call.windows, func(w window) bool { return w.apart })
 }
 
 // askApart asks in two steps where a Cluster keeps the identity's limits in
 // another slot than the key: they are taken first, and given back when the key's
 // own script refuses or certainly has not run. In between they may refuse a little
 // too much; they never admit too much. Where the key's reply is lost they stay taken.
-func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Known, p *plan) (*Outcome, error) {
-	identity := keys.ShardOf(p.resolved.Identity.ID)
+func (v *Verifier) askApart(ctx context.Context, d keys.Digest, e *entry, p *plan) (*Outcome, error) {
+	identity := keys.ShardOf(p.ticket.resolved.Identity.ID)
 	first := &call{shard: identity, began: p.call.began}
 	own, where := p.call.windows[:0:0], make([]bool, len(p.call.windows))
 	for i, w := range p.call.windows {
-		if where[i] = p.isApart(i); where[i] {
+		if where[i] = w.apart; where[i] {
 			first.windows = append(first.windows, w)
 		} else {
 			own = append(own, w)
@@ -70,7 +56,7 @@ func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Know
 	if !taken {
 		p.lookOnly()
 	}
-	if err := v.line(known.Shard).do(&p.call); err != nil {
+	if err := v.line(e.shard).do(&p.call); err != nil {
 		if taken && notRun(err) {
 			_ = v.giveBack(identity, first) // where that fails too they stay taken
 		}
@@ -83,7 +69,7 @@ func (v *Verifier) askApart(ctx context.Context, d keys.Digest, known *keys.Know
 		}
 	}
 	p.merge(first, where, taken, spent)
-	return v.conclude(ctx, d, known, p)
+	return v.conclude(ctx, d, e, p)
 }
 
 // lookOnly makes the key's own call take nothing: the identity refused already.

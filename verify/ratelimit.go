@@ -219,7 +219,7 @@ func (t *taking) giveBack(legs []*leg) error {
 // tell writes the leg's part of the verdicts. Those that share a counter, which the
 // script looks at one after the other, are told the same: what is left in the end.
 func (l *leg) tell(t *taking) {
-	left := map[string]int64{} // of a counter, beyond the limit
+	left := map[any]int64{} // of a counter, beyond the limit
 	reply := &l.call.reply
 	for j, w := range l.call.windows {
 		room := reply.rooms[j].left

@@ -16,7 +16,7 @@ type asker struct {
 	keys.Caller
 	digest   keys.Digest
 	expires  int64 // unix ms; 0 for never
-	record   string
+	record   any   // its name, a string
 	prefix   keys.Prefix
 	revision *keys.Revision // on a Cluster, in the place of the two above
 	once     bool           // it has uses or limits of its own, and was verified by itself
@@ -45,20 +45,20 @@ func (v *Verifier) asker(ctx context.Context, r *Request) (*asker, error) {
 	if known == nil {
 		return nil, refused(NotFound)
 	}
-	by := &asker{digest: digest, expires: known.Key.Expires, record: known.Record, prefix: known.Prefix}
-	if by.once = !plain(known.Key); by.once || v.store.Cluster() {
+	by := &asker{digest: digest, expires: known.key.Expires, record: known.record, prefix: known.prefix}
+	if by.once = !plain(known.key); by.once || v.store.Cluster() {
 		return v.askerApart(ctx, r, known, by)
 	}
-	by.Caller = callerOf(known.Key)
+	by.Caller = callerOf(known.key)
 	v.askers.Set(digest, by)
 	return by, nil
 }
 
 // askerApart verifies the root key by a call of its own. The revision is read
 // before that call: a change that the call did not see raises it afterwards.
-func (v *Verifier) askerApart(ctx context.Context, r *Request, known *keys.Known, by *asker) (*asker, error) {
+func (v *Verifier) askerApart(ctx context.Context, r *Request, known *entry, by *asker) (*asker, error) {
 	if v.store.Cluster() && !by.once {
-		resolved, err := v.store.Resolve(ctx, known.Key)
+		resolved, err := v.store.Resolve(ctx, known.key)
 		if err != nil {
 			return nil, err
 		}
@@ -90,16 +90,16 @@ func callerOf(k *keys.Key) keys.Caller {
 	return keys.Caller{WorkspaceID: k.WorkspaceID, KeyID: k.ID, Grants: k.Root.Grants}
 }
 
-// guards gives what must still stand for the root key to be what it was, for a
-// call in the slot of a shard.
-func (by *asker) guards(s *keys.Store, shard string) []guard {
+// appendGuards appends what must still stand for the root key to be what it was,
+// for a call in the slot of a shard.
+func (by *asker) appendGuards(guards []guard, s *keys.Store, shard string) []guard {
 	switch {
 	case by == nil || by.once:
-		return nil
+		return guards
 	case by.revision != nil:
-		return []guard{{s.GuardIn(by.WorkspaceID, shard, *by.revision), by.revision.Prefix}}
+		return append(guards, guard{s.GuardIn(by.WorkspaceID, shard, *by.revision), by.revision.Prefix})
 	}
-	return []guard{{by.record, by.prefix}}
+	return append(guards, guard{by.record, by.prefix})
 }
 
 // forget drops a root key whose guard, for a call in the slot of a shard, holds seen.

@@ -62,7 +62,7 @@ func BenchmarkScript(b *testing.B) {
 // scriptOf sends batches of so many keys of a kind.
 func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.KeyDraft, size int) {
 	v := New(store, Options{})
-	travelling := &batch{index: map[string]int{}}
+	travelling := newBatch()
 	for range size {
 		made, err := store.CreateKey(b.Context(), access, draft)
 		if err != nil {
@@ -70,9 +70,11 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 		}
 		travelling.add(planned(b, v, made.Secret))
 	}
+	names := travelling.names()
+	travelling.args = append(travelling.args, travelling.blob)
 	reset(b, store.Redis())
 	for b.Loop() {
-		if _, err := verifyScript.Run(context.Background(), store.Redis(), travelling.names, travelling.blob); err != nil {
+		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -88,11 +90,11 @@ func planned(b *testing.B, v *Verifier, secret keys.Secret) *call {
 	if err != nil {
 		b.Fatal(err)
 	}
-	resolved, err := v.resolve(b.Context(), known)
+	t, err := v.ticket(b.Context(), known)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &v.plan(r, nil, known, resolved).call
+	return &v.plan(r, nil, known, t).call
 }
 
 func reset(b *testing.B, client redis.UniversalClient) {

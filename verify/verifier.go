@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"tollgate/keys"
@@ -27,7 +28,7 @@ type Options struct {
 // Verifier verifies keys of a store. It is safe for concurrent use.
 type Verifier struct {
 	store    *keys.Store
-	cache    *otter.Cache[keys.Digest, *keys.Known]
+	cache    *otter.Cache[keys.Digest, *entry]
 	askers   *otter.Cache[keys.Digest, *asker]
 	lines    map[string]*line // by shard on a Cluster, otherwise the one of ""
 	observer Observer
@@ -46,9 +47,9 @@ func New(store *keys.Store, o Options) *Verifier {
 	}
 	return &Verifier{
 		store: store,
-		cache: otter.Must(&otter.Options[keys.Digest, *keys.Known]{
+		cache: otter.Must(&otter.Options[keys.Digest, *entry]{
 			MaximumWeight: o.CacheBytes,
-			Weigher:       func(_ keys.Digest, k *keys.Known) uint32 { return k.Weight() },
+			Weigher:       func(_ keys.Digest, e *entry) uint32 { return e.weight() },
 		}),
 		askers:   otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
 		lines:    newLines(store, o),
@@ -151,13 +152,13 @@ func (r *Request) check() error {
 
 // known gives the key of a digest from memory, or reads it; nil where none is, and
 // who asks may ask.
-func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*keys.Known, error) {
+func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry, error) {
 	for range tries {
 		if known, ok := v.cache.GetIfPresent(d); ok {
 			return known, nil
 		}
 		name, shard := d.RecordName()
-		c := &call{began: began(ctx), shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.guards(v.store, shard)}
+		c := &call{began: began(ctx), shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.appendGuards(nil, v.store, shard)}
 		if err := v.line(shard).do(c); err != nil {
 			return nil, err
 		}
@@ -173,8 +174,8 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*keys.K
 	return nil, keys.Unavailable(errChanging)
 }
 
-func (v *Verifier) remember(d keys.Digest, stored string) (*keys.Known, error) {
-	known, err := keys.NewKnown(d, stored)
+func (v *Verifier) remember(d keys.Digest, stored string) (*entry, error) {
+	known, err := newEntry(d, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -184,41 +185,41 @@ func (v *Verifier) remember(d keys.Digest, stored string) (*keys.Known, error) {
 
 // ask decides on a known key and has the script confirm it. It gives neither an
 // outcome nor an error where the key turned out to be another one by now.
-func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest, known *keys.Known) (*Outcome, error) {
-	resolved, err := v.resolve(ctx, known)
+func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest, e *entry) (*Outcome, error) {
+	t, err := v.ticket(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	p := v.plan(r, by, known, resolved)
+	p := v.plan(r, by, e, t)
+	defer p.release()
 	p.call.began = began(ctx)
 	if p.err == nil && v.store.Cluster() && p.shared() {
-		return v.askApart(ctx, d, known, p)
+		return v.askApart(ctx, d, e, p)
 	}
-	if err := v.line(known.Shard).do(&p.call); err != nil {
+	if err := v.line(e.shard).do(&p.call); err != nil {
 		return nil, err
 	}
-	return v.conclude(ctx, d, known, p)
+	return v.conclude(ctx, d, e, p)
 }
 
-// resolve gives what the key refers to. A root key refers to nothing.
-func (v *Verifier) resolve(ctx context.Context, known *keys.Known) (*keys.Resolved, error) {
-	if r := known.Resolved(); r != nil {
-		return r, nil
+// ticket gives what the key refers to. A root key refers to nothing.
+func (v *Verifier) ticket(ctx context.Context, e *entry) (*ticket, error) {
+	if t := e.ticket.Load(); t != nil {
+		return t, nil
 	}
-	if known.Key.Root != nil {
-		known.SetResolved(&keys.Resolved{})
-		return known.Resolved(), nil
+	resolved, err := &keys.Resolved{}, error(nil)
+	if e.key.Root == nil {
+		if resolved, err = v.store.Resolve(ctx, e.key); err != nil {
+			return nil, err
+		}
 	}
-	r, err := v.store.Resolve(ctx, known.Key)
-	if err != nil {
-		return nil, err
-	}
-	known.SetResolved(r)
-	return r, nil
+	t := newTicket(v.store, e, resolved)
+	e.ticket.Store(t)
+	return t, nil
 }
 
 // conclude reads the script's reply to a plan.
-func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Known, p *plan) (*Outcome, error) {
+func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *plan) (*Outcome, error) {
 	switch reply := &p.call.reply; reply.status {
 	case replyAbsent:
 		v.cache.Invalidate(d)
@@ -233,40 +234,51 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, known *keys.Know
 		runtime.Gosched()
 		return nil, nil
 	case replyGuard:
-		if reply.guard >= len(p.resolved.Revisions) {
-			return nil, v.forget(ctx, p.by, known.Shard, reply.prefix)
+		revisions := p.ticket.resolved.Revisions
+		if reply.guard >= len(revisions) {
+			return nil, v.forget(ctx, p.by, e.shard, reply.prefix)
 		}
-		known.SetResolved(nil)
-		return nil, v.store.Refresh(ctx, known.Key, p.resolved.Revisions[reply.guard], reply.prefix)
+		e.ticket.CompareAndSwap(p.ticket, nil)
+		return nil, v.store.Refresh(ctx, e.key, revisions[reply.guard], reply.prefix)
 	}
 	return p.outcome()
 }
 
-// plan is what a verification comes to, as far as the record in memory tells.
+// plan is what a verification comes to, as far as the record in memory tells. It
+// is used again once its outcome was read.
 type plan struct {
-	call     call
-	by       *asker
-	known    *keys.Known
-	resolved *keys.Resolved
-	refusal  Code // "" where the script decides
-	err      error
-	limits   []LimitState
+	call    call
+	by      *asker
+	entry   *entry
+	ticket  *ticket
+	refusal Code // "" where the script decides
+	err     error
+	limits  []LimitState
+	guards  []guard // room for those of the call, where the ticket's do not suffice
 }
 
-func (v *Verifier) plan(r *Request, by *asker, known *keys.Known, resolved *keys.Resolved) *plan {
-	k := known.Key
-	p := &plan{by: by, known: known, resolved: resolved}
-	p.call = call{
-		shard: known.Shard, record: known.Record, prefix: known.Prefix, slots: len(k.Limits),
-		expires: by.until(k.Expires), limited: k.Limited, cost: r.Cost,
-	}
+var plans = sync.Pool{New: func() any { return new(plan) }}
+
+func (p *plan) release() {
+	clear(p.guards)
+	*p = plan{guards: p.guards[:0], call: call{done: p.call.done}}
+	plans.Put(p)
+}
+
+func (v *Verifier) plan(r *Request, by *asker, e *entry, t *ticket) *plan {
+	k, p := e.key, plans.Get().(*plan)
+	p.by, p.entry, p.ticket = by, e, t
+	c := &p.call
+	c.shard, c.record, c.prefix, c.slots = e.shard, e.record, e.prefix, len(k.Limits)
+	c.expires, c.limited, c.cost = by.until(k.Expires), k.Limited, r.Cost
 	if k.Refill != nil {
-		p.call.amount, p.call.day = k.Refill.Amount, k.Refill.Day
+		c.amount, c.day = k.Refill.Amount, k.Refill.Day
 	}
-	for _, revision := range resolved.Revisions {
-		p.call.guards = append(p.call.guards, guard{v.store.Guard(k, revision), revision.Prefix})
+	c.guards = t.guards
+	if by != nil {
+		p.guards = by.appendGuards(append(p.guards, t.guards...), v.store, e.shard)
+		c.guards = p.guards
 	}
-	p.call.guards = append(p.call.guards, by.guards(v.store, known.Shard)...)
 	p.decide(r)
 	return p
 }
@@ -274,20 +286,20 @@ func (v *Verifier) plan(r *Request, by *asker, known *keys.Known, resolved *keys
 // decide is the order of checks. What it leaves to the script is expiry, which
 // stands between the first four and the last three, the limits and the credits.
 func (p *plan) decide(r *Request) {
-	k := p.known.Key
+	k, resolved := p.entry.key, p.ticket.resolved
 	switch {
 	case r.Root && k.Root == nil:
 		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
 		p.refuse("", verdictBefore)
-	case r.Root != (k.Root != nil), p.by.blind(k), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && p.resolved.API == nil:
+	case r.Root != (k.Root != nil), p.by.blind(k), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && resolved.API == nil:
 		p.refuse(NotFound, verdictBefore)
 	case k.Disabled:
 		p.refuse(Disabled, verdictBefore)
 	case r.APIID != "" && r.APIID != k.APIID:
 		p.refuse(Forbidden, verdictBefore)
-	case k.Root == nil && !allowed(p.resolved.API.AllowedIPs, r.Address):
+	case k.Root == nil && !allowed(resolved.API.AllowedIPs, r.Address):
 		p.refuse(Forbidden, verdictAfter)
-	case !r.Permissions.Holds(p.resolved.Permissions):
+	case !r.Permissions.Holds(resolved.Permissions):
 		p.refuse(InsufficientPermissions, verdictAfter)
 	default:
 		if p.err = p.addLimits(r); p.err != nil {
@@ -301,13 +313,29 @@ func (p *plan) refuse(code Code, verdict byte) {
 	p.call.windows, p.limits = nil, nil
 }
 
+// addLimits looks at the limits that always apply and at the request's.
+func (p *plan) addLimits(r *Request) error {
+	p.limits, p.call.windows = p.ticket.limits, p.ticket.windows
+	if len(r.Limits) == 0 {
+		return nil
+	}
+	l := limits{p.entry, p.ticket.resolved, slices.Clone(p.limits), slices.Clone(p.call.windows)}
+	for _, asked := range r.Limits {
+		if err := l.addAsked(asked); err != nil {
+			return err
+		}
+	}
+	p.limits, p.call.windows = l.states, l.windows
+	return nil
+}
+
 // outcome reads what the script decided or confirmed.
 func (p *plan) outcome() (*Outcome, error) {
 	reply := &p.call.reply
 	if err := p.by.ended(reply.now); err != nil {
 		return nil, err // and nothing was spent
 	}
-	o := &Outcome{Key: p.known.Key, Resolved: p.resolved, Remaining: reply.balance, Now: reply.now}
+	o := &Outcome{Key: p.entry.key, Resolved: p.ticket.resolved, Remaining: reply.balance, Now: reply.now}
 	switch reply.status {
 	case replyExpired:
 		o.Code = Expired
@@ -324,6 +352,9 @@ func (p *plan) outcome() (*Outcome, error) {
 		if o.Code = p.refusal; o.Code == NotFound {
 			return &Outcome{Code: NotFound, Now: reply.now}, nil
 		}
+	}
+	if len(reply.rooms) > 0 {
+		o.Limits = make([]LimitState, 0, len(reply.rooms))
 	}
 	for i, left := range reply.rooms {
 		state := p.limits[i]

@@ -1,0 +1,63 @@
+package verify
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"tollgate/keys"
+)
+
+// entry is a key as this gateway has it in memory. It is never believed by itself:
+// the prefix, and the revisions of what it was resolved to, are confirmed by the
+// script that spends.
+type entry struct {
+	key    *keys.Key
+	prefix keys.Prefix
+	record any // the name of the record, a string
+	shard  string
+	ticket atomic.Pointer[ticket] // nil until what the key refers to was looked up
+}
+
+var errForeign = errors.New("a record holds another digest than its place says")
+
+// newEntry reads a stored key, and refuses one whose digest is not d.
+func newEntry(d keys.Digest, stored string) (*entry, error) {
+	key, _, prefix, err := keys.DecodeKey(stored)
+	if err != nil {
+		return nil, err
+	}
+	if !key.Digest.Equal(d) {
+		return nil, errForeign
+	}
+	record, shard := d.RecordName()
+	return &entry{key: key, prefix: prefix, record: record, shard: shard}, nil
+}
+
+// weight estimates the memory that an entry keeps, in bytes.
+func (e *entry) weight() uint32 {
+	k := e.key
+	n := 900 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
+	n += 72 * (len(k.Permissions) + len(k.Roles))
+	n += 250 * len(k.Limits)
+	return uint32(n)
+}
+
+// ticket is what the verifications of a key have in common until the key, or what
+// it refers to, changes. It is shared: nothing in it is ever written.
+type ticket struct {
+	resolved *keys.Resolved
+	guards   []guard
+	limits   []LimitState // those that always apply, and below how they are asked for
+	windows  []window
+}
+
+func newTicket(s *keys.Store, e *entry, resolved *keys.Resolved) *ticket {
+	t := &ticket{resolved: resolved}
+	for _, revision := range resolved.Revisions {
+		t.guards = append(t.guards, guard{s.Guard(e.key, revision), revision.Prefix})
+	}
+	l := limits{entry: e, resolved: resolved}
+	l.addStored()
+	t.limits, t.windows = l.states, l.windows
+	return t
+}
