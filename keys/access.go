@@ -96,10 +96,14 @@ func (r Right) grants(id string) []string {
 type Access struct {
 	*Caller
 	Needs []Right
+	// Used makes a change of what a key has need one of Needs to begin with, and
+	// then those that it makes use of: to add where it adds, to remove where it
+	// removes.
+	Used bool
 }
 
 // As gives the access of a caller to an operation that needs rights.
-func (c *Caller) As(needs ...Right) Access { return Access{c, needs} }
+func (c *Caller) As(needs ...Right) Access { return Access{Caller: c, Needs: needs} }
 
 // check refuses with KindMissingPermission where the caller lacks a right over id,
 // one that the operation needs or one of also.

@@ -16,16 +16,18 @@ type Attached[T any] struct {
 type attachment[T any] struct {
 	family  family
 	field   string
+	add     Right
+	drop    Right
 	list    func(*Key) *[]string // their ids
 	compare func(a, b *T) int
 }
 
 var keyPermissions = attachment[Permission]{
-	permissions, "permissions", func(k *Key) *[]string { return &k.Permissions }, bySlug,
+	permissions, "permissions", AddPermissionToKey, DropPermissionOfKey, func(k *Key) *[]string { return &k.Permissions }, bySlug,
 }
 
 var keyRoles = attachment[Role]{
-	roles, "roles", func(k *Key) *[]string { return &k.Roles },
+	roles, "roles", AddRoleToKey, DropRoleOfKey, func(k *Key) *[]string { return &k.Roles },
 	func(a, b *Role) int { return strings.Compare(a.Name, b.Name) },
 }
 
@@ -81,7 +83,7 @@ func (s *Store) SetRoles(ctx context.Context, a Access, keyID string, refs []Ref
 func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at attachment[T], refs []Ref, merge merger) (Attached[*T], error) {
 	var none Attached[*T]
 	for try := range 4 * tries {
-		found, _, err := s.owned(ctx, a, keyID)
+		found, err := at.find(ctx, s, a, keyID, refs, merge)
 		if err != nil {
 			return none, err
 		}
@@ -107,6 +109,47 @@ func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at att
 		}
 	}
 	return none, Unavailable(errBusy)
+}
+
+// find reads the key that is to be changed, and checks the caller's rights.
+func (at attachment[T]) find(ctx context.Context, s *Store, a Access, keyID string, refs []Ref, merge merger) (*stored, error) {
+	first := a
+	if a.Used {
+		first.Needs = nil
+	}
+	found, _, err := s.owned(ctx, first, keyID)
+	if err != nil || !a.Used {
+		return found, err
+	}
+	if !slices.ContainsFunc(a.Needs, func(r Right) bool { return a.has(r, found.key.APIID) }) {
+		return nil, a.check(found.key.APIID)
+	}
+	uses, err := at.uses(ctx, s, a.WorkspaceID, *at.list(found.key), refs, merge)
+	if err != nil {
+		return nil, err
+	}
+	return found, first.check(found.key.APIID, uses...)
+}
+
+// uses gives the rights that a change makes use of, before it makes anything.
+func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []string, refs []Ref, merge merger) ([]Right, error) {
+	asked, missing, err := s.lookUp(ctx, ws, at.family, refs)
+	if err != nil {
+		return nil, err
+	}
+	there, err := at.read(ctx, s, ws, had)
+	if err != nil {
+		return nil, err
+	}
+	var uses []Right
+	next := merge(had, asked)
+	if len(missing) > 0 || slices.ContainsFunc(next, func(id string) bool { return !slices.Contains(had, id) }) {
+		uses = append(uses, at.add)
+	}
+	if slices.ContainsFunc(had, func(id string) bool { return there[id] != nil && !slices.Contains(next, id) }) {
+		uses = append(uses, at.drop)
+	}
+	return uses, nil
 }
 
 // read gives the definitions of those ids that have one.

@@ -7,7 +7,8 @@ import (
 	"tollgate/keys"
 )
 
-// attachRoutes are those about what a key has, and who it is.
+// attachRoutes are those about what a key has, and who it is. Of the rights to set,
+// a call needs those alone that it makes use of.
 func (a *API) attachRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
@@ -98,6 +99,11 @@ func skipping(all []keys.Ref) []keys.Ref {
 	return all
 }
 
+func used(a keys.Access) keys.Access {
+	a.Used = true
+	return a
+}
+
 type namedResponse struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -142,7 +148,7 @@ func (a *API) setPermissions(c *web.Call, in *setPermissionsRequest) ([]namedRes
 	if err != nil {
 		return nil, err
 	}
-	now, err := a.store.SetPermissions(c.Context(), access(c), in.KeyID, asked)
+	now, err := a.store.SetPermissions(c.Context(), used(access(c)), in.KeyID, asked)
 	return permissionNames(now.Asked), err
 }
 
@@ -169,6 +175,6 @@ func (a *API) setRoles(c *web.Call, in *rolesRequest) ([]namedResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := a.store.SetRoles(c.Context(), access(c), in.KeyID, asked)
+	now, err := a.store.SetRoles(c.Context(), used(access(c)), in.KeyID, asked)
 	return roleNames(now.Asked), err
 }

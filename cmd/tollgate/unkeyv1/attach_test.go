@@ -74,7 +74,12 @@ func TestGoldenKeyPermissions(t *testing.T) {
 		g.as("rbac.*.add_role_to_key").post("missing right", path, body(`{"name":"docs.read"}`))
 		g.as().post("no root key", path, body(`{"name":"docs.read"}`))
 	}
-	adder.post("set without the right to remove", set, body(`{"name":"docs.read"}`))
+	g.post("one to begin with", set, body(`{"name":"docs.read"}`))
+	adder.post("set what is there, without the right to remove", set, body(`{"name":"docs.read"}`))
+	adder.post("set more, without the right to remove", set, body(`{"name":"docs.read"},{"name":"docs.write"}`))
+	adder.post("set less, without the right to remove", set, body(`{"name":"docs.read"}`))
+	g.as("rbac.*.remove_permission_from_key", "rbac.*.create_permission").post("set another, without the right to add", set, body(`{"name":"docs.more","create":true}`))
+	g.list("and nothing was made", "/v1/permissions.listPermissions", "")
 	shown()
 }
 
@@ -114,6 +119,11 @@ func TestGoldenKeyRoles(t *testing.T) {
 		g.as("rbac.*.add_permission_to_key").post("missing right", path, body(`{"name":"reader"}`))
 		g.as().post("no root key", path, body(`{"name":"reader"}`))
 	}
-	adder.post("set without the right to remove", set, body(`{"name":"reader"}`))
+	g.post("one to begin with", set, body(`{"name":"reader"}`))
+	adder.post("set what is there, without the right to remove", set, body(`{"name":"reader"}`))
+	adder.post("set more, without the right to remove", set, body(`{"name":"reader"},{"name":"writer"}`))
+	adder.post("set less, without the right to remove", set, body(`{"name":"reader"}`))
+	g.as("rbac.*.remove_role_from_key", "rbac.*.create_role").post("set another, without the right to add", set, body(`{"name":"more","create":true}`))
+	g.list("and nothing was made", "/v1/permissions.listRoles", "")
 	shown()
 }
