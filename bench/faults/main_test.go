@@ -26,6 +26,19 @@ func scale[T any](short, long T) T {
 	return short
 }
 
+// binDir is where the program is built.
+var binDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binDir, err = os.MkdirTemp("", "faults"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binDir)
+	os.Exit(code)
+}
+
 // gateway is a store and a verifier, as one process has them.
 type gateway struct {
 	*keys.Store

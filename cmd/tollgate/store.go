@@ -1,16 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"strings"
-
 	"tollgate/keys"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 )
 
 // storeFlags say where state lives, for every command that needs it.
@@ -39,29 +32,4 @@ func openDev(o keys.Options) (*keys.Store, *miniredis.Miniredis, error) {
 		return nil, nil, err
 	}
 	return keys.Open(client, o), mini, nil
-}
-
-// inspect refuses a Redis that may drop keys, and warns of one that forgets them.
-// A Redis that does not let itself be looked at is taken as it is, and said so.
-func inspect(ctx context.Context, client redis.UniversalClient, log *slog.Logger) error {
-	settings := map[string]string{}
-	for _, name := range []string{"maxmemory-policy", "save", "appendonly"} {
-		got, err := client.ConfigGet(ctx, name).Result()
-		if err != nil {
-			var refused redis.Error
-			if !errors.As(err, &refused) {
-				return keys.Unavailable(err)
-			}
-			log.Warn("Redis does not allow CONFIG GET: could not check maxmemory-policy and persistence")
-			return nil
-		}
-		settings[name] = got[name]
-	}
-	if policy := settings["maxmemory-policy"]; policy != "noeviction" {
-		return usageError{fmt.Sprintf("Redis has maxmemory-policy %s, which can drop keys: set it to noeviction", policy)}
-	}
-	if strings.TrimSpace(settings["save"]) == "" && settings["appendonly"] != "yes" {
-		log.Warn("Redis keeps nothing across a restart: set appendonly yes, so that acknowledged changes survive")
-	}
-	return nil
 }

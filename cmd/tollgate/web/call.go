@@ -70,6 +70,9 @@ func (c *Call) Route() *Route { return c.route }
 // Dialect is the one that owns the path.
 func (c *Call) Dialect() *Dialect { return c.dialect }
 
+// Cause is why the request failed; nil where it did not.
+func (c *Call) Cause() error { return c.cause }
+
 // Start is when the request had been read.
 func (c *Call) Start() time.Time { return c.start }
 

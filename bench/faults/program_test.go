@@ -1,0 +1,158 @@
+package faults
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/conformance/stack"
+)
+
+// program is the real program, a process, with a Redis of its own.
+type program struct {
+	tb      testing.TB
+	stack   *stack.Stack
+	url     string
+	metrics string
+	client  *http.Client
+	api     string
+}
+
+// built is the program's binary, made once.
+var built = sync.OnceValues(func() (string, error) { return stack.Build(binDir, "./cmd/tollgate") })
+
+func startProgram(tb testing.TB, args ...string) *program {
+	tb.Helper()
+	binary, err := built()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &program{tb: tb, metrics: freeAddr(tb), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 4096}}}
+	p.stack, err = stack.Start(stack.Options{Binary: binary, Dir: filepath.Join(tb.TempDir(), "stack"), Args: append([]string{"--metrics-addr", p.metrics}, args...)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		p.client.CloseIdleConnections()
+		if err := p.stack.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	p.url = p.stack.Gateways[0].URL
+	p.api = p.must("POST", "apis.createApi", object{"name": "faults"})["apiId"].(string)
+	return p
+}
+
+func freeAddr(tb testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+type object = map[string]any
+
+// answered is what the program said to a request, and how long that took.
+type answered struct {
+	status int
+	body   object
+	header http.Header
+	raw    string
+	took   time.Duration
+	err    error
+}
+
+// call sends one request with the root key.
+func (p *program) call(method, path string, body any) (a answered) {
+	return p.callAs(p.stack.RootKey, method, path, body)
+}
+
+func (p *program) callAs(rootKey, method, path string, body any) (a answered) {
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body)
+	}
+	req, err := http.NewRequest(method, p.url+"/v1/"+path, bytes.NewReader(text))
+	if err != nil {
+		return answered{err: err}
+	}
+	req.Header.Set("Authorization", "Bearer "+rootKey)
+	req.Header.Set("Content-Type", "application/json")
+	begun := time.Now()
+	res, err := p.client.Do(req)
+	if err != nil {
+		return answered{err: err, took: time.Since(begun)}
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	a = answered{status: res.StatusCode, header: res.Header, raw: string(raw), took: time.Since(begun), err: err}
+	if err == nil {
+		a.err = json.Unmarshal(raw, &a.body)
+	}
+	return a
+}
+
+func (p *program) must(method, path string, body any) object {
+	p.tb.Helper()
+	a := p.call(method, path, body)
+	if a.err != nil || a.status != http.StatusOK {
+		p.tb.Fatalf("%s %s: %d %s %v", method, path, a.status, a.raw, a.err)
+	}
+	return a.body
+}
+
+func (p *program) createKey(draft object) (id, key string) {
+	p.tb.Helper()
+	draft["apiId"] = p.api
+	made := p.must("POST", "keys.createKey", draft)
+	return made["keyId"].(string), made["key"].(string)
+}
+
+// refusal says what is wrong with an answer that should be v1's 503; "" where nothing is.
+func (a answered) refusal() string {
+	failure, _ := a.body["error"].(object)
+	switch {
+	case a.err != nil:
+		return a.err.Error()
+	case a.status != http.StatusServiceUnavailable:
+		return fmt.Sprintf("status %d", a.status)
+	case failure["code"] != "SERVICE_UNAVAILABLE" || failure["requestId"] == "" || failure["message"] == "":
+		return "not v1's shape: " + a.raw
+	case a.header.Get("Retry-After") == "":
+		return "no Retry-After"
+	}
+	return ""
+}
+
+// metric reads one number that the program counts.
+func (p *program) metric(name string) float64 {
+	p.tb.Helper()
+	res, err := http.Get("http://" + p.metrics + "/metrics")
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				p.tb.Fatal(err)
+			}
+			return n
+		}
+	}
+	p.tb.Fatalf("no metric %s", name)
+	return 0
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"tollgate/keys"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// inspect refuses a Redis that may drop keys, warns of one that forgets them, and
+// says which promise each setting buys. Of a Cluster it looks at every master. A Redis
+// that does not let itself be looked at is taken as it is, and said so.
+func inspect(ctx context.Context, client redis.UniversalClient, log *slog.Logger) error {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return inspectNode(ctx, client, log)
+	}
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return inspectNode(ctx, node, log.With("node", node.Options().Addr))
+	})
+	var found *keys.Error
+	if err == nil || errors.As(err, &usageError{}) || errors.As(err, &found) {
+		return err
+	}
+	return keys.Unavailable(err) // the Cluster did not say who its masters are
+}
+
+// settings are what CONFIG GET says, by name.
+type settings map[string]string
+
+// inspectNode looks at one server.
+func inspectNode(ctx context.Context, client redis.UniversalClient, log *slog.Logger) error {
+	s := settings{}
+	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write"} {
+		got, err := client.ConfigGet(ctx, name).Result()
+		if err == nil {
+			s[name] = got[name]
+			continue
+		}
+		if !forbidden(err) {
+			return keys.Unavailable(err)
+		}
+		log.Warn("Redis does not allow CONFIG GET: could not check that maxmemory-policy is noeviction, nor whether it keeps anything across a restart")
+		return nil
+	}
+	if policy := s["maxmemory-policy"]; policy != "noeviction" {
+		return usageError{fmt.Sprintf("Redis has maxmemory-policy %s, which can drop keys: set it to noeviction", policy)}
+	}
+	s.tell(log)
+	return nil
+}
+
+// forbidden tells a command that Redis does not allow or does not have from a failure
+// that passes.
+func forbidden(err error) bool {
+	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "ERR")
+}
+
+// tell says what the settings promise: a warning where they promise too little.
+func (s settings) tell(log *slog.Logger) {
+	switch {
+	case s["appendonly"] == "yes":
+		log.Info("Redis keeps an append-only file: acknowledged changes survive a crash of Redis", "appendfsync", s["appendfsync"], "a crash of its machine", s.atRisk())
+	case strings.TrimSpace(s["save"]) != "":
+		log.Warn("Redis keeps snapshots alone: a crash forgets what changed since the last one; set appendonly yes, so that acknowledged changes survive", "save", s["save"])
+	default:
+		log.Warn("Redis keeps nothing across a restart: set appendonly yes, so that acknowledged changes survive")
+	}
+	if s["min-replicas-to-write"] == "0" {
+		log.Info("a failover can forget what was acknowledged just before it: min-replicas-to-write and min-replicas-max-lag bound how much", "min-replicas-to-write", "0")
+	}
+}
+
+// atRisk is what a crash of the whole machine can lose.
+func (s settings) atRisk() string {
+	switch s["appendfsync"] {
+	case "always":
+		return "loses nothing"
+	case "everysec":
+		return "can lose the last second"
+	}
+	return "can lose what the kernel had not written yet"
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what a gateway counts, for Prometheus. No label holds what a request
+// said: names of routes, statuses and outcomes are the program's own.
+type metrics struct {
+	registry      *prometheus.Registry
+	verifications map[verify.Code]prometheus.Counter
+	undecided     prometheus.Counter
+	invalid       prometheus.Counter
+	batch         prometheus.Histogram
+	store         prometheus.Histogram
+	storeFailures prometheus.Counter
+	requests      *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+	refusals      prometheus.Counter
+}
+
+// outcomes are the codes that are counted from the start, at 0.
+var outcomes = []verify.Code{
+	verify.Valid, verify.NotFound, verify.Disabled, verify.Forbidden, verify.Expired,
+	verify.InsufficientPermissions, verify.RateLimited, verify.UsageExceeded,
+}
+
+func newMetrics() *metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	make := promauto.With(registry)
+	verifications := make.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_verifications_total", Help: "Verifications of keys, by how they ended; undecided ones were answered 503.",
+	}, []string{"outcome"})
+	m := &metrics{
+		registry: registry, verifications: map[verify.Code]prometheus.Counter{},
+		undecided: verifications.WithLabelValues("undecided"), invalid: verifications.WithLabelValues("invalid"),
+		batch: make.NewHistogram(prometheus.HistogramOpts{
+			Name: "tollgate_batch_size", Help: "Verifications that travelled together in one call to Redis.", Buckets: prometheus.ExponentialBuckets(1, 2, 7),
+		}),
+		store: make.NewHistogram(prometheus.HistogramOpts{
+			Name: "tollgate_store_seconds", Help: "How long Redis took to answer a call of verifications.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 12),
+		}),
+		storeFailures: make.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_store_failures_total", Help: "Calls of verifications that Redis did not answer or refused.",
+		}),
+		requests: make.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollgate_http_requests_total", Help: "Answers, by dialect, operation and status.",
+		}, []string{"dialect", "operation", "status"}),
+		seconds: make.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tollgate_http_seconds", Help: "From a request that was read to its answer.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+		}, []string{"dialect"}),
+		refusals: make.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_guesses_refused_total", Help: "Requests refused because their address had sent too many unknown root keys.",
+		}),
+	}
+	for _, code := range outcomes {
+		m.verifications[code] = verifications.WithLabelValues(string(code))
+	}
+	return m
+}
+
+// buildInfo is a gauge that is always 1 and says which build this is.
+func buildInfo() prometheus.Collector {
+	version, revision := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	labels := prometheus.Labels{"version": version, "revision": revision}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_build_info", Help: "Always 1; the labels say which build this is.", ConstLabels: labels,
+	}, func() float64 { return 1 })
+}
+
+// Verified implements verify.Observer. Root keys that are looked at are not counted.
+func (m *metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
+	switch {
+	case r.Root:
+	case err == nil:
+		m.verifications[o.Code].Inc()
+	case keys.AsError(err).Kind == keys.KindUnavailable:
+		m.undecided.Inc()
+	default:
+		m.invalid.Inc()
+	}
+}
+
+// Sent implements verify.Observer.
+func (m *metrics) Sent(batch int, took time.Duration, err error) {
+	m.batch.Observe(float64(batch))
+	m.store.Observe(took.Seconds())
+	if err != nil {
+		m.storeFailures.Inc()
+	}
+}
+
+// answered counts an answer.
+func (m *metrics) answered(c *web.Call, status int, took time.Duration) {
+	operation := "none"
+	if r := c.Route(); r != nil {
+		operation = r.Name
+	}
+	m.requests.WithLabelValues(c.Dialect().Name, operation, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(c.Dialect().Name).Observe(took.Seconds())
+}
+
+// serve answers /metrics on addr until ctx ends.
+func (m *metrics) serve(ctx context.Context, addr string) (net.Addr, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			_ = listener.Close()
+		}
+	}()
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	return listener.Addr(), nil
+}
