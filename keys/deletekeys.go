@@ -3,7 +3,7 @@ package keys
 import "context"
 
 // deleteStep is how many keys are deleted together.
-const deleteStep = 500
+const deleteStep = 100
 
 // DeleteKeys deletes the keys of an API, each like DeleteKey, and tells how many.
 // It goes through them in steps; where it fails, those of the steps before are
@@ -15,6 +15,7 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 	if _, err := s.API(ctx, Access{Caller: a.Caller}, apiID); err != nil {
 		return 0, err
 	}
+	ctx = context.WithValue(ctx, Began{}, nil) // each step is an exchange of its own, however long the request is going on
 	w := &walk{store: s, ws: a.WorkspaceID, api: apiID, at: "-"}
 	deleted := int64(0)
 	for !w.done {

@@ -193,7 +193,7 @@ func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) e
 		return err
 	}
 	for i, stored := range there {
-		if stored == "" {
+		if stored == "" || apis[i] == setupAPIID(a.WorkspaceID) {
 			return apiNotFound(apis[i])
 		}
 	}

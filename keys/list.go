@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -192,17 +191,9 @@ func (w *walk) has(k *Key) bool {
 
 // loadAll reads keys by their ids, in their order; nil for one that is not there.
 func (s *Store) loadAll(ctx context.Context, ids []string) ([]*stored, error) {
-	at := make([]*redis.StringCmd, len(ids))
-	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, id := range ids {
-			at[i] = p.Get(ctx, indexName(id))
-		}
-	}); err != nil {
+	places, err := s.places(ctx, ids)
+	if err != nil {
 		return nil, err
-	}
-	places := make([]place, len(ids))
-	for i, cmd := range at {
-		places[i] = place{strings.Clone(cmd.Val())}
 	}
 	all, err := s.loadPlaces(ctx, places)
 	for i, found := range all {

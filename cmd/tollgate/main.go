@@ -6,6 +6,8 @@
 //	tollgate root     creates, lists and deletes root keys
 //	tollgate api      creates, lists and protects APIs
 //	tollgate role     sets and lists what roles give
+//	tollgate export   writes a whole workspace into a file
+//	tollgate import   stores it in another Redis
 //	tollgate sealing  creates and rotates the keyset that seals recoverable keys
 //
 // Each flag can also be given in the environment, as the help of each command says.
@@ -27,6 +29,8 @@ type program struct {
 	Root    rootCommand    `cmd:"" help:"Create, list and delete root keys."`
 	API     apiCommand     `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
 	Role    roleCommand    `cmd:"" help:"Set and list the permissions of roles."`
+	Export  exportCommand  `cmd:"" help:"Write a whole workspace into a file."`
+	Import  importCommand  `cmd:"" help:"Store a workspace that was exported."`
 	Sealing sealingCommand `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }
 

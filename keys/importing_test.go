@@ -1,0 +1,222 @@
+package keys_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/refill"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (s *shop) drafts(prefix string, n int) []keys.ImportDraft {
+	drafts := make([]keys.ImportDraft, n)
+	for i := range drafts {
+		drafts[i].APIID, drafts[i].Secret = s.api, keys.NewSecret(fmt.Sprint(prefix, i))
+	}
+	return drafts
+}
+
+// A batch is stored whole or not at all: a digest that is taken, twice in the batch,
+// or soft-deleted, leaves nothing of the others behind.
+func TestImportIsAllOrNothing(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		first, err := s.ImportKeys(t.Context(), s.access, s.drafts("taken", 1))
+		s.must(err)
+		names := len(leftovers(t, c))
+		for _, deleted := range []bool{false, true} {
+			if deleted {
+				s.must(s.DeleteKey(t.Context(), s.access, first[0], false))
+				names = len(leftovers(t, c))
+			}
+			batch := append(s.drafts("fresh", 60), s.drafts("taken", 1)...)
+			if _, err := s.ImportKeys(t.Context(), s.access, batch); kind(err) != keys.KindConflict {
+				t.Errorf("deleted %v: %v", deleted, err)
+			}
+			if left := leftovers(t, c); len(left) != names {
+				t.Errorf("deleted %v: %d names instead of %d", deleted, len(left), names)
+			}
+		}
+		twice := append(s.drafts("fresh", 3), s.drafts("fresh", 1)...)
+		if _, err := s.ImportKeys(t.Context(), s.access, twice); kind(err) != keys.KindConflict || len(leftovers(t, c)) != names {
+			t.Errorf("twice in a batch: %v", err)
+		}
+		ids, err := s.ImportKeys(t.Context(), s.access, s.drafts("fresh", 60))
+		s.must(err)
+		if len(ids) != 60 {
+			t.Errorf("%d keys", len(ids))
+		}
+	})
+}
+
+// The same digests imported by many at once exist once, and each is one importer's.
+func TestImportNewIsOnce(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		owned := map[int]int{}
+		for range 4 {
+			all.Go(func() {
+				ids, err := s.ImportNewKeys(t.Context(), s.access, s.drafts("same", 150))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for i, id := range ids {
+					if id != "" {
+						owned[i]++
+						if got := s.read(id).Key.Digest; got != keys.NewSecret(fmt.Sprint("same", i)).Digest() {
+							t.Errorf("key %d has another digest", i)
+						}
+					}
+				}
+			})
+		}
+		all.Wait()
+		for i := range 150 {
+			if owned[i] != 1 {
+				t.Errorf("key %d has %d owners", i, owned[i])
+			}
+		}
+		if got := s.pages(keys.KeyQuery{Limit: 100}, true); len(got) != 150 {
+			t.Errorf("%d keys are listed", len(got))
+		}
+	})
+}
+
+// What refers to names that are not there is refused or made as it says.
+func TestImportRefers(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		batch := s.drafts("k", 20)
+		for i := range batch {
+			batch[i].Permissions = keys.Named([]string{"a.read", fmt.Sprint("p", i%3)}, keys.CreateFreely)
+			batch[i].Roles = keys.Named([]string{"admin"}, keys.Demand)
+			batch[i].ExternalID = fmt.Sprint("user", i%4)
+			batch[i].Remaining, batch[i].Refill = count(7), &refill.Schedule{Amount: 9}
+			batch[i].Limits = []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000}}
+		}
+		if _, err := s.ImportKeys(t.Context(), s.access, batch); kind(err) != keys.KindPrecondition {
+			t.Errorf("a role that must be there: %v", err)
+		}
+		for i := range batch {
+			batch[i].Roles[0].Missing = keys.Create
+		}
+		ids, err := s.ImportKeys(t.Context(), s.access, batch)
+		s.must(err)
+		for i, id := range ids {
+			d := s.read(id)
+			want := []string{"a.read", fmt.Sprint("p", i%3)}
+			if fmt.Sprint(d.Resolved.Direct) != fmt.Sprint(want) || d.Resolved.RoleNames()[0] != "admin" ||
+				d.Resolved.Identity.ExternalID != fmt.Sprint("user", i%4) || d.State.Balance != 7 || d.State.NextRefill != d.Key.Refill.Next(d.Now) ||
+				len(d.State.Windows) != 1 {
+				t.Errorf("key %d: %+v %+v", i, d.Resolved, d.State)
+			}
+		}
+		stranger := open(t, c, "stranger")
+		if _, err := s.ImportKeys(t.Context(), stranger.access, s.drafts("x", 1)); kind(err) != keys.KindNotFound {
+			t.Errorf("into another workspace's API: %v", err)
+		}
+		reader := (&keys.Caller{WorkspaceID: s.access.WorkspaceID, Grants: []string{"api.*.read_key"}}).As(keys.CreateKey)
+		if _, err := s.ImportKeys(t.Context(), reader, s.drafts("x", 1)); kind(err) != keys.KindMissingPermission {
+			t.Errorf("without the right: %v", err)
+		}
+	})
+}
+
+// A rerolled key has all that the old one had, its prefix whatever is in it, and the
+// old one ends exactly when it was said to.
+func TestReroll(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		for _, prefix := range []string{"", "sk", "sk_live", "_", "a__b", "é_ü", "0123456789abcdef"} {
+			made := s.create(keys.KeyDraft{
+				Prefix: prefix, Header: true, Name: "n", ExternalID: "user", Meta: []byte(`{"a":1}`), Environment: "e", Expires: keys.MaxTime,
+				Permissions: keys.Named([]string{"p"}, keys.CreateFreely), Roles: keys.Named([]string{"r"}, keys.CreateFreely),
+				Remaining: count(5), Refill: &refill.Schedule{Amount: 9, Day: 3}, Limits: []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000, AutoApply: true}},
+			})
+			next, err := s.RerollKey(t.Context(), s.access, made.ID, 1500)
+			s.must(err)
+			was, is := s.read(made.ID), s.read(next.ID)
+			if next.ID == made.ID || next.Secret == made.Secret || is.Key.Digest != next.Secret.Digest() {
+				t.Error("not a new key")
+			}
+			if want := prefix + "_"; prefix != "" && next.Secret.Reveal()[:len(want)] != want {
+				t.Errorf("prefix %q: %s", prefix, next.Secret.Reveal())
+			}
+			if was.Key.Expires != was.Key.UpdatedAt+1500 || is.Key.Expires != keys.MaxTime {
+				t.Errorf("expires %d after %d, new %d", was.Key.Expires, was.Key.UpdatedAt, is.Key.Expires)
+			}
+			k, o := is.Key, was.Key
+			if k.Name != o.Name || string(k.Meta) != string(o.Meta) || k.IdentityID != o.IdentityID || k.Environment != o.Environment ||
+				fmt.Sprint(k.Permissions, k.Roles) != fmt.Sprint(o.Permissions, o.Roles) || *k.Refill != *o.Refill || is.State.Balance != 5 ||
+				is.State.NextRefill != was.State.NextRefill || k.Limits[0].Name != "l" || k.Limits[0].ID == o.Limits[0].ID {
+				t.Errorf("%+v\n%+v", k, o)
+			}
+			again, err := s.RerollKey(t.Context(), s.access, next.ID, 0)
+			s.must(err)
+			if d := s.read(next.ID); d.Key.Expires > d.Now {
+				t.Error("the old key goes on")
+			}
+			if first, second := next.Secret.Reveal(), again.Secret.Reveal(); prefix != "" && first[:len(prefix)+1] != second[:len(prefix)+1] {
+				t.Errorf("%s became %s", first, second)
+			}
+		}
+		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", 0); kind(err) != keys.KindNotFound {
+			t.Error(err)
+		}
+		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", -1); kind(err) != keys.KindInvalid {
+			t.Error(err)
+		}
+	})
+}
+
+// However a key is used while it is rerolled with an end at once, the uses of both
+// are those that it had.
+func TestRerollSpendsNothingTwice(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 2 * time.Second}), verify.Options{})
+		for range 10 {
+			made := s.create(keys.KeyDraft{Remaining: count(1000)})
+			var spent int64
+			var user sync.WaitGroup
+			stop := make(chan struct{})
+			user.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					o, err := gateway.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if o.Code == verify.Valid {
+						spent++
+					}
+				}
+			})
+			time.Sleep(3 * time.Millisecond)
+			next, err := s.RerollKey(t.Context(), s.access, made.ID, 0)
+			s.must(err)
+			close(stop)
+			user.Wait()
+			if left := s.read(next.ID).State.Balance; left+spent != 1000 {
+				t.Errorf("%d left and %d spent of 1000", left, spent)
+			}
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package keys_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// stock imports n keys of an identity each, or of none, and gives their ids, sorted.
+func (s *shop) stock(n int, owner func(i int) string) []string {
+	s.t.Helper()
+	drafts := make([]keys.ImportDraft, n)
+	for i := range drafts {
+		drafts[i].APIID, drafts[i].Secret = s.api, keys.NewSecret(keys.NewID("stock"))
+		if owner != nil {
+			drafts[i].ExternalID = owner(i)
+		}
+	}
+	ids, err := s.ImportKeys(s.t.Context(), s.access, drafts)
+	s.must(err)
+	slices.Sort(ids)
+	return ids
+}
+
+// pages reads all pages of a size, by the last id or by the next one.
+func (s *shop) pages(q keys.KeyQuery, inclusive bool) (all []string) {
+	s.t.Helper()
+	q.APIID = s.api
+	for {
+		page, err := s.Keys(s.t.Context(), s.access, q)
+		s.must(err)
+		for _, d := range page.Keys {
+			all = append(all, d.Key.ID)
+		}
+		if len(page.Keys) < q.Limit && page.Next != "" {
+			s.t.Errorf("a page of %d of %d is not the last", len(page.Keys), q.Limit)
+		}
+		switch {
+		case inclusive && page.Next == "", !inclusive && len(page.Keys) < q.Limit:
+			return all
+		case inclusive:
+			q.From = page.Next
+		default:
+			q.After = all[len(all)-1]
+		}
+	}
+}
+
+// Whatever the size of the pages, they give every key exactly once, by id; entries
+// that lead nowhere, or to a key that is somebody else's by now, cost no row.
+func TestPagesGiveEveryKeyOnce(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		owner := func(i int) string { return []string{"even", "odd"}[i%2] }
+		want := s.stock(57, owner)
+		for i := range 40 { // what crashes leave
+			s.must(c.ZAdd(t.Context(), "tg:l:"+s.api, redis.Z{Member: fmt.Sprintf("%s~%d", want[i], i)}).Err())
+		}
+		moved := s.pages(keys.KeyQuery{Limit: 100, ExternalID: "odd"}, true)[3]
+		list := "tg:l:" + s.api + ":" + s.read(moved).Resolved.Identity.ID
+		s.must(s.UpdateKey(t.Context(), s.access, moved, keys.KeyPatch{ExternalID: keys.To("even")}))
+		s.must(c.ZAdd(t.Context(), list, redis.Z{Member: moved}).Err())
+
+		for _, size := range []int{1, 2, 7, 19, 57, 100} {
+			for _, inclusive := range []bool{true, false} {
+				if got := s.pages(keys.KeyQuery{Limit: size}, inclusive); !slices.Equal(got, want) {
+					t.Errorf("pages of %d give %d of %d keys", size, len(got), len(want))
+				}
+				odd := s.pages(keys.KeyQuery{Limit: size, ExternalID: "odd"}, inclusive)
+				even := s.pages(keys.KeyQuery{Limit: size, ExternalID: "even"}, inclusive)
+				both := slices.Concat(odd, even)
+				slices.Sort(both)
+				if !slices.Equal(both, want) || slices.Contains(odd, moved) {
+					t.Errorf("pages of %d give %d and %d of %d keys of two identities", size, len(odd), len(even), len(want))
+				}
+			}
+		}
+	})
+}
+
+// Keys that are made and deleted meanwhile neither hide nor repeat the others.
+func TestPagesWhileKeysComeAndGo(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		stay := s.stock(60, nil)
+		stop := make(chan struct{})
+		var others sync.WaitGroup
+		for range 3 {
+			others.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					made, err := s.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api})
+					if err == nil {
+						err = s.DeleteKey(t.Context(), s.access, made.ID, true)
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for range 5 {
+			got := slices.DeleteFunc(s.pages(keys.KeyQuery{Limit: 3}, true), func(id string) bool {
+				_, old := slices.BinarySearch(stay, id)
+				return !old
+			})
+			if !slices.Equal(got, stay) {
+				t.Errorf("%d of %d keys that stayed", len(got), len(stay))
+			}
+		}
+		close(stop)
+		others.Wait()
+	})
+}
+
+// trips counts round trips.
+type trips struct{ n atomic.Int64 }
+
+func (*trips) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { h.n.Add(1); return next(ctx, cmd) }
+}
+
+func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { h.n.Add(1); return next(ctx, cmds) }
+}
+
+// A page of a hundred keys with a hundred owners takes as many round trips as a page
+// of one, and a batch of a hundred as many as a batch of one.
+func TestRoundTripsDoNotGrow(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		s.stock(100, func(i int) string { return fmt.Sprint("owner", i) })
+		counter := new(trips)
+		c.AddHook(counter)
+		cost := func(size int) int64 {
+			fresh := &shop{Store: keys.Open(c, keys.Options{Timeout: 2 * time.Second}), t: t, access: s.access, api: s.api}
+			before := counter.n.Load()
+			page, err := fresh.Keys(t.Context(), s.access, keys.KeyQuery{APIID: s.api, Limit: size})
+			s.must(err)
+			if len(page.Keys) != size || page.Keys[size-1].Resolved.Identity == nil {
+				t.Fatalf("%d keys", len(page.Keys))
+			}
+			return counter.n.Load() - before
+		}
+		cost(1) // loads scripts
+		if one, all := cost(1), cost(100); one != all || all > 8 {
+			t.Errorf("a page of 1 takes %d round trips, one of 100 %d", one, all)
+		}
+		before := counter.n.Load()
+		s.stock(1, func(int) string { return "owner1" })
+		one := counter.n.Load() - before
+		s.stock(100, func(i int) string { return fmt.Sprint("owner", i) })
+		if all := counter.n.Load() - before - one; all != one {
+			t.Errorf("a batch of 1 takes %d round trips, one of 100 %d", one, all)
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package keys_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/refill"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// export gives all lines of a workspace, behind one of them.
+func (s *shop) export(after *keys.Line) (all []keys.Line) {
+	s.t.Helper()
+	s.must(s.Export(s.t.Context(), s.access.WorkspaceID, after, func(lines []keys.Line) error {
+		all = append(all, lines...)
+		return nil
+	}))
+	return all
+}
+
+// comparable drops what differs between two stores of the same content: when it was
+// exported, revisions, the lives of counters, and the order of names.
+func comparable(lines []keys.Line) []string {
+	var all []string
+	for _, l := range lines {
+		l.Time, l.TTL = 0, 0
+		if l.Key != "" {
+			l.Stored = slices.Clone(l.Stored)
+			clear(l.Stored[1:8])
+		}
+		all = append(all, fmt.Sprintf("%+v", l))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// full fills a workspace with a thing of every kind, and gives keys to use.
+func (s *shop) full(gateway *verify.Verifier) (used keys.NewKey, root keys.Secret) {
+	s.t.Helper()
+	s.stock(703, func(i int) string { return fmt.Sprint("user", i%7) })
+	used = s.create(keys.KeyDraft{
+		Prefix: "live", Name: "used", ExternalID: "user1", Meta: []byte(`{"a":1}`), Permissions: keys.Named([]string{"Docs.read"}, keys.CreateFreely),
+		Roles: keys.Named([]string{"admin"}, keys.CreateFreely), Remaining: count(10), Refill: &refill.Schedule{Amount: 100},
+		Limits: []ratelimit.Limit{{Name: "l", Limit: 9, Duration: 24 * 3600_000, AutoApply: true}},
+	})
+	limits := []ratelimit.Limit{{Name: "shared", Limit: 9, Duration: 24 * 3600_000, AutoApply: true}}
+	_, err := s.UpdateIdentity(s.t.Context(), s.access, keys.IdentityRef{ExternalID: "user1"}, keys.IdentityPatch{Limits: keys.To(limits)})
+	s.must(err)
+	_, err = s.CreateGroup(s.t.Context(), s.access, "group")
+	s.must(err)
+	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, []string{"0.0.0.0/0", "::/0"}))
+	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, nil))
+	_, root, err = s.CreateRootKey(s.t.Context(), s.access.WorkspaceID, keys.RootDraft{Grants: []string{"api.*.read_key"}})
+	s.must(err)
+	for range 3 {
+		if o, err := gateway.Verify(s.t.Context(), &verify.Request{Secret: used.Secret, Cost: 1}); err != nil || o.Code != verify.Valid {
+			s.t.Fatalf("%+v %v", o, err)
+		}
+	}
+	return used, root
+}
+
+// A workspace that is exported and imported elsewhere is the same there: what is
+// defined, who may do what, and what is left of each balance and limit. Nothing of
+// it is a secret. Importing it again changes nothing.
+func TestExportAndImport(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		old := open(t, c, "w")
+		used, root := old.full(verify.New(old.Store, verify.Options{}))
+		lines := old.export(nil)
+		for _, l := range lines {
+			for _, secret := range []string{used.Secret.Reveal(), root.Reveal(), "stock_"} {
+				if strings.Contains(string(l.Stored), secret) {
+					t.Fatal("a secret was exported")
+				}
+			}
+		}
+
+		there := redistest.Shared(t).Client()
+		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 2 * time.Second}), t: t, access: old.access, api: old.api}
+		total := moved.importAll(lines)
+		if total.Different != 0 || total.Same != 0 {
+			t.Errorf("%+v", total)
+		}
+		if got, want := comparable(moved.export(nil)), comparable(lines); !slices.Equal(got, want) {
+			t.Errorf("%d records became %d", len(want), len(got))
+		}
+		if again := moved.importAll(lines); again.Stored != 0 || again.Different != 0 {
+			t.Errorf("a second time: %+v", again)
+		}
+
+		gateway := verify.New(moved.Store, verify.Options{})
+		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: used.Secret, Cost: 1}); err != nil || o.Code != verify.Valid || o.Remaining != 6 ||
+			o.Limits[0].Remaining != 5 || o.Limits[1].Remaining != 5 {
+			t.Errorf("%+v %v", o, err)
+		}
+		if caller, err := gateway.Authenticate(t.Context(), root); err != nil || caller.WorkspaceID != old.access.WorkspaceID {
+			t.Errorf("%+v %v", caller, err)
+		}
+		if got, want := moved.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true), old.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true); !slices.Equal(got, want) {
+			t.Errorf("%d keys of an identity became %d", len(want), len(got))
+		}
+		if again := moved.importAll(lines); again.Stored != 0 || moved.read(used.ID).State.Balance != 6 {
+			t.Errorf("an import took a use back: %+v", again)
+		}
+		s := moved.export(nil)
+		if got := comparable(s); len(got) != len(comparable(lines)) {
+			t.Errorf("%d", len(got))
+		}
+	})
+}
+
+func (s *shop) importAll(lines []keys.Line) (total keys.Imported) {
+	s.t.Helper()
+	s.must(s.Adopt(s.t.Context(), "moved", s.access.WorkspaceID))
+	for part := range slices.Chunk(lines, 170) {
+		done, err := s.Import(s.t.Context(), s.access.WorkspaceID, part)
+		s.must(err)
+		total.Stored, total.Same, total.Different = total.Stored+done.Stored, total.Same+done.Same, total.Different+done.Different
+	}
+	s.must(s.FinishImport(s.t.Context(), s.access.WorkspaceID))
+	return total
+}
+
+// Behind whatever line an export was cut off, it goes on and leaves nothing out.
+func TestExportGoesOn(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		s.full(verify.New(s.Store, verify.Options{}))
+		other, err := s.CreateAPI(t.Context(), s.access, "other")
+		s.must(err)
+		s.api = other.ID
+		s.stock(7, nil)
+		lines := s.export(nil)
+		want := comparable(lines)
+		for i := 0; i < len(lines)-1; i += 1 + i/8 {
+			rest := s.export(&lines[i])
+			if got := comparable(slices.Concat(lines[:i+1], rest)); !slices.Equal(got, want) {
+				t.Errorf("cut off behind %d of %d, %+v: %d", i+1, len(lines), lines[i], len(got))
+			}
+		}
+	})
+}
+
+// What is there with another content is left, and counted; a name that is another
+// workspace's, an API that is still being removed and a line of another workspace
+// are refused.
+func TestImportChangesNothing(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		lines := s.export(nil)
+		s.must(s.AllowIPs(t.Context(), s.access, s.api, []string{"10.0.0.1"}))
+		if done := s.importAll(lines); done.Different != 1 {
+			t.Errorf("%+v", done)
+		}
+		api, err := s.API(t.Context(), s.access, s.api)
+		s.must(err)
+		if len(api.AllowedIPs) != 1 {
+			t.Error("an import took a change back")
+		}
+		s.must(s.DeleteAPI(t.Context(), s.access, s.api))
+		if _, err := s.Import(t.Context(), s.access.WorkspaceID, lines); kind(err) != keys.KindPrecondition {
+			t.Errorf("an API that is being removed: %v", err)
+		}
+		if err := s.Adopt(t.Context(), "w", "ws_other"); kind(err) != keys.KindConflict {
+			t.Errorf("a name that is taken: %v", err)
+		}
+		other := open(t, c, "other")
+		made := other.create(keys.KeyDraft{})
+		for _, l := range other.export(nil) {
+			if l.Key != made.ID {
+				continue
+			}
+			if _, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.Line{l}); kind(err) != keys.KindInvalid {
+				t.Errorf("a key of another workspace: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package keys
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// allKeys gives the root keys, those of the setup API, then those of each API by
+// the API's id.
+func (e *exporter) allKeys(ctx context.Context, after *Line) error {
+	from, at, err := e.resume(after)
+	if err != nil {
+		return err
+	}
+	lists := []string{listName(e.ws, nounRootKey), keyListName(setupAPIID(e.ws), "")}
+	for page := ""; ; {
+		for _, list := range lists {
+			if from != "" && list != from {
+				continue
+			}
+			if err := e.keys(ctx, list, at); err != nil {
+				return err
+			}
+			from, at = "", ""
+		}
+		apis, _, err := e.store.idsOf(ctx, e.ws, nounAPI, (Ask{After: page}).start(), transferPage)
+		if err != nil || len(apis) == 0 {
+			return err
+		}
+		page, lists = apis[len(apis)-1], nil
+		for _, api := range apis {
+			lists = append(lists, keyListName(api, ""))
+		}
+	}
+}
+
+// resume gives the list and the id behind which a key's line says to go on.
+func (e *exporter) resume(after *Line) (list, at string, err error) {
+	if after == nil || after.Key == "" {
+		return "", "", nil
+	}
+	k, _, _, err := DecodeKey(string(after.Stored))
+	if err != nil {
+		return "", "", err
+	}
+	if k.Root != nil {
+		return listName(e.ws, nounRootKey), k.ID, nil
+	}
+	return keyListName(k.APIID, ""), k.ID, nil
+}
+
+// keys gives those of a list behind an id.
+func (e *exporter) keys(ctx context.Context, list, at string) error {
+	for {
+		var ids *redis.StringSliceCmd
+		if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
+			ids = p.ZRangeByLex(ctx, list, &redis.ZRangeBy{Min: (Ask{After: at}).start(), Max: "+", Count: transferPage})
+		}); err != nil {
+			return err
+		}
+		all := ids.Val()
+		if len(all) == 0 {
+			return nil
+		}
+		lines, err := e.keyLines(ctx, all)
+		if err == nil {
+			err = e.emitAll(lines)
+		}
+		if err != nil {
+			return err
+		}
+		at = all[len(all)-1]
+	}
+}
+
+func (e *exporter) keyLines(ctx context.Context, ids []string) ([]Line, error) {
+	at, err := e.store.places(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	records, used := make([]*redis.StringCmd, len(ids)), make([]*redis.StringCmd, len(ids))
+	err = e.store.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, place := range at {
+			if len(place.text) > 2 {
+				records[i], used[i] = p.Get(ctx, place.record()), p.Get(ctx, place.lastUsed())
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var lines []Line
+	for i, id := range ids {
+		if records[i] == nil || records[i].Val() == "" {
+			continue
+		}
+		k, _, _, err := DecodeKey(records[i].Val())
+		if err != nil {
+			return nil, err
+		}
+		if k.ID == id && k.WorkspaceID == e.ws {
+			lines = append(lines, Line{Key: id, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
+		}
+	}
+	return lines, nil
+}
+
+// places follows the index from ids, to no place where there is no entry.
+func (s *Store) places(ctx context.Context, ids []string) ([]place, error) {
+	at := make([]*redis.StringCmd, len(ids))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, id := range ids {
+			at[i] = p.Get(ctx, indexName(id))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	places := make([]place, len(ids))
+	for i, cmd := range at {
+		places[i] = place{cmd.Val()}
+	}
+	return places, nil
+}
+
+// Size is about how many lines an export has.
+func (s *Store) Size(ctx context.Context, ws string) (int64, error) {
+	total := int64(2)
+	for _, k := range append([]noun{nounRootKey}, nouns...) {
+		_, n, err := s.idsOf(ctx, ws, k, "-", 0)
+		if err != nil {
+			return 0, err
+		}
+		if total += n; k != nounAPI && k != nounRootKey {
+			total += n // the names
+		}
+	}
+	for after := ""; ; {
+		apis, _, err := s.idsOf(ctx, ws, nounAPI, (Ask{After: after}).start(), transferPage)
+		if err != nil || len(apis) == 0 {
+			return total, err
+		}
+		after = apis[len(apis)-1]
+		counts := make([]*redis.IntCmd, len(apis))
+		if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+			for i, api := range apis {
+				counts[i] = p.ZCard(ctx, keyListName(api, ""))
+			}
+		}); err != nil {
+			return 0, err
+		}
+		for _, n := range counts {
+			total += n.Val()
+		}
+	}
+}
