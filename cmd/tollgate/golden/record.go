@@ -12,10 +12,15 @@ import (
 )
 
 var (
-	idPattern     = regexp.MustCompile(`\b(key|api|ws|perm|role|id|rlns|rlor|rl|req)_[1-9A-HJ-NP-Za-km-z]{17}\b`)
+	idPattern     = regexp.MustCompile(`\b(?:(?:key|api|ws|perm|role|id|rlns|rlor|rl)_[1-9A-HJ-NP-Za-km-z]{17}|req_[0-9a-v]{20})\b`)
 	secretPattern = regexp.MustCompile(`("key":")[^"]*[1-9A-HJ-NP-Za-km-z]{22,}(")`)
 	startPattern  = regexp.MustCompile(`("start":"(?:[A-Za-z0-9_]*_)?)[1-9A-HJ-NP-Za-km-z]{4,5}(")`)
-	timePattern   = regexp.MustCompile(`\b1[0-9]{12}\b`)
+	timePattern   = regexp.MustCompile(`\b1[0-9]{12}\b|\b2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`)
+
+	// NetBird's ids, its setup keys in either case, and what is left of them when masked.
+	xidPattern    = regexp.MustCompile(`\b[0-9a-v]{20}\b`)
+	uuidPattern   = regexp.MustCompile(`(?i)\b[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\b`)
+	maskedPattern = regexp.MustCompile(`"[0-9A-F]{5}\*{4}"`)
 )
 
 // alike makes what differs from run to run the same.
@@ -23,17 +28,25 @@ func (r *Recording) alike(text string) string {
 	text = secretPattern.ReplaceAllString(text, `${1}<secret>${2}`)
 	text = startPattern.ReplaceAllString(text, `${1}<start>${2}`)
 	text = timePattern.ReplaceAllString(text, "<time>")
+	text = uuidPattern.ReplaceAllString(text, "<secret>")
+	text = maskedPattern.ReplaceAllString(text, `"<start>****"`)
+	text = xidPattern.ReplaceAllStringFunc(text, func(id string) string { return r.numbered("xid", id) })
 	return idPattern.ReplaceAllStringFunc(text, func(id string) string {
 		kind, _, _ := strings.Cut(id, "_")
 		if kind == "req" {
 			return "<req>"
 		}
-		if r.ids[id] == "" {
-			r.count[kind]++
-			r.ids[id] = fmt.Sprintf("<%s %d>", kind, r.count[kind])
-		}
-		return r.ids[id]
+		return r.numbered(kind, id)
 	})
+}
+
+// numbered is the same for an id wherever it stands.
+func (r *Recording) numbered(kind, id string) string {
+	if r.ids[id] == "" {
+		r.count[kind]++
+		r.ids[id] = fmt.Sprintf("<%s %d>", kind, r.count[kind])
+	}
+	return r.ids[id]
 }
 
 // sortedRows sorts the rows of an array by their text without ids. The answer's

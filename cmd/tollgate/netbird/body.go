@@ -20,5 +20,16 @@ func (b *body[T]) DecodeJSON(v *fastjson.Value) error {
 	return json.Unmarshal(v.MarshalTo(nil), &b.value)
 }
 
-// DescribeJSON implements schema.Custom.
-func (b *body[T]) DescribeJSON() schema.Description { return schema.Describe[T]() }
+// DescribeJSON implements schema.Custom: every member may be left out or null, as
+// far as reading goes.
+func (b *body[T]) DescribeJSON() schema.Description {
+	d := schema.Describe[T]()
+	delete(d, "required")
+	properties, _ := d["properties"].(map[string]any)
+	for name, member := range properties {
+		if one, ok := member.(schema.Description); ok {
+			properties[name] = schema.Description{"anyOf": []schema.Description{one, {"type": "null"}}}
+		}
+	}
+	return d
+}
