@@ -77,14 +77,24 @@ func (s *Script) Run(ctx context.Context, client redis.UniversalClient, names []
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = s.send(ctx, client, "eval", s.text, names, args)
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, Unavailable(err)
-	}
-	return reply, nil
+	return reply, failed(client, err)
 }
 
 // Reserved is how many arguments RunReserved fills in by itself.
 const Reserved = 3
+
+// failed is KindUnavailable for every failure of the store. go-redis asks a Cluster who
+// owns what after a failure that it retries; these it does not, so it is asked here:
+// otherwise it would go on dialling a dead master for seconds after the failover.
+func failed(client redis.UniversalClient, err error) error {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		cluster.ReloadState(context.Background())
+	}
+	return Unavailable(err)
+}
 
 // RunReserved is Run for one on the hot path, that builds the arguments in a buffer
 // of its own: Reserved places, so many names, each a string, and what the script
@@ -96,10 +106,7 @@ func (s *Script) RunReserved(ctx context.Context, client redis.UniversalClient, 
 		args[0], args[1] = "eval", s.text
 		reply, err = process(ctx, client, names, args)
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, Unavailable(err)
-	}
-	return reply, nil
+	return reply, failed(client, err)
 }
 
 func process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,10 +65,21 @@ func (c *creations) missing(tb testing.TB, w *world) (lost int) {
 }
 
 // What was acknowledged is kept when Redis is killed, if it keeps an append-only file;
-// and gateways work again as soon as Redis does.
+// and gateways work again as soon as Redis does. With everysec that takes a disk that
+// keeps up: while it does not, Redis answers up to two seconds before it writes. So
+// that one runs in memory; always runs on whatever disk there is.
 func TestRedisKilled(t *testing.T) {
-	kills := scale(3, 50)
-	server := redistest.Start(t, redistest.WithAOF("everysec"))
+	t.Run("always", func(t *testing.T) { killed(t, "always", scale(1, 10)) })
+	t.Run("everysec", func(t *testing.T) {
+		if _, err := os.Stat("/dev/shm"); err == nil {
+			t.Setenv("TMPDIR", "/dev/shm")
+		}
+		killed(t, "everysec", scale(2, 50))
+	})
+}
+
+func killed(t *testing.T, fsync string, kills int) {
+	server := redistest.Start(t, redistest.WithAOF(fsync))
 	w := newWorld(t, server.Client())
 	g := brisk(t, server)
 	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})
@@ -86,7 +98,7 @@ func TestRedisKilled(t *testing.T) {
 	heals(t, w.gateway, w.create(keys.KeyDraft{}).Secret)
 	sent, valid, unknown, doubly, free := w.account(all)
 	lost := made.missing(t, w)
-	row(t, "Redis kill -9, AOF everysec, under load", "%d kills, %d creates and %d spends acknowledged (%d unknown): %d creates and %d spends lost, %d spent twice, first success after %s",
+	row(t, "Redis kill -9 under load, appendfsync "+fsync, "%d kills, %d creates and %d spends acknowledged (%d unknown): %d creates and %d spends lost, %d spent twice, first success after %s",
 		kills, len(made.all), valid, unknown, lost, free, doubly, slowest.Round(time.Millisecond))
 	if lost > 0 || free > 0 || doubly > 0 || slowest > 2*time.Second || sent == 0 || len(made.all) == 0 {
 		t.Error("something acknowledged was lost, or it took too long to heal")
