@@ -31,7 +31,7 @@ func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) n
 	a.dialect = &web.Dialect{
 		Name: "unkey v1", Prefixes: []string{"/v1/"},
 		RequestIDHeader: "Unkey-Request-Id",
-		NewRequestID:    func() string { return keys.NewID("req") },
+		NewRequestID:    web.RequestIDs("req_"),
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,

@@ -253,7 +253,7 @@ func (g *golden) send(method, path, body string) (int, []byte) {
 }
 
 var (
-	idPattern     = regexp.MustCompile(`\b(key|api|ws|perm|role|id|rlns|rlor|rl|req)_[1-9A-HJ-NP-Za-km-z]{17}\b`)
+	idPattern     = regexp.MustCompile(`\b(?:(?:key|api|ws|perm|role|id|rlns|rlor|rl)_[1-9A-HJ-NP-Za-km-z]{17}|req_[0-9a-v]{20})\b`)
 	secretPattern = regexp.MustCompile(`("key":")[^"]*[1-9A-HJ-NP-Za-km-z]{22,}(")`)
 	startPattern  = regexp.MustCompile(`("start":")[^"]*(")`)
 	cursorPattern = regexp.MustCompile(`("cursor":")[^"]*(")`)

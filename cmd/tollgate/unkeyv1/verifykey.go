@@ -113,7 +113,15 @@ type verifyKeyResponse struct {
 	Code        verify.Code        `json:"code"`
 	Identity    *identityResponse  `json:"identity,omitempty"`
 	RequestID   string             `json:"requestId"`
+
+	// What some of the pointers above point to, so that an answer is one allocation.
+	ratelimit ratelimitResponse
+	identity  identityResponse
+	roles     []string
 }
+
+// The two values of Enabled.
+var enabled, disabled = true, false
 
 type ratelimitResponse struct {
 	Limit     int64 `json:"limit"`
@@ -157,10 +165,20 @@ func verifiedOf(o *verify.Outcome, requestID string) *verifyKeyResponse {
 		return out
 	}
 	k, r := o.Key, o.Resolved
-	enabled, roles := !k.Disabled, r.RoleNames()
+	out.roles = r.RoleNames()
 	out.KeyID, out.Name, out.OwnerID, out.Meta, out.Expires = k.ID, k.Name, ownerOf(r), k.Meta, k.Expires
-	out.Enabled, out.Permissions, out.Roles = &enabled, &r.Permissions, &roles
-	out.Environment, out.Identity, out.Ratelimit = k.Environment, identityOf(r), shownLimit(o)
+	out.Enabled, out.Permissions, out.Roles, out.Environment = &enabled, &r.Permissions, &out.roles, k.Environment
+	if k.Disabled {
+		out.Enabled = &disabled
+	}
+	if r.Identity != nil {
+		out.identity = *identityOf(r)
+		out.Identity = &out.identity
+	}
+	if shown := shownLimit(o); shown != nil {
+		out.ratelimit = ratelimitResponse{shown.Limit.Limit, shown.Remaining, shown.Reset}
+		out.Ratelimit = &out.ratelimit
+	}
 	if k.HasBalance() {
 		out.Remaining = &o.Remaining
 	}
@@ -169,7 +187,7 @@ func verifiedOf(o *verify.Outcome, requestID string) *verifyKeyResponse {
 
 // shownLimit is the one limit that v1 shows: the first that refused, or the one
 // called default, or the first.
-func shownLimit(o *verify.Outcome) *ratelimitResponse {
+func shownLimit(o *verify.Outcome) *verify.LimitState {
 	if len(o.Limits) == 0 {
 		return nil
 	}
@@ -182,7 +200,7 @@ func shownLimit(o *verify.Outcome) *ratelimitResponse {
 	if shown == nil {
 		shown = &o.Limits[0]
 	}
-	return &ratelimitResponse{shown.Limit.Limit, shown.Remaining, shown.Reset}
+	return shown
 }
 
 // AppendJSON implements web.Appender: what encoding/json would write.

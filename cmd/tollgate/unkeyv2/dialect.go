@@ -32,7 +32,7 @@ func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) n
 	a := &API{store: store, verifier: verifier, address: address}
 	a.dialect = &web.Dialect{
 		Name: "unkey v2", Prefixes: []string{"/v2/"},
-		NewRequestID: func() string { return keys.NewID("req") },
+		NewRequestID: web.RequestIDs("req_"),
 		Fail:         fail,
 		Failure:      schema.Describe[errorBody](),
 		FailureTypes: []string{problemType},
