@@ -14,6 +14,7 @@
 //	x-floor        throughput, divided by the floor's: the median of the slices
 //	x-floor-cpu    CPU per operation of the floor (generator, server, Redis), divided by the gateway's
 //	gateway-µs/op  CPU of the gateway; floor-µs/op is the floor's
+//	client-µs/op   CPU of the load generator; floor-client-µs/op with the floor
 //	redis-µs/op    CPU of its Redis
 //	x-hget         redis-µs/op, divided by that of the floor's HGET
 //	p50-µs p99-µs  latency in the closed loop; floor-p99-µs is the floor's

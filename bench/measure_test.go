@@ -51,6 +51,8 @@ func compare(b *testing.B, subject, reference rig.Load, conns int, versus string
 	b.ReportMetric(ratio(other.client+other.app+other.redis, own.client+own.app+own.redis), versus+"-cpu")
 	b.ReportMetric(ratio(own.redis, other.redis), "x-hget")
 	b.ReportMetric(float64(other.app.Nanoseconds())/1e3/n, "floor-µs/op")
+	b.ReportMetric(float64(own.client.Nanoseconds())/1e3/n, "client-µs/op")
+	b.ReportMetric(float64(other.client.Nanoseconds())/1e3/n, "floor-client-µs/op")
 	b.ReportMetric(float64(other.latency.ValueAtQuantile(99)), "floor-p99-µs")
 }
 

@@ -83,8 +83,8 @@ var V1 = &Generation{
 			Setup: "/v1/identities.createIdentity",
 			setup: Object{"externalId": "bench-v1", "ratelimits": []Object{{"name": "shared", "limit": Plenty, "duration": Window}}},
 		},
-		{Name: "denied/limit", create: Object{"ratelimit": Object{"limit": 1, "duration": month}}, code: "RATE_LIMITED", first: true},
-		{Name: "denied/credits", create: With(limitedV1, Object{"remaining": 1}), code: "USAGE_EXCEEDED", first: true},
+		{Name: "denied-limit", create: Object{"ratelimit": Object{"limit": 1, "duration": month}}, code: "RATE_LIMITED", first: true},
+		{Name: "denied-credits", create: With(limitedV1, Object{"remaining": 1}), code: "USAGE_EXCEEDED", first: true},
 		{Name: "notfound", code: "NOT_FOUND"},
 	},
 }
@@ -106,10 +106,10 @@ var V2 = &Generation{
 			Setup: "/v2/identities.createIdentity", setup: Object{"externalId": "bench-v2", "ratelimits": limitsV2("shared")},
 		},
 		{
-			Name: "denied/limit", code: "RATE_LIMITED", first: true,
+			Name: "denied-limit", code: "RATE_LIMITED", first: true,
 			create: Object{"ratelimits": []Object{{"name": "month", "limit": 1, "duration": month, "autoApply": true}}},
 		},
-		{Name: "denied/credits", create: Object{"credits": Object{"remaining": 0}, "ratelimits": limitsV2("minute")}, code: "USAGE_EXCEEDED"},
+		{Name: "denied-credits", create: Object{"credits": Object{"remaining": 0}, "ratelimits": limitsV2("minute")}, code: "USAGE_EXCEEDED"},
 		{Name: "notfound", code: "NOT_FOUND"},
 	},
 }
