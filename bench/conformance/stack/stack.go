@@ -91,11 +91,12 @@ func (s *Stack) start() (err error) {
 	return nil
 }
 
-// StartGateway adds one more gateway to the stack and waits until it is ready.
-func (s *Stack) StartGateway() (*Gateway, error) {
+// StartGateway adds one more gateway to the stack, with arguments behind those of all, and waits
+// until it is ready.
+func (s *Stack) StartGateway(args ...string) (*Gateway, error) {
 	var g *Gateway
 	err := onFreePort(func(addr string) (err error) {
-		g, err = s.startGatewayAt(addr)
+		g, err = s.startGatewayAt(addr, args)
 		return err
 	})
 	if err != nil {
@@ -105,9 +106,10 @@ func (s *Stack) StartGateway() (*Gateway, error) {
 	return g, nil
 }
 
-func (s *Stack) startGatewayAt(addr string) (*Gateway, error) {
+func (s *Stack) startGatewayAt(addr string, more []string) (*Gateway, error) {
 	log := filepath.Join(s.Dir, fmt.Sprintf("gateway-%d.log", len(s.Gateways)+1))
 	args := append([]string{"serve", "--addr", addr, "--redis", "redis://" + s.RedisAddr}, s.opts.Args...)
+	args = append(args, more...)
 	env := append(s.opts.Env, "TOLLGATE_ROOT_KEY="+s.RootKey)
 	p, err := startProcess(log, s.Dir, env, s.opts.Binary, args...)
 	if err != nil {
