@@ -101,8 +101,11 @@ func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at att
 		if done {
 			done, err = at.store(ctx, s, found, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] == nil }))
 		}
-		if done || err != nil {
-			return result, err
+		if err != nil {
+			return none, err
+		}
+		if done {
+			return result, nil
 		}
 		if err := pause(ctx, try); err != nil {
 			return none, err

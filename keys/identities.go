@@ -103,9 +103,13 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 			return nil, err
 		}
 		i.apply(p)
+		changed := encodeDefinition(i)
+		if changed == stored {
+			return i, nil
+		}
 		c := newChange(a.WorkspaceID)
 		c.unchanged(nounIdentity, i.ID, stored)
-		c.put(nounIdentity, i.ID, encodeDefinition(i))
+		c.put(nounIdentity, i.ID, changed)
 		c.raise(identityBucket(i.ID))
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
 			return i, err

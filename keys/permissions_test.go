@@ -97,7 +97,7 @@ func TestOneOfManyMakesAName(t *testing.T) {
 func TestPages(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
-		const n = 4100 // a search looks at 2000 rows at a time
+		const n = 2300 // a search looks at 2000 rows at a time
 		made := madeBulk(t, s, n)
 		last := made[n-1]
 		needle, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "Ünique needle", Permissions: []keys.Ref{{ID: last.id}}})
@@ -166,7 +166,7 @@ func madeBulk(t *testing.T, s *shop, n int) []row {
 	t.Helper()
 	ws := s.access.WorkspaceID
 	made := make([]row, n)
-	for chunk := range slices.Chunk(made, 1000) {
+	for chunk := range slices.Chunk(made, 100) {
 		_, err := s.Redis().Pipelined(t.Context(), func(p redis.Pipeliner) error {
 			for i := range chunk {
 				id := keys.NewID("perm")

@@ -91,9 +91,13 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 		if r.Permissions, err = s.refer(ctx, a, permissions, "permissions", refs); err != nil {
 			return RoleDetails{}, err
 		}
+		changed := encodeDefinition(r)
+		if changed == stored {
+			return s.granted(ctx, a.WorkspaceID, r)
+		}
 		c := newChange(a.WorkspaceID)
 		c.unchanged(nounRole, r.ID, stored)
-		c.put(nounRole, r.ID, encodeDefinition(r))
+		c.put(nounRole, r.ID, changed)
 		c.raise(sharedBucket)
 		failed, _, err := s.apply(ctx, c)
 		if err != nil {
