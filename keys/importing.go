@@ -18,6 +18,8 @@ type ImportDraft struct {
 	Secret Secret // the plaintext, where it is known; it is sealed where the draft is Recoverable
 	Digest Digest // otherwise the digest of it
 	Start  string // what is shown to recognise it by
+
+	Migration string // Digest is what that migration makes of a plaintext, not the plaintext's own
 }
 
 // ImportKeys stores keys that are in use already, in a number of round trips that
@@ -207,7 +209,7 @@ func (s *Store) drawImport(a Access, d ImportDraft, f *found, now int64) (*newKe
 	k := &Key{
 		ID: NewID(prefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: d.Digest, Start: d.Start,
 		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: limitsWithIDs(d.Limits, nil),
-		Disabled: d.Disabled, Environment: d.Environment, CreatedAt: now,
+		Disabled: d.Disabled, Environment: d.Environment, CreatedAt: now, Migration: d.Migration,
 		Permissions: f.permissions.ids(permissions, d.Permissions), Roles: f.roles.ids(roles, d.Roles),
 		IdentityID: f.identities[d.ExternalID],
 	}

@@ -42,6 +42,7 @@ type Key struct {
 	Root        *Root             `cbor:"21,keyasint,omitempty"` // set for root keys alone
 	Setup       *Setup            `cbor:"22,keyasint,omitempty"` // set for setup keys alone
 	Prefix      string            `cbor:"25,keyasint,omitempty"` // of the plaintext, where Start does not tell it
+	Migration   string            `cbor:"26,keyasint,omitempty"` // Digest is that of a part of the plaintext, until the whole is seen
 }
 
 // Root is what makes a key a root key: the rights it has in its workspace.

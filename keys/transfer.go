@@ -36,7 +36,7 @@ const TransferVersion = 1
 const transferPage = 500
 
 // nouns are the kinds of definitions that a workspace has.
-var nouns = []noun{nounAPI, nounPermission, nounRole, nounIdentity, nounNamespace, nounGroup}
+var nouns = []noun{nounAPI, nounPermission, nounRole, nounIdentity, nounNamespace, nounGroup, nounMigration}
 
 // exporter goes through a workspace in an order that stays the same, so that it can
 // go on behind any line.

@@ -11,7 +11,7 @@ func (s *Store) KeyBySecret(ctx context.Context, a Access, secret Secret) (*Deta
 	if err != nil {
 		return nil, err
 	}
-	if found == nil || !found.key.Digest.Equal(digest) {
+	if found == nil || !found.key.Digest.Equal(digest) || found.key.Migration != "" {
 		return nil, nobody
 	}
 	resolved, err := s.entitled(ctx, a, found)

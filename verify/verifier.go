@@ -291,7 +291,7 @@ func (p *plan) decide(r *Request) {
 	case r.Root && k.Root == nil:
 		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
 		p.refuse("", verdictBefore)
-	case r.Root != (k.Root != nil), p.by.blind(k), r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && resolved.API == nil:
+	case r.Root != (k.Root != nil), p.by.blind(k), k.Migration != "", r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && resolved.API == nil:
 		p.refuse(NotFound, verdictBefore)
 	case k.Disabled:
 		p.refuse(Disabled, verdictBefore)

@@ -2,13 +2,14 @@
 // Redis. It speaks the APIs of Unkey (both generations) and of NetBird's setup
 // keys over one model of keys.
 //
-//	tollgate serve    answers HTTP
-//	tollgate root     creates, lists and deletes root keys
-//	tollgate api      creates, lists and protects APIs
-//	tollgate role     sets and lists what roles give
-//	tollgate export   writes a whole workspace into a file
-//	tollgate import   stores it in another Redis
-//	tollgate sealing  creates and rotates the keyset that seals recoverable keys
+//	tollgate serve      answers HTTP
+//	tollgate root       creates, lists and deletes root keys
+//	tollgate api        creates, lists and protects APIs
+//	tollgate role       sets and lists what roles give
+//	tollgate migration  creates and lists migrations, for keys that come by their hashes
+//	tollgate export     writes a whole workspace into a file
+//	tollgate import     stores it in another Redis
+//	tollgate sealing    creates and rotates the keyset that seals recoverable keys
 //
 // Each flag can also be given in the environment, as the help of each command says.
 // The exit status is 0 for success, 2 for a wrong command line or setting, 1 for
@@ -25,13 +26,14 @@ import (
 
 // program is the command line.
 type program struct {
-	Serve   serveCommand   `cmd:"" help:"Answer HTTP."`
-	Root    rootCommand    `cmd:"" help:"Create, list and delete root keys."`
-	API     apiCommand     `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
-	Role    roleCommand    `cmd:"" help:"Set and list the permissions of roles."`
-	Export  exportCommand  `cmd:"" help:"Write a whole workspace into a file."`
-	Import  importCommand  `cmd:"" help:"Store a workspace that was exported."`
-	Sealing sealingCommand `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
+	Serve     serveCommand     `cmd:"" help:"Answer HTTP."`
+	Root      rootCommand      `cmd:"" help:"Create, list and delete root keys."`
+	API       apiCommand       `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
+	Role      roleCommand      `cmd:"" help:"Set and list the permissions of roles."`
+	Migration migrationCommand `cmd:"" help:"Create and list migrations, for keys that come by their hashes."`
+	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
+	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`
+	Sealing   sealingCommand   `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }
 
 // usageError is a setting that can't be: the program ends with status 2.

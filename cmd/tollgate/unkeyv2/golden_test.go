@@ -375,3 +375,28 @@ func TestGoldenAnalytics(t *testing.T) {
 		g.as("api.*.read_api").post("missing right", operation, `{"query":"SELECT 1"}`)
 	}
 }
+
+func TestGoldenMigrateKeys(t *testing.T) {
+	g := newTalk(t, "migratekeys")
+	for id, algorithm := range map[string]string{"from_sha": keys.SHA256, "from_seam": keys.PrefixedAPIKey} {
+		if _, err := g.Store.CreateMigration(t.Context(), g.Workspace, id, algorithm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	api := g.api()
+	const one = "ci3Chqk3mABVqjE3wW9aE0RAvtCh8BUrrPf2ytT51/g=" // of "migrated_key_0001"
+	migrate := func(title, migration, items string) golden.Answer {
+		return g.post(title, "keys.migrateKeys", `{"migrationId":"%s","apiId":"%s","keys":[%s]}`, migration, api, items)
+	}
+	migrate("new and twice", "from_sha", `{"hash":"`+one+`","name":"n","externalId":"user_1","permissions":["a"],"meta":{"a":1},"enabled":true,
+"credits":{"remaining":5,"refill":{"interval":"daily","amount":5}},"ratelimits":[{"name":"aaa","limit":10,"duration":1000,"autoApply":true}]},{"hash":"`+one+`"}`)
+	g.post("it verifies", "keys.verifyKey", `{"key":"migrated_key_0001"}`)
+	migrate("of seamapi", "from_seam", `{"hash":"de0ad7a07ecaf1f1b2bd4e6b71d4d5bc2ad4b51b1e3a6b4a7ae30d3c1d0c4a0e"}`)
+	g.post("not the one", "keys.verifyKey", `{"key":"co_short_long","migrationId":"from_seam"}`)
+	migrate("not base64", "from_sha", `{"hash":"nope"}`)
+	migrate("none", "from_sha", ``)
+	migrate("unknown migration", "nobody_knows", `{"hash":"`+one+`"}`)
+	migrate("unknown role", "from_sha", `{"hash":"`+one+`","roles":["nope"]}`)
+	g.post("unknown API", "keys.migrateKeys", `{"migrationId":"from_sha","apiId":"api_unknown","keys":[{"hash":"x=="}]}`)
+	g.as("api.*.read_key").post("missing right", "keys.migrateKeys", `{"migrationId":"from_sha","apiId":"%s","keys":[{"hash":"x=="}]}`, api)
+}

@@ -22,6 +22,7 @@ func (a *API) keyRoutes() []web.Route {
 	return []web.Route{
 		post("keys.verifyKey", rights(keys.VerifyKey), web.JSON(d, a.verifyKey)),
 		post("keys.createKey", rights(keys.CreateKey), data(d, a.createKey)),
+		post("keys.migrateKeys", rights(keys.CreateKey), data(d, a.migrateKeys)),
 		post("keys.getKey", rights(keys.ReadKey), data(d, a.getKey)),
 		post("keys.whoami", rights(keys.ReadKey), data(d, a.whoami)),
 		post("keys.updateKey", rights(keys.UpdateKey), data(d, a.updateKey)),

@@ -66,7 +66,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 	var outcome *verify.Outcome
 	if err == nil {
 		r.By = keys.NewSecret(token)
-		outcome, err = a.verifier.Verify(c.Context(), r)
+		outcome, err = a.verifier.VerifyMigrated(c.Context(), r, in.MigrationID)
 	}
 	if err != nil {
 		return nil, a.entitled(c, token, err)
