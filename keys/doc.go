@@ -33,6 +33,14 @@
 // which a crash leaves only index entries that point nowhere; readers skip them.
 // No write is ever sent twice: a reply that is lost is KindUnavailable.
 //
+// # Usage
+//
+// How verifications end is counted beside the decisions, see Usage. A day of a key,
+// of an identity in an API, and of an API is a hash each: its fields are an hour, an
+// outcome and numbers of tags, its values counts. So a question about an API reads
+// one hash a day, and only one that tells keys or identities apart reads theirs. The
+// hashes expire. Tags are numbered by API and day, and bounded in number.
+//
 // # Rights
 //
 // Each operation takes an Access: the caller and what the operation needs. The

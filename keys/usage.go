@@ -3,7 +3,6 @@ package keys
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -128,7 +127,9 @@ func (u *Usage) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			_ = u.Flush(ctx) // what could not be sent waits, or shows in Dropped
+			// Close waits for a flush under way: it may not be cut off, or its reply
+			// would be lost. What could not be sent waits, or shows in Dropped.
+			_ = u.Flush(context.Background())
 		}
 	}
 }
@@ -210,8 +211,6 @@ func splitTags(joined string) (tags []string) {
 	}
 	return tags
 }
-
-var errUsageKept = errors.New("the store did not take all counts: they are kept")
 
 // Flush sends what was counted until now. An error says that some of it waits.
 func (u *Usage) Flush(ctx context.Context) error {

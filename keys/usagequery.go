@@ -16,7 +16,8 @@ const (
 	maxUsageReads  = 10_000 // days of keys, identities and the API
 	maxUsagePoints = 10_000 // of a time series
 	maxUsageKeys   = 1000   // that are named
-	usageReadStep  = 100    // in one round trip
+	usageReadStep  = 32     // in one round trip: days of keys or identities
+	usageReadStepA = 4      // days of an API, which can be much larger
 	maxUsageAPIs   = 1000   // of a workspace, where an owner's keys are looked for
 )
 
@@ -177,7 +178,11 @@ func (r *usageReader) read(ctx context.Context) error {
 	if err := r.readTags(ctx); err != nil {
 		return err
 	}
-	for step := range slices.Chunk(r.reads, usageReadStep) {
+	size := usageReadStep
+	if !r.byKey() && r.ExternalID == "" && !r.Group.Identity {
+		size = usageReadStepA
+	}
+	for step := range slices.Chunk(r.reads, size) {
 		found := make([]*redis.MapStringStringCmd, len(step))
 		err := r.s.pipelined(ctx, func(p redis.Pipeliner) {
 			for i, one := range step {
@@ -202,7 +207,7 @@ func (r *usageReader) choose(ctx context.Context) error {
 	for day := r.from / dayMS; day*dayMS < r.until; day++ {
 		var err error
 		switch {
-		case len(r.KeyIDs) > 0 || r.Group.Key:
+		case r.byKey():
 			err = r.chooseKeys(ctx, day)
 		case r.ExternalID != "":
 			r.want(day, "", r.identity, identitySubject(r.APIID, r.identity))
@@ -220,6 +225,9 @@ func (r *usageReader) choose(ctx context.Context) error {
 	}
 	return nil
 }
+
+// byKey tells whether only the counts of keys can answer.
+func (r *usageReader) byKey() bool { return len(r.KeyIDs) > 0 || r.Group.Key }
 
 func (r *usageReader) want(day int64, key, identity, subject string) {
 	r.reads = append(r.reads, subjectDay{day, key, identity, usageName(subject, day)})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -199,90 +200,106 @@ type usageOp struct {
 	hour        int64
 	outcome     byte
 	tags        string
-	bound       int
+	level       int // of an API, an identity or a key: a verification is counted under one of each
+}
+
+// usageBounds are how many fields each level has room for, for each hour.
+var usageBounds = [...]int{maxHourFieldsA, maxHourFields, maxHourFields}
+
+// usageCall is a run of the script, and how many verifications it counts on each level.
+type usageCall struct {
+	invocation
+	n [len(usageBounds)]int64
 }
 
 // count adds a step's counts. failed says that certainly nothing was; lost is how
 // many verifications may not have been.
 func (f *usageSender) count(ctx context.Context, s *Store, step []usageLine) (failed bool, lost int64, err error) {
-	sums, in := map[usageOp]int64{}, map[string]usageShare{}
+	calls := usageCalls(s, f.sums(step))
+	runs := make([]invocation, len(calls))
+	for i := range calls {
+		runs[i] = calls[i].invocation
+	}
+	replies, err := s.runAll(ctx, usageScript, runs)
+	if err == nil {
+		return false, 0, s.noteUse(ctx, step)
+	}
+	if !s.cluster && refusedWhole(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
+		return true, 0, err
+	}
+	return false, lostOf(calls, replies), err
+}
+
+// sums adds up what a step's rows come to on each level.
+func (f *usageSender) sums(step []usageLine) map[usageOp]int64 {
+	sums := map[usageOp]int64{}
 	for i := range step {
 		line := &step[i]
 		tags, day := f.tagNumbers(line), line.hour/24
-		for level, to := range []struct {
-			owner string
-			bound int
-		}{{line.api, maxHourFieldsA}, {identitySubject(line.api, line.identity), maxHourFields}, {keySubject(line.key, line.identity), maxHourFields}} {
-			op := usageOp{shard: ShardOf(to.owner), name: usageName(to.owner, day), hour: line.hour, tags: tags, bound: to.bound}
+		for level, owner := range []string{line.api, identitySubject(line.api, line.identity), keySubject(line.key, line.identity)} {
+			op := usageOp{shard: ShardOf(owner), name: usageName(owner, day), hour: line.hour, tags: tags, level: level}
 			for j, n := range line.counts {
 				if op.outcome = usageOutcomes[j]; n > 0 {
 					sums[op] += n
 				}
 			}
-			in[op.name] = usageShare{level, in[op.name].n + line.counts.Total()}
 		}
 	}
-	calls := usageCalls(s, sums)
-	replies, err := s.runAll(ctx, usageScript, calls)
-	if err != nil {
-		if !s.cluster && NotRun(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
-			return true, 0, err
-		}
-		return false, lostOf(calls, replies, in), Unavailable(err)
-	}
-	return false, 0, s.noteUse(ctx, step)
+	return sums
 }
 
-// usageShare is how many verifications are counted under a name, which is of an
-// API, an identity or a key: each verification is under one of each.
-type usageShare struct {
-	level int
-	n     int64
+// refusedWhole tells whether a run certainly wrote nothing: it was not sent, or its
+// first write was refused. An error in the middle of a script is not one of these.
+func refusedWhole(err error) bool {
+	var refused redis.Error
+	if !errors.As(err, &refused) {
+		return NotRun(err)
+	}
+	return slices.ContainsFunc([]string{"OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY"}, func(prefix string) bool {
+		return redis.HasErrorPrefix(refused, prefix)
+	})
 }
 
 // lostOf is how many verifications the runs had that got no reply.
-func lostOf(calls []invocation, replies [][]any, in map[string]usageShare) int64 {
-	var lost [3]int64
+func lostOf(calls []usageCall, replies [][]any) int64 {
+	var lost [len(usageBounds)]int64
 	for i, reply := range replies {
-		if reply != nil {
-			continue
-		}
-		for _, name := range calls[i].names {
-			lost[in[name].level] += in[name].n
+		for level, n := range calls[i].n {
+			if reply == nil {
+				lost[level] += n
+			}
 		}
 	}
 	return slices.Max(lost[:])
 }
 
-// usageCalls makes the runs of the script: each within one slot.
-func usageCalls(s *Store, sums map[usageOp]int64) (calls []invocation) {
+// usageCalls makes the runs of the script: each short, and within one slot.
+func usageCalls(s *Store, sums map[usageOp]int64) (calls []usageCall) {
 	ops := make([]usageOp, 0, len(sums))
 	for op := range sums {
 		ops = append(ops, op)
 	}
 	slices.SortFunc(ops, func(a, b usageOp) int { return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.name, b.name)) })
-	open, shard := invocation{}, ""
 	for i, op := range ops {
-		fresh := i == 0 || op.name != ops[i-1].name
-		if len(open.args) > 0 && (s.cluster && op.shard != shard || fresh && len(open.args) >= 6*usageOps) {
-			calls, open = append(calls, open), invocation{}
-			fresh = true
+		last := len(calls) - 1
+		if last < 0 || len(calls[last].args) >= 6*usageOps || s.cluster && op.shard != ops[i-1].shard {
+			calls, last = append(calls, usageCall{}), last+1
 		}
-		if shard = op.shard; fresh {
-			open.names = append(open.names, op.name)
-		}
-		hour := string(rune('a' + op.hour%24))
-		folded := ""
-		if op.tags != "" {
-			folded = hour + string(op.outcome) + "\x00\x00"
-		}
-		open.args = append(open.args, len(open.names), hour+string(op.outcome)+op.tags, folded,
-			sums[op], op.bound*int(op.hour%24+1), s.usageEnd(op.hour/24))
-	}
-	if len(open.args) > 0 {
-		calls = append(calls, open)
+		calls[last].add(s, op, sums[op])
 	}
 	return calls
+}
+
+func (c *usageCall) add(s *Store, op usageOp, n int64) {
+	if len(c.names) == 0 || c.names[len(c.names)-1] != op.name {
+		c.names = append(c.names, op.name)
+	}
+	field, folded := string(rune('a'+op.hour%24))+string(op.outcome), ""
+	if op.tags != "" {
+		folded = field + "\x00\x00"
+	}
+	c.args = append(c.args, len(c.names), field+op.tags, folded, n, usageBounds[op.level]*int(op.hour%24+1), s.usageEnd(op.hour/24))
+	c.n[op.level] += n
 }
 
 // usageEnd is when what was counted on a day is forgotten, unix ms.

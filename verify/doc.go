@@ -28,4 +28,9 @@
 // and leave together in the next call. A lone one leaves at once. No call is ever
 // sent twice: where the reply is lost, Verify returns keys.KindUnavailable, and the
 // use was spent once or not at all.
+//
+// # Limits without a key
+//
+// Verifier.Limit counts identifiers of an application's own, in namespaces, by the
+// same script: all that one request asks for is taken, or nothing.
 package verify
