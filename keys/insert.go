@@ -84,13 +84,26 @@ func (s *Store) lead(ctx context.Context, made []*newKey) error {
 		}
 	}
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, m := range made {
-			p.Set(ctx, indexName(m.key.ID), m.key.Digest.place().text, 0)
-		}
+		s.index(ctx, p, made)
 		for list, ids := range lists {
 			p.ZAdd(ctx, list, ids...)
 		}
 	})
+}
+
+// index writes where keys are, by their ids; on one Redis in one command.
+func (s *Store) index(ctx context.Context, p redis.Pipeliner, made []*newKey) {
+	pairs := make([]any, 0, 2*len(made))
+	for _, m := range made {
+		name, at := indexName(m.key.ID), m.key.Digest.place().text
+		if s.cluster {
+			p.Set(ctx, name, at, 0)
+		}
+		pairs = append(pairs, name, at)
+	}
+	if !s.cluster && len(pairs) > 0 {
+		p.MSet(ctx, pairs...)
+	}
 }
 
 // together groups keys, by their places in made, that one script can store: all of
@@ -116,34 +129,31 @@ func (s *Store) together(made []*newKey) [][]int {
 
 // insertion is the script call for the keys of a group.
 func insertion(made []*newKey, group []int) invocation {
-	one := invocation{names: make([]string, 0, 2*len(group)), args: make([]any, 0, 6*len(group))}
+	one := invocation{names: make([]string, 0, 2*len(group)), args: make([]any, 0, len(group))}
 	for _, i := range group {
-		m := made[i]
-		at := m.key.Digest.place()
+		at := made[i].key.Digest.place()
 		one.names = append(one.names, at.record(), at.grave())
-		one.args = append(one.args, encode(m.key), m.balance)
-		one.args = append(one.args, m.refillArgs()...)
-		one.args = append(one.args, len(m.key.Limits), m.windows())
+		one.args = append(one.args, made[i].text())
 	}
 	return one
 }
 
-// refillArgs are the next refill and its day.
-func (m *newKey) refillArgs() []any {
+// text is what is stored behind the prefix.
+func (m *newKey) text() []byte {
+	k := m.key
+	state := State{Windows: make([]ratelimit.Window, len(k.Limits))}
 	switch {
-	case m.key.Refill == nil:
-		return []any{0, 0}
 	case m.state != nil:
-		return []any{m.state.NextRefill, m.key.Refill.Day}
+		state = *m.state
+	case k.Refill != nil:
+		state.NextRefill = k.Refill.Next(k.CreatedAt)
 	}
-	return []any{"", m.key.Refill.Day}
-}
-
-func (m *newKey) windows() string {
-	if m.state == nil {
-		return ""
+	if k.Refill == nil {
+		state.NextRefill = 0
 	}
-	return string(appendWindows(nil, m.state.Windows))
+	b := make([]byte, 0, 256)
+	b = append(AppendU56(AppendU56(b, m.balance), state.NextRefill), byte(len(k.Limits)))
+	return append(appendWindows(b, state.Windows), encode(k)...)
 }
 
 func appendWindows(b []byte, windows []ratelimit.Window) []byte {

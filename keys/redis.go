@@ -44,7 +44,7 @@ var (
 	defineScript  = NewScript(defineLua)
 	readScript    = NewScript(readLua)
 	copyScript    = NewScript(copyLua)
-	insertScript  = NewScript(refill.Lua, insertLua)
+	insertScript  = NewScript(insertLua)
 )
 
 // Script is a Lua script that runs on the store's layout.
