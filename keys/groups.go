@@ -121,6 +121,25 @@ func (s *Store) Group(ctx context.Context, a Access, id string) (*Group, error) 
 	return g, err
 }
 
+// GroupByName gives the group of the caller's workspace that has a name.
+func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group, error) {
+	if err := a.check(""); err != nil {
+		return nil, err
+	}
+	if name == allName {
+		return allGroup(a.WorkspaceID), nil
+	}
+	id, err := s.named(ctx, a.WorkspaceID, nounGroup, name)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, groupNotFound(name)
+	}
+	g, _, err := s.readGroup(ctx, a.WorkspaceID, id)
+	return g, err
+}
+
 // readGroup reads a group that is stored, and its text.
 func (s *Store) readGroup(ctx context.Context, workspaceID, id string) (*Group, string, error) {
 	g, text, err := readDefinition[Group](ctx, s, workspaceID, nounGroup, id)

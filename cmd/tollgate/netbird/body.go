@@ -3,26 +3,36 @@ package netbird
 import (
 	"encoding/json"
 
+	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 
 	"github.com/valyala/fastjson"
 )
 
-// body is a request's body read as encoding/json reads it, because NetBird's own
-// server does: names in any case, null for what is left out, whatever is unknown
-// ignored. Package schema has made sure before that it is one JSON value, of a
-// bounded depth and without a name twice. What the values mean is the store's to
-// check, which does so in NetBird's order.
-type body[T any] struct{ value T }
+// reading makes an endpoint whose body is read as encoding/json reads it, because
+// NetBird's own server does: names in any case, null for what is left out, whatever
+// is unknown ignored. What the values mean is the store's to check, which does so in
+// NetBird's order.
+func reading[Req, Resp any](d *web.Dialect, do func(*web.Call, *Req) (Resp, error)) web.Endpoint {
+	return web.JSON(d, func(c *web.Call, _ *body[Req]) (out Resp, err error) {
+		in := new(Req)
+		if err := json.Unmarshal(c.Body(), in); err != nil {
+			return out, &schema.Error{Kind: schema.Malformed, Message: "the body has a member of another type"}
+		}
+		return do(c, in)
+	})
+}
+
+// body stands for a body that holds a T. Package schema makes sure that it is one
+// JSON value in valid UTF-8, of a bounded depth and without a name twice.
+type body[T any] struct{}
 
 // DecodeJSON implements schema.Custom.
-func (b *body[T]) DecodeJSON(v *fastjson.Value) error {
-	return json.Unmarshal(v.MarshalTo(nil), &b.value)
-}
+func (*body[T]) DecodeJSON(*fastjson.Value) error { return nil }
 
 // DescribeJSON implements schema.Custom: every member may be left out or null, as
 // far as reading goes.
-func (b *body[T]) DescribeJSON() schema.Description {
+func (*body[T]) DescribeJSON() schema.Description {
 	d := schema.Describe[T]()
 	delete(d, "required")
 	properties, _ := d["properties"].(map[string]any)

@@ -2,6 +2,7 @@ package netbird_test
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"tollgate/cmd/tollgate/golden"
@@ -12,7 +13,7 @@ import (
 )
 
 func serve(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	return serveWith(netbird.Options{})(store, verifier)
+	return serveWith(netbird.Options{Log: slog.New(slog.DiscardHandler)})(store, verifier)
 }
 
 func serveWith(o netbird.Options) golden.Serve {
@@ -146,6 +147,9 @@ func TestGoldenGroups(t *testing.T) {
 	g.put("renamed", "groups/"+id, `{"name":"servers"}`)
 	g.put("not JSON", "groups/"+id, `x`)
 	g.get("listed", "groups")
+	g.get("by its name", "groups?name=servers")
+	g.get("All by its name", "groups?name=All")
+	g.get("no such name", "groups?name=Servers")
 	g.post("a key", "setup-keys", `{"name":"Holder","type":"one-off","auto_groups":["%s"]}`, id)
 	g.delete("held", "groups/"+id)
 	g.get("All by its id", "groups/"+all)

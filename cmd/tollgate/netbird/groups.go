@@ -46,8 +46,20 @@ func shownGroup(g *keys.Group, err error) (groupResponse, error) {
 	return groupOf(g), nil
 }
 
-func (a *API) listGroups(c *web.Call) ([]groupResponse, error) {
-	all, err := a.store.Groups(c.Context(), access(c))
+// groupsRequest asks for the group with a name, or for all.
+type groupsRequest struct {
+	Name string `json:"name"`
+}
+
+func (a *API) listGroups(c *web.Call, in *groupsRequest) ([]groupResponse, error) {
+	var all []*keys.Group
+	var err error
+	if in.Name == "" {
+		all, err = a.store.Groups(c.Context(), access(c))
+	} else {
+		all = make([]*keys.Group, 1)
+		all[0], err = a.store.GroupByName(c.Context(), access(c), in.Name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,22 +70,22 @@ func (a *API) listGroups(c *web.Call) ([]groupResponse, error) {
 	return out, nil
 }
 
-func (a *API) createGroup(c *web.Call, in *body[groupRequest]) (groupResponse, error) {
-	if err := in.value.check(); err != nil {
+func (a *API) createGroup(c *web.Call, in *groupRequest) (groupResponse, error) {
+	if err := in.check(); err != nil {
 		return groupResponse{}, err
 	}
-	return shownGroup(a.store.CreateGroup(c.Context(), access(c), in.value.Name))
+	return shownGroup(a.store.CreateGroup(c.Context(), access(c), in.Name))
 }
 
 func (a *API) getGroup(c *web.Call) (groupResponse, error) {
 	return shownGroup(a.store.Group(c.Context(), access(c), c.Param("groupId")))
 }
 
-func (a *API) updateGroup(c *web.Call, in *body[groupRequest]) (groupResponse, error) {
-	if err := in.value.check(); err != nil {
+func (a *API) updateGroup(c *web.Call, in *groupRequest) (groupResponse, error) {
+	if err := in.check(); err != nil {
 		return groupResponse{}, err
 	}
-	return shownGroup(a.store.RenameGroup(c.Context(), access(c), c.Param("groupId"), in.value.Name))
+	return shownGroup(a.store.RenameGroup(c.Context(), access(c), c.Param("groupId"), in.Name))
 }
 
 func (a *API) deleteGroup(c *web.Call) (empty, error) {

@@ -24,12 +24,12 @@ type redeemResponse struct {
 	UsageLimit          int64    `json:"usage_limit"`
 }
 
-func (a *API) redeem(c *web.Call, in *body[redeemRequest]) (redeemResponse, error) {
+func (a *API) redeem(c *web.Call, in *redeemRequest) (redeemResponse, error) {
 	r, err := a.store.Redeem(c.Context(), access(c), keys.RedeemRequest{
-		Secret: keys.NewSecret(in.value.Key), Peer: in.value.Peer, ExtraDNSLabels: in.value.ExtraDNSLabels,
+		Secret: keys.NewSecret(in.Key), Peer: in.Peer, ExtraDNSLabels: in.ExtraDNSLabels,
 	})
 	if err != nil {
-		a.logRefusal(c, in.value.Peer, err)
+		a.logRefusal(c, in.Peer, err)
 		return redeemResponse{}, err
 	}
 	setup := r.Key.Setup

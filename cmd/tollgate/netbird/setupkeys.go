@@ -82,8 +82,8 @@ func (a *API) listSetupKeys(c *web.Call) ([]setupKeyResponse, error) {
 	return out, nil
 }
 
-func (a *API) createSetupKey(c *web.Call, in *body[createSetupKeyRequest]) (setupKeyResponse, error) {
-	k, secret, err := a.store.CreateSetupKey(c.Context(), access(c), in.value.draft(a.options.Lifetimes))
+func (a *API) createSetupKey(c *web.Call, in *createSetupKeyRequest) (setupKeyResponse, error) {
+	k, secret, err := a.store.CreateSetupKey(c.Context(), access(c), in.draft(a.options.Lifetimes))
 	if err != nil {
 		return setupKeyResponse{}, err
 	}
@@ -103,8 +103,8 @@ type updateSetupKeyRequest struct {
 	Revoked    *bool    `json:"revoked"`
 }
 
-func (a *API) updateSetupKey(c *web.Call, in *body[updateSetupKeyRequest]) (setupKeyResponse, error) {
-	patch := keys.SetupKeyPatch{Groups: in.value.AutoGroups, Revoked: in.value.Revoked}
+func (a *API) updateSetupKey(c *web.Call, in *updateSetupKeyRequest) (setupKeyResponse, error) {
+	patch := keys.SetupKeyPatch{Groups: in.AutoGroups, Revoked: in.Revoked}
 	return shown(a.store.UpdateSetupKey(c.Context(), access(c), c.Param("keyId"), patch))
 }
 
