@@ -66,5 +66,6 @@ func (a *API) listKeys(c *web.Call, in *listKeysRequest) (page[keyResponse], err
 	if err != nil {
 		return page[keyResponse]{}, masked(err, apiNotFound(in.APIID))
 	}
-	return page[keyResponse]{mapped(found.Keys, keyOf), found.Next}, nil
+	all, err := a.shown(c.Context(), found.Keys...)
+	return page[keyResponse]{all, found.Next}, err
 }

@@ -67,7 +67,7 @@ func (a *API) getKey(c *web.Call, in *getKeyRequest) (keyResponse, error) {
 	if err != nil {
 		return keyResponse{}, err
 	}
-	return keyOf(details), nil
+	return a.one(c.Context(), details)
 }
 
 type whoamiRequest struct {
@@ -79,7 +79,7 @@ func (a *API) whoami(c *web.Call, in *whoamiRequest) (keyResponse, error) {
 	if err != nil {
 		return keyResponse{}, masked(err, keys.Errorf(keys.KindNotFound, "key", "Key not found"))
 	}
-	return keyOf(details), nil
+	return a.one(c.Context(), details)
 }
 
 type updateKeyRequest struct {

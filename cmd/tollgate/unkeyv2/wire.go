@@ -1,6 +1,7 @@
 package unkeyv2
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 
@@ -162,6 +163,28 @@ type keyResponse struct {
 	Roles       []string          `json:"roles,omitempty"`
 	Start       string            `json:"start"`
 	UpdatedAt   int64             `json:"updatedAt,omitempty"`
+}
+
+// shown gives what reads show of keys.
+func (a *API) shown(ctx context.Context, all ...*keys.Details) ([]keyResponse, error) {
+	used, err := a.store.LastUsed(ctx, mapped(all, func(d *keys.Details) *keys.Key { return d.Key })...)
+	if err != nil {
+		return nil, err
+	}
+	out := mapped(all, keyOf)
+	for i := range out {
+		out[i].LastUsedAt = used[i]
+	}
+	return out, nil
+}
+
+// one is shown for a single key.
+func (a *API) one(ctx context.Context, d *keys.Details) (keyResponse, error) {
+	all, err := a.shown(ctx, d)
+	if err != nil {
+		return keyResponse{}, err
+	}
+	return all[0], nil
 }
 
 func keyOf(d *keys.Details) keyResponse {
