@@ -71,7 +71,7 @@ type SetupKey struct {
 	*Key
 	State     SetupState
 	UsedTimes int64 // redemptions and verifications
-	LastUsed  int64 // unix ms of the last redemption; 0 for never
+	LastUsed  int64 // unix ms of the last of them, a verification less than a second late; 0 for never
 }
 
 // setupKeyOf describes what was read.
@@ -239,7 +239,7 @@ func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 // still as it was read.
 func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
 	at := found.place
-	names := []string{at.record(), at.grave(), at.redemptions(), at.peers(), at.refusals()}
+	names := []string{at.record(), at.grave(), at.lastUsed(), at.redemptions(), at.peers(), at.refusals()}
 	reply, err := s.run(ctx, buryScript, names, string(found.prefix), "0")
 	if err != nil || reply[0] != nil {
 		return false, err

@@ -387,6 +387,28 @@ func TestSetupKeyIsVerified(t *testing.T) {
 	})
 }
 
+// A verification is a use: it is the last one if none came later.
+func TestSetupKeyLastUsed(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		o := newOffice(t, c)
+		store := keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		usage := keys.NewUsage(store)
+		gateway := verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})
+		k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 2})
+		redeemed := o.enrol(secret, "p").At
+		if got := o.get(k.ID).LastUsed; got != redeemed {
+			t.Errorf("%d, want %d", got, redeemed)
+		}
+		time.Sleep(5 * time.Millisecond)
+		verified, err := gateway.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1})
+		o.must(err)
+		o.must(usage.Close(t.Context()))
+		if got := o.get(k.ID).LastUsed; got != verified.Now || got <= redeemed {
+			t.Errorf("%d, want %d, after %d", got, verified.Now, redeemed)
+		}
+	})
+}
+
 // What another workspace owns is not there, and a right is for one action.
 func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
 	o := newOffice(t, redistest.Shared(t).Client())

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -70,12 +71,13 @@ func (s *Store) loadSetupKeys(ctx context.Context, workspaceID string, ids []str
 	}), nil
 }
 
-// setupKeysOf describes setup keys, with their last redemptions, in one round trip.
+// setupKeysOf describes setup keys, with when they were last used, in one round trip.
 func (s *Store) setupKeysOf(ctx context.Context, found []*stored) ([]*SetupKey, error) {
-	last := make([]*redis.ZSliceCmd, len(found))
+	redeemed, verified := make([]*redis.ZSliceCmd, len(found)), make([]*redis.StringCmd, len(found))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, one := range found {
-			last[i] = p.ZRevRangeWithScores(ctx, one.place.peers(), 0, 0)
+			redeemed[i] = p.ZRevRangeWithScores(ctx, one.place.peers(), 0, 0)
+			verified[i] = p.Get(ctx, one.place.lastUsed())
 		}
 	})
 	if err != nil {
@@ -84,8 +86,9 @@ func (s *Store) setupKeysOf(ctx context.Context, found []*stored) ([]*SetupKey, 
 	all := make([]*SetupKey, len(found))
 	for i, one := range found {
 		all[i] = setupKeyOf(one)
-		if z := last[i].Val(); len(z) > 0 {
-			all[i].LastUsed = int64(z[0].Score)
+		all[i].LastUsed, _ = strconv.ParseInt(verified[i].Val(), 10, 64) // "" for never
+		if z := redeemed[i].Val(); len(z) > 0 {
+			all[i].LastUsed = max(all[i].LastUsed, int64(z[0].Score))
 		}
 	}
 	return all, nil
