@@ -64,7 +64,7 @@ func run() (code int, err error) {
 
 func wait(s *stack.Stack, stop <-chan os.Signal) error {
 	err := json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"url": s.URLs()[0], "urls": s.URLs(), "rootKey": s.RootKey, "redis": s.RedisAddr, "pids": s.PIDs(),
+		"url": s.URLs()[0], "urls": s.URLs(), "rootKey": s.RootKey, "redis": s.RedisAddr, "binary": s.Binary(), "pids": s.PIDs(),
 	})
 	if err != nil {
 		return err
@@ -85,7 +85,8 @@ func execute(s *stack.Stack, argv []string, stop <-chan os.Signal) (int, error) 
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TOLLGATE_URL="+s.URLs()[0],
-		"TOLLGATE_URLS="+strings.Join(s.URLs(), ","), "TOLLGATE_ROOT_KEY="+s.RootKey)
+		"TOLLGATE_URLS="+strings.Join(s.URLs(), ","), "TOLLGATE_ROOT_KEY="+s.RootKey,
+		"TOLLGATE_REDIS_URL=redis://"+s.RedisAddr, "TOLLGATE_BINARY="+s.Binary())
 	if err := stack.StartBound(cmd); err != nil {
 		return 1, err
 	}

@@ -1,5 +1,6 @@
 // What the tests of v2's clients share.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { Unkey } from "unkey-api-v2";
 import { rootKey, url } from "./stack.mjs";
 
@@ -65,6 +66,13 @@ export async function outcome(code, key, request = {}) {
   assert.equal(answer.code, code, JSON.stringify(answer));
   assert.equal(answer.valid, code === "VALID");
   return answer;
+}
+
+/** Makes a migration on the command line and gives its id. */
+export function migration(algorithm) {
+  const { TOLLGATE_BINARY, TOLLGATE_REDIS_URL } = process.env;
+  assert.ok(TOLLGATE_BINARY && TOLLGATE_REDIS_URL, "the launcher says which program and which Redis");
+  return execFileSync(TOLLGATE_BINARY, ["migration", "create", "--algorithm", algorithm], { encoding: "utf8" }).trim();
 }
 
 let names = 0;

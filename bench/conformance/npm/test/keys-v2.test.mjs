@@ -1,8 +1,9 @@
 // Every method of @unkey/api 2.5.1 for this surface, as applications call them.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import { UnkeyError } from "unkey-api-v2/models/errors";
-import { all, called, client, data, newApi, newKey, outcome, quietWindow, unique, unkey, windowEnd } from "../stack-v2.mjs";
+import { all, called, client, data, migration, newApi, newKey, outcome, quietWindow, unique, unkey, windowEnd } from "../stack-v2.mjs";
 
 const duration = quietWindow();
 const getKey = async (keyId) => data(await unkey.keys.getKey({ keyId }));
@@ -201,6 +202,24 @@ test("limits without a key, one or several at once", async () => {
   assert.deepEqual([both.passed, both.limits.map((l) => l.remaining)], [true, [1, 0]]);
   const none = data(await unkey.ratelimit.multiLimit([{ ...item, identifier: "m1" }, { ...item, identifier: "m2" }]));
   assert.deepEqual([none.passed, none.limits.map((l) => [l.passed, l.remaining])], [false, [[true, 1], [false, 0]]]);
+});
+
+test("keys come by their hashes, of either kind", async () => {
+  const digest = (text, form) => createHash("sha256").update(text).digest(form);
+  const apiId = await newApi();
+  const migrate = async (migrationId, hash) => data(await unkey.keys.migrateKeys({ migrationId, apiId, keys: [{ hash, credits: { remaining: 2 } }] }));
+  const [plain, long] = [unique("plain"), unique("long")];
+  const hash = digest(plain, "base64");
+  const sha256 = migration("sha256");
+  const { migrated } = await migrate(sha256, hash);
+  assert.deepEqual(await migrate(sha256, hash), { migrated: [], failed: [hash] });
+  assert.equal((await outcome("VALID", plain)).keyId, migrated[0].keyId);
+  const migrationId = migration("github.com/seamapi/prefixed-api-key");
+  await migrate(migrationId, digest(long, "hex"));
+  const key = `company_short_${long}`;
+  await outcome("NOT_FOUND", key);
+  assert.equal((await outcome("VALID", key, { migrationId })).credits, 1);
+  assert.equal((await outcome("VALID", key)).credits, 0);
 });
 
 test("analytics are not configured, and what belongs to other products is not found", async () => {
