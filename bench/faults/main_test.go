@@ -118,11 +118,17 @@ const foreverDuration = 1460 * 24 * 3600_000
 
 // spend verifies once, at the cost of one use.
 func (g gateway) spend(ctx context.Context, secret keys.Secret) (verify.Code, error) {
-	o, err := g.Verify(ctx, &verify.Request{Secret: secret, Cost: 1})
+	o, err := g.Verify(request(ctx), &verify.Request{Secret: secret, Cost: 1})
 	if err != nil {
 		return "", err
 	}
 	return o.Code, nil
+}
+
+// request is the context of a request that begins now, as the program makes it.
+func request(ctx context.Context) context.Context {
+	now := time.Now()
+	return context.WithValue(ctx, keys.Began{}, &now)
 }
 
 // unavailable tells the one error that a broken store may cause.

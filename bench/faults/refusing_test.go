@@ -21,19 +21,19 @@ var quick = scale(450*time.Millisecond, 300*time.Millisecond)
 func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string) (slowest time.Duration) {
 	t.Helper()
 	asks := map[string]func() error{
-		"verify": func() error { _, err := g.spend(t.Context(), made.Secret); return err },
+		"verify": func() error { _, err := g.spend(request(t.Context()), made.Secret); return err },
 		"create": func() error {
-			_, err := g.CreateKey(t.Context(), w.access, keys.KeyDraft{APIID: w.api, Name: "never", Remaining: uses(1)})
+			_, err := g.CreateKey(request(t.Context()), w.access, keys.KeyDraft{APIID: w.api, Name: "never", Remaining: uses(1)})
 			return err
 		},
 		"update": func() error {
-			return g.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Name: keys.To("never")})
+			return g.UpdateKey(request(t.Context()), w.access, made.ID, keys.KeyPatch{Name: keys.To("never")})
 		},
 		"credits": func() error {
-			_, _, err := g.UpdateCredits(t.Context(), w.access, made.ID, keys.SetCredits, uses(1))
+			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, keys.SetCredits, uses(1))
 			return err
 		},
-		"delete": func() error { return g.DeleteKey(t.Context(), w.access, made.ID, false) },
+		"delete": func() error { return g.DeleteKey(request(t.Context()), w.access, made.ID, false) },
 	}
 	for name, ask := range asks {
 		for range 3 {

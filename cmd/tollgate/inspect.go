@@ -58,7 +58,7 @@ func inspectNode(ctx context.Context, client redis.UniversalClient, log *slog.Lo
 // forbidden tells a command that Redis does not allow or does not have from a failure
 // that passes.
 func forbidden(err error) bool {
-	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "ERR")
+	return strings.HasPrefix(err.Error(), "NOPERM") || strings.HasPrefix(err.Error(), "ERR unknown command")
 }
 
 // tell says what the settings promise: a warning where they promise too little.

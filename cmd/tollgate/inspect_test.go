@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+)
+
+// inspected looks at a Redis as the program does when it starts, and gives what it
+// logs.
+func inspected(t *testing.T, url string) (string, error) {
+	t.Helper()
+	client, err := keys.Dial(url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var log bytes.Buffer
+	err = inspect(t.Context(), client, slog.New(slog.NewTextHandler(&log, nil)))
+	return log.String(), err
+}
+
+// A Redis that may drop keys is refused, one that forgets them is warned of, and the
+// log says what each setting buys.
+func TestInspect(t *testing.T) {
+	for name, row := range map[string]struct {
+		option redistest.Option
+		says   string
+	}{
+		"nothing kept": {redistest.WithConfig("appendonly no"), "level=WARN msg=\"Redis keeps nothing across a restart"},
+		"snapshots":    {redistest.WithConfig("save 3600 1"), "level=WARN msg=\"Redis keeps snapshots alone"},
+		"always":       {redistest.WithAOF("always"), "appendfsync=always \"a crash of its machine\"=\"loses nothing\""},
+		"everysec":     {redistest.WithAOF("everysec"), "can lose the last second"},
+		"no fsync":     {redistest.WithAOF("no"), "can lose what the kernel had not written yet"},
+		"failover":     {redistest.WithAOF("always"), "min-replicas-to-write=0"},
+		"no CONFIG":    {redistest.WithConfig(`rename-command CONFIG ""`), "could not check"},
+		"forbidden":    {redistest.WithConfig("user default on nopass ~* &* +@all -config"), "could not check"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said, err := inspected(t, redistest.Start(t, row.option).URL())
+			if err != nil || !strings.Contains(said, row.says) {
+				t.Errorf("%v, said %s", err, said)
+			}
+		})
+	}
+	for _, policy := range []string{"allkeys-lru", "volatile-ttl", "allkeys-random"} {
+		_, err := inspected(t, redistest.Start(t, redistest.WithConfig("maxmemory-policy "+policy)).URL())
+		if !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), policy) {
+			t.Errorf("%s is taken: %v", policy, err)
+		}
+	}
+	gone := redistest.Start(t)
+	gone.Kill()
+	if _, err := inspected(t, gone.URL()); err == nil || keys.AsError(err).Kind != keys.KindUnavailable {
+		t.Errorf("no Redis: %v", err)
+	}
+}
+
+// Of a Cluster every master is looked at.
+func TestInspectCluster(t *testing.T) {
+	cluster := redistest.Cluster(t, 3, 0)
+	said, err := inspected(t, cluster.URL())
+	if err != nil || strings.Count(said, "keeps nothing across a restart") != 3 {
+		t.Errorf("%v, said %s", err, said)
+	}
+	for _, node := range cluster.Nodes {
+		node.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+		if _, err := inspected(t, cluster.URL()); !errors.As(err, &usageError{}) {
+			t.Errorf("one master may drop keys: %v", err)
+		}
+		node.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	}
+}
