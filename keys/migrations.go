@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-const (
-	nounMigration   noun = "migration"
-	prefixMigration      = "migration"
-)
+const nounMigration noun = "migration"
+
+const prefixMigration = "migration"
 
 // The algorithms of migrations: how what is known of a key was made of its plaintext.
 const (
