@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +39,12 @@ func TestGuesses(t *testing.T) {
 		}
 	}
 	counted := p.metric("tollgate_guesses_refused_total")
+	text := p.metricsText()
+	for _, secret := range []string{p.stack.RootKey, key, id, "tollgate_guess_0"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the metrics contain %s", secret)
+		}
+	}
 	time.Sleep(1200 * time.Millisecond)
 	later := guess(tried).status
 	row(t, "unknown root keys from one address", "%d tried, %d refused with 429, counted %.0f; a second later %d", tried, refused, counted, later)

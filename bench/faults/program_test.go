@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -136,17 +135,27 @@ func (a answered) refusal() string {
 	return ""
 }
 
-// metric reads one number that the program counts.
-func (p *program) metric(name string) float64 {
+// metricsText is all that the program counts.
+func (p *program) metricsText() string {
 	p.tb.Helper()
 	res, err := http.Get("http://" + p.metrics + "/metrics")
 	if err != nil {
 		p.tb.Fatal(err)
 	}
 	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			n, err := strconv.ParseFloat(value, 64)
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	return string(text)
+}
+
+// metric reads one number that the program counts.
+func (p *program) metric(name string) float64 {
+	p.tb.Helper()
+	for line := range strings.Lines(p.metricsText()) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			if err != nil {
 				p.tb.Fatal(err)
 			}
