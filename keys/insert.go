@@ -17,28 +17,14 @@ type newKey struct {
 	moved   bool   // its id is not new: what leads to it may lead to what is there already
 }
 
-// maxInsert bounds how many keys one script stores: Redis is busy for about two
-// microseconds with each.
-const maxInsert = 100
-
-// insert stores keys, all or none of each hundred: what leads to them first, so
+// insert stores keys, at most MaxImport, all or none: what leads to them first, so
 // that a crash in between leaves only entries that lead nowhere, and last the
 // records, which make them verify. It gives the places in made of those whose
 // digest is taken; then none is stored.
-func (s *Store) insert(ctx context.Context, made []*newKey) (taken []int, err error) {
-	for from := 0; from < len(made); from += maxInsert {
-		part := made[from:min(from+maxInsert, len(made))]
-		if taken, err = s.insertPart(ctx, part); err != nil || len(taken) > 0 {
-			for i := range taken {
-				taken[i] += from
-			}
-			return taken, err
-		}
+func (s *Store) insert(ctx context.Context, made []*newKey) ([]int, error) {
+	if len(made) == 0 {
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func (s *Store) insertPart(ctx context.Context, made []*newKey) ([]int, error) {
 	if err := s.lead(ctx, made); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+)
+
+// transferKeys is large enough for a kill to find a transfer under way.
+const transferKeys = 20_000
+
+// A workspace whose export and import are killed at any moment, and started again
+// each time, arrives whole: the file is only there when it is complete, only its
+// owner can read it, and no secret is in it.
+func TestTransferSurvivesKill(t *testing.T) {
+	from, to := redistest.Start(t), redistest.Start(t)
+	seed(t, from.URL())
+	dir := t.TempDir()
+	file := filepath.Join(dir, "workspace.jsonl")
+	killed := killedUntilDone(t, "export", "--redis", from.URL(), file)
+	if killed == 0 {
+		t.Log("the export was never caught under way")
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v %v", info, err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || bytes.Contains(text, []byte("secret_of_number")) {
+		t.Fatal("a secret is in the file", err)
+	}
+	killedUntilDone(t, "import", "--redis", to.URL(), file)
+
+	again := filepath.Join(dir, "again.jsonl")
+	tollgate(t, "export", "--redis", to.URL(), again).must(t)
+	if got, want := records(t, again), records(t, file); !slices.Equal(got, want) {
+		t.Errorf("%d records became %d", len(want), len(got))
+	}
+	out := tollgate(t, "import", "--redis", to.URL(), file).must(t)
+	if !strings.Contains(out, "0 records stored") {
+		t.Errorf("importing again: %s", out)
+	}
+}
+
+func seed(t *testing.T, url string) {
+	t.Helper()
+	client, err := keys.Dial(url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	store := keys.Open(client, keys.Options{Timeout: 5 * time.Second})
+	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator := keys.Operator(workspace).As()
+	api, err := store.CreateAPI(t.Context(), operator, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from := 0; from < transferKeys; from += keys.MaxImport {
+		drafts := make([]keys.ImportDraft, keys.MaxImport)
+		for i := range drafts {
+			drafts[i].APIID, drafts[i].Secret = api.ID, keys.NewSecret(fmt.Sprint("secret_of_number_", from+i))
+			drafts[i].ExternalID = fmt.Sprint("user", i)
+		}
+		if _, err := store.ImportKeys(t.Context(), operator, drafts); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ran is a program that ran.
+type ran struct {
+	args []string
+	out  string
+	err  error
+}
+
+func (r ran) must(t *testing.T) string {
+	t.Helper()
+	if r.err != nil {
+		t.Fatalf("%v: %v\n%s", r.args, r.err, r.out)
+	}
+	return r.out
+}
+
+func tollgate(t *testing.T, args ...string) ran {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := program0(t, &out, args)
+	err := cmd.Run()
+	return ran{args, out.String(), err}
+}
+
+// program0 is this test binary under the program's name.
+func program0(t *testing.T, out io.Writer, args []string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "tollgate")
+	if err := os.Symlink(self, name); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	return cmd
+}
+
+// killedUntilDone kills a command ever later until it ends by itself, and tells how
+// often.
+func killedUntilDone(t *testing.T, args ...string) (killed int) {
+	t.Helper()
+	for wait := 60 * time.Millisecond; ; wait += wait / 4 {
+		var out bytes.Buffer
+		cmd := program0(t, &out, args)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		timer.Stop()
+		switch {
+		case err == nil:
+			return killed
+		case cmd.ProcessState.ExitCode() >= 0:
+			t.Fatalf("%v: %v\n%s", args, err, out.String())
+		}
+		killed++
+	}
+}
+
+// records are the lines of a file, without revisions and their order.
+func records(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var all []string
+	for line, err := range linesOf(f) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, withoutRevision(t, line))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func withoutRevision(t *testing.T, line []byte) string {
+	t.Helper()
+	var l keys.Line
+	if err := json.Unmarshal(line, &l); err != nil {
+		t.Fatal(err)
+	}
+	l.Time, l.TTL = 0, 0
+	if l.Key != "" {
+		clear(l.Stored[1:8])
+	}
+	return fmt.Sprintf("%+v", l)
+}
