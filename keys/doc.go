@@ -41,6 +41,13 @@
 // one hash a day, and only one that tells keys or identities apart reads theirs. The
 // hashes expire. Tags are numbered by API and day, and bounded in number.
 //
+// # Setup keys
+//
+// A NetBird setup key is a key with a Setup: its uses are its balance, so that a
+// redemption and a verification spend alike, and redeem.lua remembers beside the
+// record which peer it told what. The groups that it hands out are definitions of
+// the workspace; grouplinks.go keeps the two consistent across slots.
+//
 // # Rights
 //
 // Each operation takes an Access: the caller and what the operation needs. The

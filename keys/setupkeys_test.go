@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,15 +281,18 @@ func TestSetupKeyDeletion(t *testing.T) {
 		o := newOffice(t, c)
 		g := o.group("g")
 		names := func() (all []string) {
-			each := func(c redis.Cmdable) {
-				found, err := c.Keys(t.Context(), "tg:*").Result()
-				o.must(err)
+			var mu sync.Mutex
+			each := func(ctx context.Context, node *redis.Client) error {
+				found, err := node.Keys(ctx, "tg:*").Result()
+				mu.Lock()
+				defer mu.Unlock()
 				all = append(all, found...)
+				return err
 			}
 			if cluster, ok := c.(*redis.ClusterClient); ok {
-				o.must(cluster.ForEachMaster(t.Context(), func(_ context.Context, node *redis.Client) error { each(node); return nil }))
+				o.must(cluster.ForEachMaster(t.Context(), each))
 			} else {
-				each(c)
+				o.must(each(t.Context(), c.(*redis.Client)))
 			}
 			slices.Sort(all)
 			return all
@@ -317,11 +321,11 @@ func TestSetupKeyDeletion(t *testing.T) {
 func TestSetupKeysAreListedWhole(t *testing.T) {
 	o := newOffice(t, redistest.Shared(t).Client())
 	var made []string
-	for range 450 {
+	for range 1100 {
 		k, _ := o.make(keys.SetupKeyDraft{})
 		made = append(made, k.ID)
 	}
-	for _, i := range []int{0, 199, 200, 449} {
+	for _, i := range []int{0, 499, 500, 1099} {
 		o.must(o.DeleteSetupKey(t.Context(), o.access, made[i]))
 		made[i] = ""
 	}
