@@ -38,6 +38,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
+// patience is how long a store may take on a busy machine.
+const patience = 10 * time.Second
+
 // Serve makes the router that a test talks to.
 type Serve func(*keys.Store, *verify.Verifier) *web.Router
 
@@ -64,12 +67,12 @@ type Recording struct {
 // New starts a gateway whose caller has every right.
 func New(t *testing.T, name string, serve Serve) *Caller {
 	t.Helper()
-	store := keys.Open(redistest.Shared(t).Client(), keys.Options{Timeout: 2 * time.Second})
+	store := keys.Open(redistest.Shared(t).Client(), keys.Options{Timeout: patience})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := serve(store, verify.New(store, verify.Options{}))
+	router := serve(store, verify.New(store, verify.Options{Timeout: patience}))
 	r := &Recording{
 		Store: store, Workspace: workspace, t: t, url: Listen(t, router), document: documentOf(t, router),
 		ids: map[string]string{}, count: map[string]int{},
