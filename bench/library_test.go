@@ -119,7 +119,7 @@ func (p peer) beside(b *testing.B, v *verify.Verifier, secrets []keys.Secret, ca
 		}
 		return err
 	}
-	var took [2][]time.Duration
+	var took [2][]float64
 	var spent [2]time.Duration
 	rounds := min(max(b.N/2000, 1), 10)
 	b.ResetTimer()
@@ -127,7 +127,7 @@ func (p peer) beside(b *testing.B, v *verify.Verifier, secrets []keys.Secret, ca
 		n := b.N*(i+1)/rounds - b.N*i/rounds
 		for side, do := range []func(int) error{own, other} {
 			before := p.cpu(b)
-			took[side] = append(took[side], together(b, n, callers, do))
+			took[side] = append(took[side], together(b, n, callers, do).Seconds())
 			spent[side] += p.cpu(b) - before
 			b.StopTimer()
 		}

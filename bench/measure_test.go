@@ -16,13 +16,14 @@ import (
 type meter struct {
 	rig.Load
 	conns              []*rig.Conn
+	ops                int
 	client, app, redis time.Duration // CPU
-	took               []time.Duration
+	took               []float64     // seconds for each operation, by slice
 	shed               int64
 	latency            *hdrhistogram.Histogram // µs
 }
 
-// compare measures b.N operations of a load and as many of the one it is compared
+// compare measures b.N operations of a load and half as many of the one it is compared
 // with, in slices that alternate. versus names the ratio of their throughputs.
 func compare(b *testing.B, subject, reference rig.Load, conns int, versus string) {
 	own, other := newMeter(b, subject, conns), newMeter(b, reference, conns)
@@ -35,7 +36,7 @@ func compare(b *testing.B, subject, reference rig.Load, conns int, versus string
 			own.slice(b, n)
 		}
 		b.StopTimer()
-		other.slice(b, n)
+		other.slice(b, (n+1)/2)
 		b.StartTimer()
 		if i%2 == 1 {
 			own.slice(b, n)
@@ -43,16 +44,14 @@ func compare(b *testing.B, subject, reference rig.Load, conns int, versus string
 	}
 	b.StopTimer()
 	after := own.memory(b)
-	n := float64(b.N)
-	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/op")
-	b.ReportMetric(float64(after.Bytes-before.Bytes)/n, "B/op")
-	own.report(b, n)
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(b.N), "allocs/op")
+	b.ReportMetric(float64(after.Bytes-before.Bytes)/float64(b.N), "B/op")
+	own.report(b)
 	b.ReportMetric(median(own.took, other.took), versus)
-	b.ReportMetric(ratio(other.client+other.app+other.redis, own.client+own.app+own.redis), versus+"-cpu")
-	b.ReportMetric(ratio(own.redis, other.redis), "x-hget")
-	b.ReportMetric(float64(other.app.Nanoseconds())/1e3/n, "floor-µs/op")
-	b.ReportMetric(float64(own.client.Nanoseconds())/1e3/n, "client-µs/op")
-	b.ReportMetric(float64(other.client.Nanoseconds())/1e3/n, "floor-client-µs/op")
+	b.ReportMetric(ratio(other.each(other.client+other.app+other.redis), own.each(own.client+own.app+own.redis)), versus+"-cpu")
+	b.ReportMetric(ratio(own.each(own.redis), other.each(other.redis)), "x-hget")
+	b.ReportMetric(other.each(other.app), "floor-µs/op")
+	b.ReportMetric(other.each(other.client), "floor-client-µs/op")
 	b.ReportMetric(float64(other.latency.ValueAtQuantile(99)), "floor-p99-µs")
 }
 
@@ -88,7 +87,7 @@ func (m *meter) slice(b *testing.B, n int) {
 	}
 	client2, app2, redis2 := m.cpu(b)
 	m.client, m.app, m.redis = m.client+client2-client, m.app+app2-app, m.redis+redis2-redis
-	m.took, m.shed = append(m.took, run.Took), m.shed+run.Shed
+	m.took, m.ops, m.shed = append(m.took, run.Took.Seconds()/float64(n)), m.ops+n, m.shed+run.Shed
 	for _, l := range run.Latencies {
 		_ = m.latency.RecordValue(max(l.Microseconds(), 1)) // a run ends before the range does
 	}
@@ -106,18 +105,22 @@ func (m *meter) cpu(b *testing.B) (client, app, redis time.Duration) {
 	return all[0], all[1], all[2]
 }
 
-func (m *meter) report(b *testing.B, n float64) {
-	b.ReportMetric(float64(m.app.Nanoseconds())/1e3/n, "gateway-µs/op")
-	b.ReportMetric(float64(m.redis.Nanoseconds())/1e3/n, "redis-µs/op")
+// each is the part of one operation, in µs.
+func (m *meter) each(all time.Duration) float64 { return all.Seconds() * 1e6 / float64(m.ops) }
+
+func (m *meter) report(b *testing.B) {
+	b.ReportMetric(m.each(m.client), "client-µs/op")
+	b.ReportMetric(m.each(m.app), "gateway-µs/op")
+	b.ReportMetric(m.each(m.redis), "redis-µs/op")
 	if m.shed > 0 {
-		b.ReportMetric(float64(m.shed)/n, "shed/op")
+		b.ReportMetric(float64(m.shed)/float64(m.ops), "shed/op")
 	}
 	b.ReportMetric(float64(m.latency.ValueAtQuantile(50)), "p50-µs")
 	b.ReportMetric(float64(m.latency.ValueAtQuantile(99)), "p99-µs")
 }
 
 // median is the middle one of the ratios of the slices' throughputs.
-func median(own, other []time.Duration) float64 {
+func median(own, other []float64) float64 {
 	ratios := make([]float64, len(own))
 	for i := range own {
 		ratios[i] = ratio(other[i], own[i])
@@ -127,9 +130,9 @@ func median(own, other []time.Duration) float64 {
 	return (ratios[(n-1)/2] + ratios[n/2]) / 2
 }
 
-func ratio(a, b time.Duration) float64 {
+func ratio(a, b float64) float64 {
 	if b == 0 {
 		return 0
 	}
-	return float64(a) / float64(b)
+	return a / b
 }
