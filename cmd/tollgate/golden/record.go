@@ -15,6 +15,7 @@ var (
 	idPattern     = regexp.MustCompile(`\b(?:(?:key|api|ws|perm|role|id|rlns|rlor|rl)_[1-9A-HJ-NP-Za-km-z]{17}|req_[0-9a-v]{20})\b`)
 	secretPattern = regexp.MustCompile(`("key":")[^"]*[1-9A-HJ-NP-Za-km-z]{18,}(")`)
 	startPattern  = regexp.MustCompile(`("start":"(?:[A-Za-z0-9_]*_)?)[1-9A-HJ-NP-Za-km-z]{4,5}(")`)
+	cursorPattern = regexp.MustCompile(`("cursor":")[^"]*(")`)
 	timePattern   = regexp.MustCompile(`\b1[0-9]{12}\b|\b2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`)
 
 	// NetBird's ids, its setup keys in either case, and what is left of them when masked.
