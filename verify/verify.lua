@@ -20,6 +20,8 @@ local records, sent, counters, guards = {}, {}, {}, {}
 local NONE = '\0\0\0\0\0\0\0\0' -- the prefix of what is not there
 local out, o = {p56(now)}, 1
 
+-- The offsets are texts: Redis would print a number as a float, which costs more
+-- than the reading.
 local function range(name, from, to)
   local s = redis.pcall('GETRANGE', name, from, to)
   if type(s) == 'string' then return s end
@@ -30,19 +32,17 @@ end
 -- that lies ahead, because the clock was set back, is written as what it counts
 -- for now even by a refusal: a full limit would stay full until then otherwise.
 local function window(s, i, duration)
-  if #s < i + 20 then return {window_roll(0, 0, 0, duration, now)} end
-  local index, current, previous = take('>I7I7I7', s, i)
-  local w = {window_roll(index, current, previous, duration, now)}
-  if index > w[1] then w.dirty = true end
-  return w
+  local was, count, before = 0, 0, 0
+  if #s >= i + 20 then was, count, before = take('>I7I7I7', s, i) end
+  local index, current, previous = window_roll(was, count, before, duration, now)
+  return {index = index, current = current, previous = previous, pending = 0, dirty = was > index, ttl = 2 * duration}
 end
 
 -- The window of a counter key, read once.
 local function counter(key, duration)
   local w = counters[key]
   if not w then
-    w = window(range(KEYS[key], 0, 20), 1, duration)
-    w.ttl = 2 * duration
+    w = window(range(KEYS[key], '0', '20'), 1, duration)
     counters[key] = w
   end
   return w
@@ -58,6 +58,9 @@ local function slot(record, i, duration)
   return w
 end
 
+-- Where the header of a record with so many slots ends.
+local ends = {[0] = '22', '43', '64', '85'}
+
 -- The record of an entry, if it is the one that the entry knows; otherwise what
 -- to answer.
 local function find(key, want, slots)
@@ -66,15 +69,15 @@ local function find(key, want, slots)
     if record.prefix == want then return record end
     return nil, 'S'
   end
-  local header = range(KEYS[key], 0, 22 + slots * 21)
+  local header = range(KEYS[key], '0', ends[slots] or tostring(22 + slots * 21))
   if header == '' then return nil, 'A' end
   if sub(header, 1, 8) ~= want or #header < 23 + slots * 21 then
     if sent[key] then return nil, 'S' end
     sent[key] = true
-    local whole = range(KEYS[key], 0, -1)
+    local whole = range(KEYS[key], '0', '-1')
     return nil, 'R' .. p56(#whole) .. whole
   end
-  record = {header = header, prefix = want, slots = slots}
+  record = {header = header, prefix = want, slots = slots, balance = false, next = false, dirty = false, windows = false, false}
   records[key] = record
   return record
 end
@@ -85,7 +88,7 @@ local function changed(i, count)
     local key, want = take('>I2c8', blob, i)
     local is = guards[key]
     if not is then
-      is = range(KEYS[key], 0, 7)
+      is = range(KEYS[key], '0', '7')
       if is == '' then is = NONE end
       guards[key] = is
     end
@@ -105,13 +108,13 @@ local function look(record, i, count)
   for j = 1, count do
     local key, place, limit, duration, cost = take('>I2BI7I7I7', blob, i)
     local w = place > 0 and slot(record, place, duration) or counter(key, duration)
-    local room = limit > 0 and window_room(w[2], w[3], limit, duration, now) - (w.pending or 0) or -1
+    local room = limit > 0 and window_room(w.current, w.previous, limit, duration, now) - w.pending or -1
     if cost > room then pass = false end
-    w.pending = (w.pending or 0) + cost
+    w.pending = w.pending + cost
     windows[j], rooms[j], costs[j] = w, room, cost
     i = i + 24
   end
-  for j = 1, count do windows[j].pending = nil end
+  for j = 1, count do windows[j].pending = 0 end
   return pass
 end
 
@@ -132,8 +135,8 @@ local function give_back(i, count)
   for _ = 1, count do
     local key, _, taken, duration, cost = take('>I2BI7I7I7', blob, i)
     local w = counter(key, duration)
-    if w[1] == taken then w[2] = math.max(0, w[2] - cost)
-    elseif w[1] == taken + 1 then w[3] = math.max(0, w[3] - cost) end
+    if w.index == taken then w.current = math.max(0, w.current - cost)
+    elseif w.index == taken + 1 then w.previous = math.max(0, w.previous - cost) end
     w.dirty = true
     i = i + 24
   end
@@ -144,7 +147,7 @@ local function spend(record, count)
   for j = 1, count do
     if costs[j] > 0 then
       local w = windows[j]
-      w[2] = w[2] + costs[j]
+      w.current = w.current + costs[j]
       w.dirty = true
       if record then record.windows = true end
     end
@@ -165,7 +168,8 @@ while at <= size do
   local limits = at + 37 + guarded * 10
   local record, answer
   if key > 0 then record, answer = find(key, want, slots) end
-  if not answer then answer = changed(at + 37, guarded) end
+  -- Whether there is a key is told to those alone who may know.
+  if not answer or answer == 'A' then answer = changed(at + 37, guarded) or answer end
   o = o + 1
   if answer then
     out[o] = answer
@@ -200,17 +204,17 @@ for key, record in pairs(records) do
   if record.windows then
     local left, next = record.balance, record.next
     if not left then left, next = take('>I7I7', record.header, 9) end
-    local s = {make('>I7I7B', left, next, record.slots)}
+    local s = make('>I7I7B', left, next, record.slots)
     for i = 1, record.slots do
       local w = record[i]
-      s[i + 1] = w and make('>I7I7I7', w[1], w[2], w[3]) or sub(record.header, 24 + (i - 1) * 21, 23 + i * 21)
+      s = s .. (w and make('>I7I7I7', w.index, w.current, w.previous) or sub(record.header, 24 + (i - 1) * 21, 23 + i * 21))
     end
-    redis.call('SETRANGE', KEYS[key], 8, concat(s))
+    redis.call('SETRANGE', KEYS[key], '8', s)
   elseif record.dirty then
-    redis.call('SETRANGE', KEYS[key], 8, make('>I7I7', record.balance, record.next))
+    redis.call('SETRANGE', KEYS[key], '8', make('>I7I7', record.balance, record.next))
   end
 end
 for key, w in pairs(counters) do
-  if w.dirty then redis.call('SET', KEYS[key], make('>I7I7I7', w[1], w[2], w[3]), 'PX', string.format('%.0f', w.ttl)) end
+  if w.dirty then redis.call('SET', KEYS[key], make('>I7I7I7', w.index, w.current, w.previous), 'PX', string.format('%.0f', w.ttl)) end
 end
 return concat(out)

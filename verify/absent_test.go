@@ -1,0 +1,24 @@
+package verify_test
+
+import (
+	"testing"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A root key that was deleted is refused by its next question on every gateway, one
+// about a key that does not exist too.
+func TestDeletedRootKeyLearnsNothing(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		id, by := w.root(keys.RootDraft{})
+		absent := verify.Request{By: by, Secret: keys.NewSecret("nobody_ever_made_this"), Cost: 1}
+		w.code(verify.NotFound, absent)
+		w.must(keys.Open(c, keys.Options{}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id))
+		w.refusedAs(keys.KindUnauthenticated, absent)
+	})
+}
