@@ -14,10 +14,10 @@ import (
 
 // tally counts what the callers of one key were told.
 type tally struct {
-	key                    keys.NewKey
-	sent, valid, unknown   atomic.Int64
-	otherwise              atomic.Int64
-	balance, spent, doubly int64
+	key                  keys.NewKey
+	sent, valid, unknown atomic.Int64
+	otherwise            atomic.Int64
+	balance, spent       int64
 }
 
 // storm sends verifications of keys through gateways, from many callers at once.
