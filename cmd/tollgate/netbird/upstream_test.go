@@ -193,10 +193,7 @@ func TestManyPeersAtOnce(t *testing.T) {
 	uses := make(chan float64, 300)
 	for i := range 300 {
 		go func() {
-			r := reply{status: 503}
-			for deadline := time.Now().Add(20 * time.Second); r.status == 503 && time.Now().Before(deadline); {
-				r = g.do("POST", "/api/setup-keys/redeem", fmt.Sprintf(`{"key":"%s","peer":"peer %d"}`, key, i))
-			}
+			r := g.do("POST", "/api/setup-keys/redeem", fmt.Sprintf(`{"key":"%s","peer":"peer %d"}`, key, i))
 			used, _ := r.body["used_times"].(float64)
 			uses <- used
 		}()
