@@ -122,7 +122,8 @@ func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]
 			return nil, Within(strconv.Itoa(i), err)
 		}
 	}
-	if err := s.mayImport(ctx, a, drafts); err != nil {
+	now, err := s.mayImport(ctx, a, drafts)
+	if err != nil {
 		return nil, err
 	}
 	var refs, others []Ref
@@ -131,10 +132,6 @@ func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]
 		refs, others, owners = append(refs, d.Permissions...), append(others, d.Roles...), append(owners, d.ExternalID)
 	}
 	f, err := s.referAll(ctx, a, refs, others, owners)
-	if err != nil {
-		return nil, err
-	}
-	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -173,33 +170,48 @@ func Within(item string, err error) error {
 }
 
 // mayImport refuses where the caller may not make keys of one of the APIs, or one
-// is not there.
-func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) error {
+// is not there. It gives the store's clock.
+func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) (now int64, err error) {
 	if len(drafts) == 0 {
-		return a.check("")
+		return 0, a.check("")
 	}
 	var apis []string
 	for _, d := range drafts {
-		if err := a.check(d.APIID); err != nil {
-			return err
+		if len(apis) == 0 || d.APIID != apis[len(apis)-1] {
+			apis = append(apis, d.APIID)
 		}
 		if d.Recoverable && s.sealer == nil {
-			return errNoKeyset
+			return 0, errNoKeyset
 		}
-		apis = append(apis, d.APIID)
 	}
 	slices.Sort(apis)
 	apis = slices.Compact(apis)
-	there, err := s.definitionTexts(ctx, a.WorkspaceID, nounAPI, apis)
-	if err != nil {
-		return err
-	}
-	for i, stored := range there {
-		if stored == "" || apis[i] == setupAPIID(a.WorkspaceID) {
-			return apiNotFound(apis[i])
+	for _, api := range apis {
+		if err := a.check(api); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return s.thereAre(ctx, a.WorkspaceID, apis)
+}
+
+// thereAre refuses where one of the APIs is not there.
+func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int64, err error) {
+	there, clock := make([]*redis.IntCmd, len(apis)), (*redis.TimeCmd)(nil)
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, api := range apis {
+			there[i] = p.Exists(ctx, definitionName(ws, nounAPI, api))
+		}
+		clock = p.Time(ctx)
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, api := range apis {
+		if there[i].Val() == 0 || api == setupAPIID(ws) {
+			return 0, apiNotFound(api)
+		}
+	}
+	return clock.Val().UnixMilli(), nil
 }
 
 var errNoKeyset = Errorf(KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
