@@ -1,5 +1,5 @@
 # The index of habits. `make test` is every test that needs Go only; it sees to a real Redis itself.
-#   make test RACE=1          with the race detector
+#   make test RACE=1          all of them with the race detector; `make race` is where goroutines meet
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
@@ -24,7 +24,9 @@ test:
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOTEST) ./...) || exit 1; done
 
 race:
-	$(MAKE) test RACE=1
+	.ci/redis
+	go test -race $(TESTFLAGS) ./verify ./cmd/tollgate/web/... ./cmd/tollgate/unkeyv1 ./cmd/tollgate/unkeyv2
+	go test -race $(TESTFLAGS) -run 'Concurrent|Race|Once|Storm|Meanwhile|RootKeys' ./keys ./cmd/tollgate/netbird
 
 lint:
 	@bad=$$(gofmt -l $$($(SOURCES))); test -z "$$bad" || { echo "not as gofmt would have it:"; echo "$$bad"; exit 1; }
@@ -35,9 +37,10 @@ fuzz:
 	.ci/redis
 	.ci/fuzz $(FUZZTIME)
 
+# A table and a file for benchstat in bench/out; BASE=rev compares with another commit.
 bench:
 	.ci/redis
-	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+	BASE=$(BASE) bench/run
 
 # Redis killed, frozen, failed over; replies lost: nothing is spent twice.
 faults:
