@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -111,10 +112,24 @@ func responses(r *web.Route) object {
 	for _, kind := range append([]string{"application/json"}, d.FailureTypes...) {
 		failure[kind] = object{"schema": orAnything(d.Failure)}
 	}
-	return object{
-		"200":     object{"description": "Done.", "content": object{"application/json": object{"schema": orAnything(r.Response)}}},
-		"default": object{"description": "Refused, or failed.", "content": failure},
+	out := object{"default": object{"description": "Refused, or failed.", "content": failure}}
+	for _, status := range r.Answers {
+		out[strconv.Itoa(status)] = answer(r, status)
 	}
+	if len(r.Answers) == 0 {
+		out["200"] = answer(r, http.StatusOK)
+	}
+	return out
+}
+
+// answer describes what an operation says with a status. One of a failure may also
+// be the dialect's.
+func answer(r *web.Route, status int) object {
+	said := orAnything(r.Response)
+	if status >= http.StatusBadRequest {
+		said = schema.Description{"anyOf": []schema.Description{said, orAnything(r.Dialect().Failure)}}
+	}
+	return object{"description": http.StatusText(status) + ".", "content": object{"application/json": object{"schema": said}}}
 }
 
 func orAnything(d schema.Description) schema.Description {

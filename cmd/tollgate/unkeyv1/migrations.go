@@ -15,7 +15,7 @@ func (a *API) migrationRoutes() []web.Route {
 	return []web.Route{
 		post("/v1/migrations.createKeys", "v1.migrations.createKeys", rights(keys.CreateKey),
 			web.JSON(d, a.migrateKeys, schema.Check("maxItems=100"))),
-		post("/v1/migrations.enqueueKeys", "v1.migrations.enqueueKeys", rights(keys.CreateKey), web.JSON(d, a.enqueueKeys)),
+		answering(post("/v1/migrations.enqueueKeys", "v1.migrations.enqueueKeys", rights(keys.CreateKey), web.JSON(d, a.enqueueKeys)), http.StatusAccepted),
 	}
 }
 

@@ -42,3 +42,9 @@ func get(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
 func post(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
 	return web.Route{Method: "POST", Path: path, Name: name, Needs: needs, Public: needs == nil, Endpoint: e}
 }
+
+// answering is a route whose answer comes with other statuses than 200 alone.
+func answering(r web.Route, statuses ...int) web.Route {
+	r.Answers = statuses
+	return r
+}

@@ -13,11 +13,12 @@ import (
 
 // Route is a row of the table: what is served where, and who may ask.
 type Route struct {
-	Method string
-	Path   string // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
-	Name   string // the operation id
-	Needs  any    // the right it takes, as the dialect writes it; printed, otherwise for Authorise
-	Public bool   // neither Admit nor Authorise is asked
+	Method  string
+	Path    string // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
+	Name    string // the operation id
+	Needs   any    // the right it takes, as the dialect writes it; printed, otherwise for Authorise
+	Public  bool   // neither Admit nor Authorise is asked
+	Answers []int  // the statuses that Response is sent with; 200 alone when empty
 
 	Endpoint
 	dialect *Dialect
