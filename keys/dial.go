@@ -10,13 +10,17 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Time limits of one exchange with Redis. Together they keep an answer within
-// 300 ms when the store is gone.
-const (
-	dialTimeout     = 150 * time.Millisecond
-	exchangeTimeout = 200 * time.Millisecond
-	poolTimeout     = 100 * time.Millisecond
-)
+// DefaultTimeout is how long a request waits for Redis in all, so that its answer
+// comes within 300 ms when Redis is gone.
+const DefaultTimeout = 250 * time.Millisecond
+
+// patience is the time limits of a connection, as parts of how long a request may
+// wait in all.
+type patience struct{ dial, exchange, pool time.Duration }
+
+func patienceOf(timeout time.Duration) patience {
+	return patience{dial: timeout * 3 / 5, exchange: timeout * 4 / 5, pool: timeout * 2 / 5}
+}
 
 // Dial makes a client for a URL; it does not connect yet. The forms are
 //
@@ -26,37 +30,43 @@ const (
 //	redis+sentinel://[user:password@]host:port,host:port/MASTER
 //	redis+cluster://[user:password@]host:port,host:port
 //
-// poolSize bounds the connections to each node; 0 leaves it to go-redis.
+// poolSize bounds the connections to each node; 0 leaves it to go-redis. The
+// connections have the patience of DefaultTimeout.
 func Dial(address string, poolSize int) (redis.UniversalClient, error) {
+	return DialWithin(address, poolSize, DefaultTimeout)
+}
+
+// DialWithin is Dial with a time-out of one's own: the one that Options has too.
+func DialWithin(address string, poolSize int, timeout time.Duration) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil, fmt.Errorf("a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
 	}
 	switch scheme {
 	case "redis", "rediss", "unix":
-		return dialOne(address, poolSize)
+		return dialOne(address, poolSize, patienceOf(timeout))
 	case "redis+sentinel":
-		return dialSentinel(rest, poolSize)
+		return dialSentinel(rest, poolSize, patienceOf(timeout))
 	case "redis+cluster":
-		return dialCluster(rest, poolSize)
+		return dialCluster(rest, poolSize, patienceOf(timeout))
 	}
 	return nil, fmt.Errorf("unknown kind of Redis URL %q", scheme+"://")
 }
 
-func dialOne(address string, poolSize int) (redis.UniversalClient, error) {
+func dialOne(address string, poolSize int, p patience) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL can't be read: %w", withoutURL(err))
 	}
 	o.MaxRetries, o.DialerRetries = -1, 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTimeout, exchangeTimeout, exchangeTimeout, poolTimeout
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.exchange, p.exchange, p.pool
 	o.ContextTimeoutEnabled = true
 	o.PoolSize = poolSize
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClient(o), nil
 }
 
-func dialSentinel(rest string, poolSize int) (redis.UniversalClient, error) {
+func dialSentinel(rest string, poolSize int, p patience) (redis.UniversalClient, error) {
 	user, password, hosts, master, err := endpoints(rest)
 	if err != nil {
 		return nil, err
@@ -67,12 +77,12 @@ func dialSentinel(rest string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewFailoverClient(&redis.FailoverOptions{
 		MasterName: master, SentinelAddrs: hosts, Username: user, Password: password,
 		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: dialTimeout, ReadTimeout: exchangeTimeout, WriteTimeout: exchangeTimeout, PoolTimeout: poolTimeout,
+		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
 		ContextTimeoutEnabled: true, PoolSize: poolSize,
 	}), nil
 }
 
-func dialCluster(rest string, poolSize int) (redis.UniversalClient, error) {
+func dialCluster(rest string, poolSize int, p patience) (redis.UniversalClient, error) {
 	user, password, hosts, _, err := endpoints(rest)
 	if err != nil {
 		return nil, err
@@ -80,7 +90,7 @@ func dialCluster(rest string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: hosts, Username: user, Password: password,
 		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: dialTimeout, ReadTimeout: exchangeTimeout, WriteTimeout: exchangeTimeout, PoolTimeout: poolTimeout,
+		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
 		ContextTimeoutEnabled: true, PoolSize: poolSize,
 		MaintNotificationsConfig: noMaintenance(),
 	}), nil

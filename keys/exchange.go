@@ -14,12 +14,9 @@ import (
 // request, and its answer must not be late when the store is gone.
 type Began struct{}
 
-// A request that finds the store gone is answered this long after it began, or, when
-// it was going on for longer, this long after the store's last word.
-const (
-	answerWithin = 250 * time.Millisecond
-	leastWait    = 50 * time.Millisecond
-)
+// leastWait is how long a request waits for the store that was going on for longer
+// than the store's time-out already.
+const leastWait = 50 * time.Millisecond
 
 // Age tells for how long the request of a context has been going on; 0 where the
 // context does not know.
@@ -34,7 +31,7 @@ func Age(ctx context.Context) time.Duration {
 func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := s.timeout
 	if age := Age(ctx); age > 0 {
-		limit = min(limit, max(answerWithin-age, leastWait))
+		limit = min(limit, max(s.timeout-age, leastWait))
 	}
 	return context.WithTimeout(ctx, limit)
 }

@@ -12,7 +12,7 @@ import (
 // Options of a Store. The zero value works.
 type Options struct {
 	Sealer      *Sealer       // seals plaintexts of recoverable keys; nil refuses them
-	Timeout     time.Duration // of one exchange with Redis; 0 is 250 ms
+	Timeout     time.Duration // how long a request waits for Redis in all; 0 is DefaultTimeout
 	Definitions int           // how many definitions are kept decoded; 0 is 100,000
 	Retention   time.Duration // of usage counts; 0 is 90 days
 }
@@ -32,7 +32,7 @@ type Store struct {
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
 func Open(client redis.UniversalClient, o Options) *Store {
 	if o.Timeout == 0 {
-		o.Timeout = 250 * time.Millisecond
+		o.Timeout = DefaultTimeout
 	}
 	if o.Definitions == 0 {
 		o.Definitions = 100_000

@@ -28,13 +28,11 @@ const (
 	maxWaiting  = 4096 // in one line; who comes then would wait for longer than patience
 )
 
-// defaultTimeout keeps an answer within 300 ms when the store is gone, together
-// with the time in line.
-const defaultTimeout = 160 * time.Millisecond
-
-// patience is how old a verification may be when it leaves, where an exchange
-// takes at most timeout: an older one is refused without being sent.
-func patience(timeout time.Duration) time.Duration { return timeout * 5 / 8 }
+// How long a verification may wait in all is parted in two: it leaves at the age of
+// patience at most, an older one is refused without being sent, and then takes one
+// exchange at most. A little is left over.
+func patience(timeout time.Duration) time.Duration { return timeout * 2 / 5 }
+func exchange(timeout time.Duration) time.Duration { return timeout * 16 / 25 }
 
 var (
 	errPatience = errors.New("too long in line for the store")
@@ -50,7 +48,7 @@ func notRun(err error) bool {
 // nobody on the way leaves at once; those that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
-	timeout  time.Duration // of one exchange
+	timeout  time.Duration // for a verification in all
 	observer Observer
 	mu       sync.Mutex
 	waiting  []*call
@@ -174,7 +172,7 @@ func (l *line) travel(calls []*call) {
 }
 
 func (l *line) send(b *batch) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), exchange(l.timeout))
 	defer cancel()
 	names := b.names()
 	b.args = append(b.args, b.blob)

@@ -19,8 +19,7 @@ import (
 type Options struct {
 	// CacheBytes bounds the memory of decoded records, roughly. 0 is 64 MiB.
 	CacheBytes uint64
-	// Timeout bounds one exchange with the store, and in proportion the time in line
-	// for it. 0 is 160 ms, which keeps every answer within 300 ms.
+	// Timeout is how long a request waits for Redis in all. 0 is keys.DefaultTimeout.
 	Timeout  time.Duration
 	Observer Observer // nil for none
 }
@@ -40,7 +39,7 @@ func New(store *keys.Store, o Options) *Verifier {
 		o.CacheBytes = 64 << 20
 	}
 	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
+		o.Timeout = keys.DefaultTimeout
 	}
 	if o.Observer == nil {
 		o.Observer = silent{}

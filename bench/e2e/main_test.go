@@ -21,7 +21,7 @@ var world *stack.Stack
 
 func TestMain(m *testing.M) {
 	var err error
-	world, err = stack.Start(stack.Options{Gateways: gateways, Env: []string{"TOLLGATE_LOG_LEVEL=debug"}})
+	world, err = stack.Start(stack.Options{Gateways: gateways, Env: []string{"TOLLGATE_LOG_LEVEL=debug", "TOLLGATE_REDIS_TIMEOUT=4s"}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "These tests need a running gateway and could not start one:", err)
 		os.Exit(1)

@@ -34,6 +34,7 @@ type serveCommand struct {
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
 	UsageRetention time.Duration `env:"TOLLGATE_USAGE_RETENTION" default:"2160h" help:"How long usage counts are kept (${default})."`
 	RedisPool      int           `env:"TOLLGATE_REDIS_POOL" default:"0" help:"Connections to each Redis node; 0 is ten for each processor."`
+	RedisTimeout   time.Duration `env:"TOLLGATE_REDIS_TIMEOUT" default:"250ms" help:"How long a request waits for Redis in all before it is answered 503, up to 5s (${default})."`
 	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
 	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
 	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
@@ -86,6 +87,8 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
 	case !validRange(f.SetupKeyExpiry):
 		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
+	case f.RedisTimeout < 50*time.Millisecond || f.RedisTimeout > 5*time.Second:
+		return nil, usagef("--redis-timeout: from 50ms to 5s")
 	case f.RootKey != "" && len(f.RootKey) < 16:
 		return nil, usagef("--root-key (TOLLGATE_ROOT_KEY) has at least 16 characters")
 	}
@@ -95,7 +98,7 @@ func (f *serveCommand) check() (*keys.Store, error) {
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return nil, usagef("--metrics-addr: want HOST:PORT")
 	}
-	options := keys.Options{Retention: f.UsageRetention}
+	options := keys.Options{Retention: f.UsageRetention, Timeout: f.RedisTimeout}
 	if f.SealingKeyset != "" {
 		sealer, err := keys.LoadSealer(f.SealingKeyset)
 		if err != nil {
@@ -218,7 +221,7 @@ func (g *gateway) observer() verify.Observer {
 }
 
 func (g *gateway) router() *web.Router {
-	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Observer: verify.CountUsage(g.usage, g.observer())})
+	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, Observer: verify.CountUsage(g.usage, g.observer())})
 	g.guard.address, g.guard.knows = g.address, verifier.Knows
 	v1 := unkeyv1.New(g.store, verifier, g.address)
 	v2 := unkeyv2.New(g.store, verifier, g.address)

@@ -13,7 +13,7 @@ type storeFlags struct {
 
 // open makes a store on the Redis of the flags, without talking to it yet.
 func (f *storeFlags) open(pool int, o keys.Options) (*keys.Store, error) {
-	client, err := keys.Dial(f.Redis, pool)
+	client, err := keys.DialWithin(f.Redis, pool, o.Timeout)
 	if err != nil {
 		return nil, usagef("--redis: %s", err)
 	}
