@@ -18,7 +18,7 @@ type stored struct {
 
 // Now reads the store's clock, in unix ms: the one clock of every decision.
 func (s *Store) Now(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	t, err := s.redis.Time(ctx).Result()
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Store) loadAt(ctx context.Context, at place) (*stored, error) {
 
 // locate follows the index from an id to a place.
 func (s *Store) locate(ctx context.Context, id string) (place, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	at, err := s.redis.Get(ctx, indexName(id)).Result()
 	switch {
