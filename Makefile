@@ -12,7 +12,7 @@ FUZZTIME    = 30s
 GOTEST      = go test $(if $(RACE),-race) $(TESTFLAGS)
 
 build:
-	go build -trimpath -o bin/tollgate ./cmd/tollgate
+	go build -o bin/tollgate ./cmd/tollgate
 
 run: build
 	bin/tollgate serve --dev
