@@ -88,12 +88,13 @@ func Each(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
 	t.Run("redis", func(t *testing.T) { test(t, Shared(t).Client(patient)) })
 }
 
-// EachWithCluster runs the test like Each, and on a Cluster of three masters.
+// EachWithCluster runs the test like Each, and on a Cluster of three masters, empty
+// as well.
 func EachWithCluster(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
 	t.Helper()
 	Each(t, test)
 	t.Run("cluster", func(t *testing.T) {
-		test(t, Cluster(t, 3, 0).Client(func(o *redis.ClusterOptions) {
+		test(t, sharedCluster(t).Client(func(o *redis.ClusterOptions) {
 			o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = 20*time.Second, 20*time.Second, 10*time.Second
 		}))
 	})
