@@ -75,6 +75,13 @@ func newMetrics() *metrics {
 	return m
 }
 
+// watch adds what the usage counts could not keep.
+func (m *metrics) watch(usage *keys.Usage) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_usage_dropped_total", Help: "Verifications that are missing in the usage counts, because Redis did not take them.",
+	}, func() float64 { return float64(usage.Dropped()) }))
+}
+
 // buildInfo is a gauge that is always 1 and says which build this is.
 func buildInfo() prometheus.Collector {
 	version, revision := "unknown", "unknown"

@@ -204,6 +204,7 @@ func (g *gateway) openMetrics(stop context.Context) error {
 		return nil
 	}
 	g.counts = newMetrics()
+	g.counts.watch(g.usage)
 	g.guard.refused = g.counts.refusals.Inc
 	addr, err := g.counts.serve(stop, g.flags.MetricsAddr)
 	if err == nil {
