@@ -3,7 +3,7 @@
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
-.PHONY: build run test race lint fuzz bench faults soak conformance
+.PHONY: build run test race lint fuzz bench faults soak million conformance
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
@@ -51,6 +51,11 @@ faults:
 soak:
 	.ci/redis
 	go test -count=1 -v -timeout 24h $(TESTFLAGS) ./bench/soak/...
+
+# A million keys: bytes each, lists and verifications beside a small store, imports beside single creates.
+million:
+	.ci/redis
+	go test -v -timeout 30m $(TESTFLAGS) ./bench/importing -keys 1000000 -fast 20
 
 conformance:
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make conformance drives the program with npm's clients: install Node.js 20 or later with npm" >&2; exit 1; }
