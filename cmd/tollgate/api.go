@@ -22,11 +22,7 @@ type apiCommand struct {
 
 // operator opens the store as one who may do everything in a workspace.
 func (f *workspaceFlags) operator(ctx context.Context) (*keys.Store, keys.Access, error) {
-	store, err := f.open()
-	if err != nil {
-		return nil, keys.Access{}, err
-	}
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	return store, keys.Operator(workspace).As(), err
 }
 
@@ -37,12 +33,8 @@ type apiCreate struct {
 
 // Run makes the workspace too, where it is missing.
 func (f *apiCreate) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.Workspace(ctx, f.Workspace)
+	store, workspace, err := f.found(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,8 @@ type migrationCreate struct {
 
 // Run prints the id on standard output, and nothing else there.
 func (f *migrationCreate) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.Workspace(ctx, f.Workspace)
+	store, workspace, err := f.found(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,12 +41,8 @@ type migrationList struct{ workspaceFlags }
 
 // Run prints a table.
 func (f *migrationList) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,8 @@ type roleSetPermissions struct {
 
 // Run changes the role and prints what it gives then.
 func (f *roleSetPermissions) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,12 +43,8 @@ type roleList struct{ workspaceFlags }
 
 // Run prints a table.
 func (f *roleList) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}

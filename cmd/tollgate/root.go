@@ -31,6 +31,27 @@ func (f *workspaceFlags) open() (*keys.Store, error) {
 	return f.storeFlags.open(0, keys.Options{Timeout: 5 * time.Second})
 }
 
+// find opens the store and gives the id of the workspace, which must be there.
+func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) {
+	store, err := f.open()
+	if err != nil {
+		return nil, "", err
+	}
+	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	return store, workspace, err
+}
+
+// found opens the store and gives the id of the workspace, which is made where it
+// is missing.
+func (f *workspaceFlags) found(ctx context.Context) (*keys.Store, string, error) {
+	store, err := f.open()
+	if err != nil {
+		return nil, "", err
+	}
+	workspace, err := store.Workspace(ctx, f.Workspace)
+	return store, workspace, err
+}
+
 type rootCreate struct {
 	workspaceFlags
 	Name       string   `help:"A name to tell it by."`
@@ -50,12 +71,8 @@ func (f *rootCreate) Run() error {
 			return usagef("--permission %s: want *, or RESOURCE.ID.ACTION such as api.*.create_key", p)
 		}
 	}
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.Workspace(ctx, f.Workspace)
+	store, workspace, err := f.found(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,12 +107,8 @@ type rootList struct{ workspaceFlags }
 
 // Run prints a table.
 func (f *rootList) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,12 +138,8 @@ type rootDelete struct {
 
 // Run deletes.
 func (f *rootDelete) Run() error {
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}

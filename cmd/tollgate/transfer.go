@@ -42,11 +42,7 @@ func progress(total int64, what string) *progressbar.ProgressBar {
 // Run writes FILE.part, then gives it its name. Only its owner can read it.
 func (f *exportCommand) Run() error {
 	ctx := context.Background()
-	store, err := f.open()
-	if err != nil {
-		return err
-	}
-	workspace, err := store.FindWorkspace(ctx, f.Workspace)
+	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
