@@ -388,10 +388,19 @@ func TestRetryingClientSpendsOnce(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
 	retrying := redistest.Client(t, link.Addr(), func(o *redis.Options) { o.MaxRetries = 3 })
+	// A repetition needs a connection that was greeted before replies are cut.
+	greet := func() {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() { retrying.BLPop(context.Background(), 100*time.Millisecond, "nothing") })
+		}
+		all.Wait()
+	}
 	w := newWorld(t, retrying)
 	made := w.create(keys.KeyDraft{Remaining: uses(100)})
 	w.verify(verify.Request{Secret: made.Secret, Cost: 1})
 	for range 3 {
+		greet()
 		link.CutReplies()
 		if _, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1}); err == nil {
 			t.Fatal("an answer without a reply")
