@@ -11,7 +11,9 @@
 // SIGINT). With --exec it runs the command with TOLLGATE_URL, TOLLGATE_URLS (comma-separated)
 // and TOLLGATE_ROOT_KEY set, and exits with the command's exit code.
 //
-// Whichever way it ends, nothing it started is left behind.
+// Whichever way it ends, nothing it started is left behind. Before, unless it is killed, all that
+// the gateways and the Redis have written is searched for the plaintexts of keys: one is printed
+// as where it was, and makes the exit code 1.
 package main
 
 import (
@@ -40,7 +42,7 @@ func main() {
 
 func run() (code int, err error) {
 	// What a busy machine does to time-outs is not what the suites are about.
-	opts := stack.Options{Env: []string{"TOLLGATE_REDIS_TIMEOUT=4s"}}
+	opts := stack.Options{Env: []string{"TOLLGATE_REDIS_TIMEOUT=4s", "TOLLGATE_LOG_LEVEL=debug"}}
 	flag.IntVar(&opts.Gateways, "gateways", 1, "how many gateways share the Redis")
 	flag.StringVar(&opts.Binary, "binary", "", "a gateway that is built already (default: $TOLLGATE_BINARY, else build ./cmd/tollgate)")
 	flag.StringVar(&opts.Dir, "dir", "", "keep data and logs in this directory (default: a temporary one)")
@@ -56,11 +58,20 @@ func run() (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
+	defer func() { err = errors.Join(err, search(s), s.Stop()) }()
 	if *command {
 		return execute(s, flag.Args(), stop)
 	}
 	return 0, wait(s, stop)
+}
+
+// search tells how many keys it looked for: that it knew of them is what makes it mean anything.
+func search(s *stack.Stack) error {
+	report, err := s.Search()
+	if err == nil {
+		fmt.Fprintln(os.Stderr, "launch:", report)
+	}
+	return err
 }
 
 func wait(s *stack.Stack, stop <-chan os.Signal) error {

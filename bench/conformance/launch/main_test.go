@@ -120,6 +120,21 @@ func TestExecPassesTheStackAndTheExitCode(t *testing.T) {
 	}
 }
 
+// Whatever the command says of itself: a gateway that wrote a key into its log is a failure, and
+// the message does not write it once more.
+func TestALeakIsAFailure(t *testing.T) {
+	launcher, gate := binaries(t)
+	t.Setenv("FAKEGATE_LEAK", "yes")
+	out, err := exec.Command(launcher, "--binary", gate, "--exec", "sh", "-c", `echo "${TOLLGATE_ROOT_KEY#tollgate_}"`).CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+		t.Fatalf("want exit code 1, got %v: %s", err, out)
+	}
+	key, message, _ := strings.Cut(string(out), "\n")
+	if !strings.Contains(message, "gateway-1.log contains a key") || strings.Contains(message, key) {
+		t.Errorf("the launcher said %q", out)
+	}
+}
+
 func TestAGatewayThatEndsIsAClearFailure(t *testing.T) {
 	launcher, _ := binaries(t)
 	out, err := exec.Command(launcher, "--binary", "/bin/false", "--exec", "true").CombinedOutput()

@@ -50,6 +50,15 @@ func (p *Process) Wait(within time.Duration) (int, error) {
 	}
 }
 
+func (p *Process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Stop asks the process to end, and kills it if it does not.
 func (p *Process) Stop() error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -20,9 +21,12 @@ func (s *Stack) startRedis() error {
 	return onFreePort(func(addr string) error {
 		_, port, _ := net.SplitHostPort(addr)
 		// The dump is not compressed, so that a search through it for a secret means something.
-		s.Redis, err = startProcess(filepath.Join(s.Dir, "redis.log"), s.Dir, nil, binary,
-			"--bind", "127.0.0.1", "--port", port, "--dir", s.Dir, "--save", "",
-			"--appendonly", "yes", "--appendfsync", "no", "--rdbcompression", "no")
+		args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.Dir, "--save", "",
+			"--appendonly", "yes", "--appendfsync", "no", "--rdbcompression", "no"}
+		if s.opts.Password != "" {
+			args = append(args, "--requirepass", s.opts.Password)
+		}
+		s.Redis, err = startProcess(filepath.Join(s.Dir, "redis.log"), s.Dir, nil, binary, args...)
 		if err != nil {
 			return err
 		}
@@ -34,6 +38,15 @@ func (s *Stack) startRedis() error {
 	})
 }
 
+// RedisURL is the address of the Redis, with the password if it has one.
+func (s *Stack) RedisURL() string {
+	u := url.URL{Scheme: "redis", Host: s.RedisAddr}
+	if s.opts.Password != "" {
+		u.User = url.UserPassword("", s.opts.Password)
+	}
+	return u.String()
+}
+
 // Do sends one command to the Redis and returns its reply: a string, an int64, a []any or nil.
 func (s *Stack) Do(args ...string) (any, error) {
 	conn, err := net.DialTimeout("tcp", s.RedisAddr, time.Second)
@@ -42,11 +55,21 @@ func (s *Stack) Do(args ...string) (any, error) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(conn, "*%d\r\n", len(args))
-	for _, arg := range args {
-		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(arg), arg)
+	in := bufio.NewReader(conn)
+	if s.opts.Password != "" {
+		if _, err := exchange(conn, in, "AUTH", s.opts.Password); err != nil {
+			return nil, err
+		}
 	}
-	return readReply(bufio.NewReader(conn))
+	return exchange(conn, in, args...)
+}
+
+func exchange(out io.Writer, in *bufio.Reader, args ...string) (any, error) {
+	fmt.Fprintf(out, "*%d\r\n", len(args))
+	for _, arg := range args {
+		fmt.Fprintf(out, "$%d\r\n%s\r\n", len(arg), arg)
+	}
+	return readReply(in)
 }
 
 func readReply(r *bufio.Reader) (any, error) {

@@ -6,6 +6,8 @@
 //	http.Post(s.Gateways[0].URL+"/v1/keys.verifyKey", …)
 //
 // Every process it starts is stopped by Stop, and dies with this process should that be killed.
+// Search looks for the plaintexts of keys in what all of it has written.
+//
 // The package uses the standard library only and knows nothing of the program but its command
 // line, so that the suites test the binary and not its insides.
 package stack
@@ -27,6 +29,7 @@ type Options struct {
 	Dir      string   // where data and logs go, kept afterwards; empty is a temporary directory, removed
 	Args     []string // further arguments for every gateway, after the address and the Redis
 	Env      []string // further environment of every gateway, "NAME=value"
+	Password string   // that the Redis asks for; empty is none
 }
 
 // A Stack is a running Redis with its gateways.
@@ -108,7 +111,7 @@ func (s *Stack) StartGateway(args ...string) (*Gateway, error) {
 
 func (s *Stack) startGatewayAt(addr string, more []string) (*Gateway, error) {
 	log := filepath.Join(s.Dir, fmt.Sprintf("gateway-%d.log", len(s.Gateways)+1))
-	args := append([]string{"serve", "--addr", addr, "--redis", "redis://" + s.RedisAddr}, s.opts.Args...)
+	args := append([]string{"serve", "--addr", addr, "--redis", s.RedisURL()}, s.opts.Args...)
 	args = append(args, more...)
 	env := append(s.opts.Env, "TOLLGATE_ROOT_KEY="+s.RootKey)
 	p, err := startProcess(log, s.Dir, env, s.opts.Binary, args...)
