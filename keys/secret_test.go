@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mr-tron/base58"
 )
@@ -125,13 +126,23 @@ func TestSealing(t *testing.T) {
 	}
 }
 
-// Ids of a kind sort by the second in which they were made, and all have one width.
+// Ids of a kind sort by the moment in which they were made, are unlike, and all have
+// one width.
 func TestIDsSort(t *testing.T) {
+	const tick = time.Second >> 16
 	seen := map[string]bool{}
+	last, lastEnd := "", time.Now().Add(-time.Hour)
 	for range 10_000 {
+		begin := time.Now()
 		id := NewID(prefixKey)
 		if len(id) != len(prefixKey)+1+idWidth || seen[id] {
 			t.Fatalf("%q", id)
+		}
+		if begin.Sub(lastEnd) > tick {
+			if id <= last {
+				t.Fatalf("%s sorts before %s, which is older", id, last)
+			}
+			last, lastEnd = id, time.Now()
 		}
 		seen[id] = true
 	}
