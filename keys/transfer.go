@@ -2,108 +2,142 @@ package keys
 
 import (
 	"context"
-
-	"tollgate/ratelimit"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Line is one record of an exported workspace, a line of JSON in the file: the
-// head, a definition, a unique name of one, a key, a counter, or the end. Nothing in
-// it is a secret: of a key there is its digest, and its sealed plaintext if it was
+// Line is one record of an exported workspace, a line of JSON in the file. It is the
+// head, a definition (Noun, ID), a unique name of one (Noun, Name, ID), a key (Key),
+// who redeemed a setup key (Redeemed), the usage of a day (Usage), a limit's counter
+// (Counter), a soft-deleted key (Buried), a mark, or the end. Nothing in it is a
+// secret: of a key there is its digest, and its sealed plaintext if it was
 // recoverable.
 type Line struct {
 	Version   int    `json:"tollgate,omitempty"` // of the format; in the head
 	Workspace string `json:"workspace,omitempty"`
 	Time      int64  `json:"time,omitempty"` // unix ms
 
-	Noun    string `json:"noun,omitempty"`
-	ID      string `json:"id,omitempty"`
-	Name    string `json:"name,omitempty"`
-	Key     string `json:"key,omitempty"`     // a key's id
-	Stored  []byte `json:"stored,omitempty"`  // as Redis has it
-	Used    []byte `json:"used,omitempty"`    // when a key was last used
-	Counter string `json:"counter,omitempty"` // the name of a limit's counter
-	TTL     int64  `json:"ttl,omitempty"`     // ms
+	Noun     string `json:"noun,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Key      string `json:"key,omitempty"`      // a key's id
+	Redeemed string `json:"redeemed,omitempty"` // a setup key's id
+	Usage    string `json:"usage,omitempty"`    // an API's id
+	Counter  string `json:"counter,omitempty"`  // the name of a limit's counter
+	Buried   string `json:"buried,omitempty"`   // a soft-deleted key's id
+	Stored   []byte `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
+	Used     []byte `json:"used,omitempty"`     // when a key was last used
+	TTL      int64  `json:"ttl,omitempty"`      // of a counter, ms
 
-	End bool `json:"end,omitempty"`
+	Scan bool `json:"scan,omitempty"` // behind this mark are counters and soft-deleted keys
+	End  bool `json:"end,omitempty"`
 }
 
-// TransferVersion is the version of the format that Export writes and Import reads.
-const TransferVersion = 1
+// TransferVersion is the version of the format that Export writes. Import reads it,
+// and version 1, which had of counters those of identities alone, before their
+// identities, and nothing of setup keys' peers, of usage and of soft-deleted keys.
+const TransferVersion = 2
 
-// transferPage is how many records are read or written together.
+// transferPage is how many records are read together.
 const transferPage = 500
 
 // nouns are the kinds of definitions that a workspace has.
 var nouns = []noun{nounAPI, nounPermission, nounRole, nounIdentity, nounNamespace, nounGroup, nounMigration}
 
 // exporter goes through a workspace in an order that stays the same, so that it can
-// go on behind any line.
+// go on behind any line. What is found by scanning Redis has no order, so it comes
+// last, and all over again.
 type exporter struct {
 	store *Store
 	ws    string
+	since int64 // unix ms of the head: what was made later is left out with what refers to it
 	emit  func([]Line) error
+
+	defined map[string]int64 // when identities and namespaces were made, of some
 }
 
-// Export gives all that a workspace has, page by page; behind a line that it gave
-// before, if after is one. It is no snapshot: what changes meanwhile is given as it
-// is when its turn comes.
-func (s *Store) Export(ctx context.Context, ws string, after *Line, emit func([]Line) error) error {
-	e := &exporter{s, ws, emit}
-	if after == nil {
+// Begun is an export that was cut off: when it had begun, which its head says, and
+// the last line that was kept of it.
+type Begun struct {
+	Time int64
+	Last Line
+}
+
+// Export gives all that a workspace has, page by page; or what is missing of an
+// export that has begun. Of that one the Scan mark, if it came that far, and what is
+// behind it are not to be kept.
+//
+// Of what names.go lists, these are left out: indexes, lists and copies, which an
+// import makes anew; revisions, which it raises; the lists of what is to be swept,
+// the keys of deleted APIs with them; and what hangs on keys that are gone for good.
+//
+// It is no snapshot: what changes meanwhile is given as it is when its turn comes.
+// Keys that are made meanwhile are left out.
+func (s *Store) Export(ctx context.Context, ws string, begun *Begun, emit func([]Line) error) error {
+	e := &exporter{store: s, ws: ws, emit: emit, defined: map[string]int64{}}
+	var after *Line
+	if begun == nil {
 		now, err := s.Now(ctx)
 		if err != nil {
 			return err
 		}
+		e.since = now
 		if err := emit([]Line{{Version: TransferVersion, Workspace: ws, Time: now}}); err != nil {
 			return err
 		}
+	} else if e.since = begun.Time; begun.Last.Version == 0 {
+		after = &begun.Last
 	}
-	reached := after == nil || after.Key == ""
-	for _, k := range nouns {
-		if !reached || !e.begins(k, after) {
-			continue
+	for _, part := range e.parts()[partOf(after):] {
+		if err := part(ctx, after); err != nil {
+			return err
 		}
+		after = nil
+	}
+	return emit([]Line{{End: true}})
+}
+
+// parts are what is given one after the other, each behind a line of its own.
+func (e *exporter) parts() []func(context.Context, *Line) error {
+	return []func(context.Context, *Line) error{e.allDefinitions, e.allKeys, e.allRedeemed, e.allUsage, e.scan}
+}
+
+// partOf is the place in parts of the one that a line is of.
+func partOf(l *Line) int {
+	switch {
+	case l == nil || l.Noun != "":
+		return 0
+	case l.Key != "":
+		return 1
+	case l.Redeemed != "":
+		return 2
+	}
+	return 3
+}
+
+func (e *exporter) allDefinitions(ctx context.Context, after *Line) error {
+	from := 0
+	if after != nil {
+		from = max(0, slices.Index(nouns, noun(after.Noun)))
+	}
+	for _, k := range nouns[from:] {
 		if err := e.definitions(ctx, k, after); err != nil {
 			return err
 		}
 		after = nil
 	}
-	if err := e.allKeys(ctx, after); err != nil {
-		return err
-	}
-	return emit([]Line{{End: true}})
-}
-
-// begins tells whether there is anything of a noun behind a line.
-func (e *exporter) begins(k noun, after *Line) bool {
-	if after == nil || after.Noun == "" && after.Counter == "" {
-		return true
-	}
-	from := after.Noun
-	if after.Counter != "" {
-		from = string(nounIdentity)
-	}
-	for _, other := range nouns {
-		if string(other) == from {
-			return true
-		}
-		if other == k {
-			return false
-		}
-	}
-	return true
+	return nil
 }
 
 // definitions gives those of a noun, then their unique names. The names have no
 // order to go on in: they are given from the first again.
 func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
-	if after != nil && after.Noun == string(k) && after.Name != "" {
+	if after != nil && after.Name != "" {
 		return e.names(ctx, k)
 	}
 	at := ""
-	if after != nil && after.Noun == string(k) {
+	if after != nil {
 		at = after.ID
 	}
 	if k == nounAPI && at == "" {
@@ -111,8 +145,15 @@ func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
 			return err
 		}
 	}
+	if at == setupAPIID(e.ws) {
+		at = "" // it is in no list
+	}
+	page := transferPage
+	if k == nounNamespace {
+		page = 4 // each can have MaxOverrides
+	}
 	for {
-		ids, _, err := e.store.idsOf(ctx, e.ws, k, (Ask{After: at}).start(), transferPage)
+		ids, _, err := e.store.idsOf(ctx, e.ws, k, (Ask{After: at}).start(), page)
 		if err != nil {
 			return err
 		}
@@ -136,13 +177,6 @@ func (e *exporter) page(ctx context.Context, k noun, ids []string) error {
 		if stored != "" {
 			lines = append(lines, Line{Noun: string(k), ID: ids[i], Stored: []byte(stored)})
 		}
-	}
-	if k == nounIdentity {
-		counters, err := e.counters(ctx, texts)
-		if err != nil {
-			return err
-		}
-		lines = append(counters, lines...)
 	}
 	return e.emitAll(lines)
 }
@@ -174,41 +208,26 @@ func (e *exporter) names(ctx context.Context, k noun) error {
 	}
 }
 
-// counters gives those of the limits of identities, which their keys share.
-func (e *exporter) counters(ctx context.Context, identities []string) ([]Line, error) {
-	var lines []Line
-	for _, stored := range identities {
-		one, err := decodeDefinition[Identity](stored)
-		if err != nil {
-			return nil, err
+// eachAPI gives the setup API and then the APIs of the workspace by their ids, from
+// one on; "" is from the first on.
+func (e *exporter) eachAPI(ctx context.Context, from string, use func(api string) error) error {
+	setup := setupAPIID(e.ws)
+	if from == "" || from == setup {
+		if err := use(setup); err != nil {
+			return err
 		}
-		for _, l := range one.limits() {
-			lines = append(lines, Line{Counter: Counter("", one.ID, l.Name, l.Duration)})
+		from = ""
+	}
+	for ask := (Ask{From: from}); ; {
+		apis, _, err := e.store.idsOf(ctx, e.ws, nounAPI, ask.start(), transferPage)
+		if err != nil || len(apis) == 0 {
+			return err
 		}
-	}
-	values, lives := make([]*redis.StringCmd, len(lines)), make([]*redis.DurationCmd, len(lines))
-	if len(lines) == 0 {
-		return nil, nil
-	}
-	err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, l := range lines {
-			values[i], lives[i] = p.Get(ctx, l.Counter), p.PTTL(ctx, l.Counter)
+		for _, api := range apis {
+			if err := use(api); err != nil {
+				return err
+			}
 		}
-	})
-	var found []Line
-	for i, l := range lines {
-		if l.TTL = lives[i].Val().Milliseconds(); values[i].Val() != "" && l.TTL > 0 {
-			l.Stored = []byte(values[i].Val())
-			found = append(found, l)
-		}
+		ask = Ask{After: apis[len(apis)-1]}
 	}
-	return found, err
-}
-
-// limits are those of an identity, nil's none.
-func (i *Identity) limits() []ratelimit.Limit {
-	if i == nil {
-		return nil
-	}
-	return i.Limits
 }

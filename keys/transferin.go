@@ -2,8 +2,6 @@ package keys
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,10 +14,19 @@ type Imported struct {
 }
 
 // Adopt makes a workspace with an id it had elsewhere, under a name. KindConflict
-// where the name is another workspace's.
+// where the name is another workspace's, or the id has another name.
 func (s *Store) Adopt(ctx context.Context, name, id string) error {
 	if name == "" || len(name) > 64 {
 		return Invalidf("workspace", "the name has 1 to 64 characters")
+	}
+	if !workspaceIDs.MatchString(id) {
+		return Invalidf("workspace", "the file's is no workspace's id")
+	}
+	switch known, err := s.nameOf(ctx, id); {
+	case err != nil:
+		return err
+	case known != "" && known != name:
+		return Errorf(KindConflict, "workspace", "the store has the workspace of this file already, under the name %s: import into that one", known)
 	}
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) { p.HSetNX(ctx, workspacesName, name, id) }); err != nil {
 		return err
@@ -31,39 +38,78 @@ func (s *Store) Adopt(ctx context.Context, name, id string) error {
 	return err
 }
 
+// nameOf looks for the name of a workspace; "" where the store has none of the id.
+func (s *Store) nameOf(ctx context.Context, id string) (string, error) {
+	for cursor := uint64(0); ; {
+		var page *redis.ScanCmd
+		if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+			page = p.HScan(ctx, workspacesName, cursor, "", transferPage)
+		}); err != nil {
+			return "", err
+		}
+		pairs, next := page.Val()
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i+1] == id {
+				return pairs[i], nil
+			}
+		}
+		if next == 0 {
+			return "", nil
+		}
+		cursor = next
+	}
+}
+
 // Import stores lines of an export of a workspace, at most MaxImport of them. What
-// is there already is never changed, so that an import can be repeated.
+// is there already is never changed, so that an import can be repeated. Where a line
+// can't be it is a *BadLine.
 func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Imported, err error) {
-	byNoun, names := map[noun][]Line{}, map[noun][]Line{}
-	var found, counters []Line
-	for _, l := range lines {
+	all, err := checkLines(ws, lines)
+	if err != nil {
+		return done, err
+	}
+	byNoun, names := map[noun][]checkedLine{}, map[noun][]checkedLine{}
+	var found, peers, usage, counters, graves []checkedLine
+	for _, l := range all {
 		switch {
 		case l.Key != "":
 			found = append(found, l)
+		case l.Redeemed != "":
+			peers = append(peers, l)
+		case l.Usage != "":
+			usage = append(usage, l)
 		case l.Counter != "":
 			counters = append(counters, l)
-		case l.Noun != "" && !slices.Contains(nouns, noun(l.Noun)):
-			return done, Invalidf("noun", "this version does not know %q", l.Noun)
+		case l.Buried != "":
+			graves = append(graves, l)
 		case l.Noun != "" && l.Name != "":
 			names[noun(l.Noun)] = append(names[noun(l.Noun)], l)
 		case l.Noun != "":
 			byNoun[noun(l.Noun)] = append(byNoun[noun(l.Noun)], l)
 		}
 	}
-	for k, all := range byNoun {
-		if err = s.importDefinitions(ctx, ws, k, all, &done); err != nil {
+	for k, some := range byNoun {
+		if err = s.importDefinitions(ctx, ws, k, some, &done); err != nil {
 			return done, err
 		}
 	}
-	for k, all := range names {
-		if err = s.importNames(ctx, ws, k, all, &done); err != nil {
+	for k, some := range names {
+		if err = s.importNames(ctx, ws, k, some, &done); err != nil {
 			return done, err
 		}
 	}
-	if err = s.importCounters(ctx, counters, &done); err != nil {
-		return done, err
+	for _, one := range []struct {
+		lines []checkedLine
+		store func(context.Context, string, []checkedLine, *Imported) error
+	}{{found, s.importKeys}, {peers, s.importRedeemed}, {usage, s.importUsage}, {counters, s.importCounters}, {graves, s.importGraves}} {
+		if len(one.lines) == 0 {
+			continue
+		}
+		if err = one.store(ctx, ws, one.lines, &done); err != nil {
+			return done, err
+		}
 	}
-	return done, s.importKeys(ctx, ws, found, &done)
+	return done, nil
 }
 
 // FinishImport makes every gateway read definitions that it may have looked for
@@ -77,7 +123,7 @@ func (s *Store) FinishImport(ctx context.Context, ws string) error {
 	return err
 }
 
-func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines []Line, done *Imported) error {
+func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines []checkedLine, done *Imported) error {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ID
@@ -116,7 +162,7 @@ func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines 
 	return Unavailable(errBusy)
 }
 
-func (s *Store) importNames(ctx context.Context, ws string, k noun, lines []Line, done *Imported) error {
+func (s *Store) importNames(ctx context.Context, ws string, k noun, lines []checkedLine, done *Imported) error {
 	names := make([]string, len(lines))
 	for i, l := range lines {
 		names[i] = l.Name
@@ -161,39 +207,13 @@ func (i *Imported) add(other Imported) {
 	i.Stored, i.Same, i.Different = i.Stored+other.Stored, i.Same+other.Same, i.Different+other.Different
 }
 
-// importCounters stores the counts of shared limits where none has begun yet.
-func (s *Store) importCounters(ctx context.Context, lines []Line, done *Imported) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	stored := make([]*redis.BoolCmd, len(lines))
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, l := range lines {
-			stored[i] = p.SetNX(ctx, l.Counter, l.Stored, time.Duration(l.TTL)*time.Millisecond)
-		}
-	})
-	for _, cmd := range stored {
-		if cmd.Val() {
-			done.Stored++
-		} else {
-			done.Same++
-		}
-	}
-	return err
-}
-
 // importKeys stores keys with what they have left.
-func (s *Store) importKeys(ctx context.Context, ws string, lines []Line, done *Imported) error {
-	made := make([]*newKey, len(lines))
-	for i, l := range lines {
-		k, state, _, err := DecodeKey(string(l.Stored))
-		if err != nil || k.ID != l.Key || k.WorkspaceID != ws {
-			return Invalidf("key", "the line of key %s does not hold a key of the workspace", l.Key)
-		}
-		made[i] = &newKey{key: k, balance: state.Balance, state: &state, moved: true}
+func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	if err := s.importableAPIs(ctx, ws, lines); err != nil {
+		return err
 	}
 	for range tries {
-		fresh, tally, err := s.unknownKeys(ctx, made)
+		fresh, known, tally, err := s.unknownKeys(ctx, ws, lines)
 		if err != nil {
 			return err
 		}
@@ -206,42 +226,81 @@ func (s *Store) importKeys(ctx context.Context, ws string, lines []Line, done *I
 		}
 		if len(taken) == 0 {
 			done.add(tally)
-			return s.importUse(ctx, lines, made)
+			return s.importUse(ctx, known)
 		}
 	}
 	return Unavailable(errBusy)
 }
 
-// unknownKeys gives the keys whose digest nobody has, and counts the others.
-func (s *Store) unknownKeys(ctx context.Context, made []*newKey) (fresh []*newKey, tally Imported, err error) {
-	records, graves := make([]*redis.StringCmd, len(made)), make([]*redis.IntCmd, len(made))
-	if len(made) == 0 {
-		return nil, tally, nil
-	}
-	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, m := range made {
-			at := m.key.Digest.place()
-			records[i], graves[i] = p.Get(ctx, at.record()), p.Exists(ctx, at.grave())
+// importableAPIs refuses keys of an API that the workspace does not have.
+func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLine) error {
+	there := map[string]*redis.IntCmd{}
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, l := range lines {
+			if api := l.key.key.APIID; api != "" && there[api] == nil {
+				there[api] = p.Exists(ctx, definitionName(ws, nounAPI, api))
+			}
 		}
-	})
+	}); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if api := l.key.key.APIID; api != "" && there[api].Val() == 0 {
+			return l.bad(Invalidf("stored", "is a key of API %s, which the workspace does not have", api))
+		}
+	}
+	return nil
+}
+
+// unknownKeys gives the keys whose digest and id nobody has, and these with those
+// that are there already, and counts them. An id that another workspace has is refused.
+func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine) (fresh []*newKey, known []checkedLine, tally Imported, err error) {
+	ids, places := make([]string, len(lines)), make([]place, len(lines))
+	for i, l := range lines {
+		ids[i], places[i] = l.Key, l.key.key.Digest.place()
+	}
+	graves := make([]*redis.IntCmd, len(lines))
+	at, err := s.places(ctx, ids)
 	if err != nil {
-		return nil, tally, err
+		return nil, nil, tally, err
 	}
-	for i, m := range made {
-		stored := records[i].Val()
-		if stored == "" && graves[i].Val() == 0 {
-			tally.Stored++
-			fresh = append(fresh, m)
-			continue
+	found, err := s.loadPlaces(ctx, places)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	if err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i := range lines {
+			graves[i] = p.Exists(ctx, places[i].grave())
+			if at[i] == places[i] {
+				at[i] = place{}
+			}
 		}
-		there, _, _, err := DecodeKey(stored)
-		if stored != "" && err == nil && there.ID == m.key.ID {
+	}); err != nil {
+		return nil, nil, tally, err
+	}
+	elsewhere, err := s.loadPlaces(ctx, at)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	for i, l := range lines {
+		there, other := found[i], elsewhere[i]
+		if other != nil && other.key.ID != l.Key {
+			other = nil // the entry leads nowhere
+		}
+		switch {
+		case other != nil && other.key.WorkspaceID != ws:
+			return nil, nil, tally, l.bad(taken("key", l.Key))
+		case there != nil && there.key.ID == l.Key && there.key.WorkspaceID == ws:
 			tally.Same++
-		} else {
+			known = append(known, l)
+		case there != nil || other != nil || graves[i].Val() > 0:
 			tally.Different++
+		default:
+			tally.Stored++
+			fresh, known = append(fresh, l.key), append(known, l)
 		}
 	}
-	return fresh, tally, nil
+	return fresh, known, tally, nil
 }
 
 // leadGroups notes in groups which setup keys may refer to them.
@@ -265,17 +324,15 @@ func (s *Store) leadGroups(ctx context.Context, ws string, made []*newKey) error
 }
 
 // importUse stores when keys were last used, where they were not used since.
-func (s *Store) importUse(ctx context.Context, lines []Line, made []*newKey) error {
-	if !slices.ContainsFunc(lines, func(l Line) bool { return len(l.Used) > 0 }) {
-		return nil
-	}
-	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, l := range lines {
-			if len(l.Used) > 0 {
-				p.SetNX(ctx, made[i].key.Digest.place().lastUsed(), l.Used, 0)
-			}
+func (s *Store) importUse(ctx context.Context, lines []checkedLine) error {
+	var calls []invocation
+	for _, l := range lines {
+		if at := l.key.key.Digest.place(); len(l.Used) > 0 {
+			calls = append(calls, invocation{[]string{at.record(), at.lastUsed()}, []any{string(l.Used)}})
 		}
-	})
+	}
+	_, err := s.runAll(ctx, lastUsedScript, calls)
+	return err
 }
 
 func orError(err error, otherwise error) error {

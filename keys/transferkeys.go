@@ -9,45 +9,36 @@ import (
 // allKeys gives the root keys, those of the setup API, then those of each API by
 // the API's id.
 func (e *exporter) allKeys(ctx context.Context, after *Line) error {
-	from, at, err := e.resume(after)
+	api, at, err := resume(after)
 	if err != nil {
 		return err
 	}
-	lists := []string{listName(e.ws, nounRootKey), keyListName(setupAPIID(e.ws), "")}
-	for page := ""; ; {
-		for _, list := range lists {
-			if from != "" && list != from {
-				continue
-			}
-			if err := e.keys(ctx, list, at); err != nil {
-				return err
-			}
-			from, at = "", ""
-		}
-		apis, _, err := e.store.idsOf(ctx, e.ws, nounAPI, (Ask{After: page}).start(), transferPage)
-		if err != nil || len(apis) == 0 {
+	if api == "" {
+		if err := e.keys(ctx, listName(e.ws, nounRootKey), at); err != nil {
 			return err
 		}
-		page, lists = apis[len(apis)-1], nil
-		for _, api := range apis {
-			lists = append(lists, keyListName(api, ""))
-		}
+		at = ""
 	}
+	return e.eachAPI(ctx, api, func(id string) error {
+		from := ""
+		if id == api {
+			from = at
+		}
+		return e.keys(ctx, keyListName(id, ""), from)
+	})
 }
 
-// resume gives the list and the id behind which a key's line says to go on.
-func (e *exporter) resume(after *Line) (list, at string, err error) {
-	if after == nil || after.Key == "" {
+// resume gives the API and the id behind which a key's line says to go on; no API
+// for root keys.
+func resume(after *Line) (api, at string, err error) {
+	if after == nil {
 		return "", "", nil
 	}
 	k, _, _, err := DecodeKey(string(after.Stored))
 	if err != nil {
 		return "", "", err
 	}
-	if k.Root != nil {
-		return listName(e.ws, nounRootKey), k.ID, nil
-	}
-	return keyListName(k.APIID, ""), k.ID, nil
+	return k.APIID, k.ID, nil
 }
 
 // keys gives those of a list behind an id.
@@ -99,7 +90,7 @@ func (e *exporter) keyLines(ctx context.Context, ids []string) ([]Line, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k.ID == id && k.WorkspaceID == e.ws {
+		if k.ID == id && k.WorkspaceID == e.ws && k.CreatedAt <= e.since {
 			lines = append(lines, Line{Key: id, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
 		}
 	}

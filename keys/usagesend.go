@@ -186,9 +186,13 @@ func (f *usageSender) tagNumbers(line *usageLine) string {
 	for _, tag := range splitTags(line.tags) {
 		all = append(all, known[tag]) // otherNumber where it has none
 	}
-	slices.Sort(all)
+	return fieldTags(all)
+}
+
+func fieldTags(numbers []int) string {
+	slices.Sort(numbers)
 	var b []byte
-	for _, n := range slices.Compact(all) {
+	for _, n := range slices.Compact(numbers) {
 		b = append(b, byte(n>>8), byte(n))
 	}
 	return string(b)

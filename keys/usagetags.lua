@@ -13,6 +13,6 @@ for i = 3, #ARGV do
 end
 if #added > 0 then
   redis.call('HSET', KEYS[1], unpack(added))
-  redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) - clock() then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
 end
 return out

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,14 +21,35 @@ type importCommand struct {
 	File string `arg:"" help:"A file that 'tollgate export' wrote."`
 }
 
+// Help says more than one line.
+func (importCommand) Help() string {
+	return `What is there already is never changed, and counts are set, never added: an import that was stopped is started again
+with the same command. Import before the workspace is used there: where counting has begun its counts stand.
+A file of an earlier version is read as well. A line that can't be is named with its number and field.`
+}
+
 // exportCommand is `tollgate export`.
 type exportCommand struct {
 	workspaceFlags
 	File string `arg:"" help:"The file to write. Until it is complete it is called FILE.part; a second try goes on there."`
 }
 
-// maxLine bounds a line of the file, in bytes: a key's record with its meta.
-const maxLine = 8 << 20
+// Help says what is in the file and what is not.
+func (exportCommand) Help() string {
+	return `In the file are APIs, identities, permissions, roles, namespaces with their overrides, groups, migrations and root keys;
+keys with their hashes, balances, windows and last use; who redeemed a setup key or was refused; the counters of every limit,
+also of those named in requests; usage counts; and the hashes of deleted keys, which stay taken. There is no plaintext in it:
+recoverable keys are sealed, and need the same keyset where they are imported. Only its owner can read it.
+
+Not in the file: indexes, lists and revisions, which an import makes anew; keys of deleted APIs, which are being removed; counts
+and counters of what was deleted for good, which nobody can ask for; and the workspace's name, which 'import --workspace' gives.
+
+It is no snapshot: what changes meanwhile is written as it is when its turn comes, and keys that are made meanwhile are left
+out. For an exact copy stop the gateways first.`
+}
+
+// maxLine bounds a line of the file, in bytes: a namespace can have many overrides.
+const maxLine = 64 << 20
 
 // progress shows on a terminal how much is done; elsewhere it shows nothing.
 func progress(total int64, what string) *progressbar.ProgressBar {
@@ -57,7 +79,10 @@ func (f *exportCommand) Run() error {
 	}
 	bar := progress(total, "export")
 	_ = bar.Add64(part.lines)
-	err = store.Export(ctx, workspace, part.last, func(lines []keys.Line) error {
+	err = store.Export(ctx, workspace, part.begun, func(lines []keys.Line) error {
+		if done := part.lines + int64(len(lines)); done > total { // how much usage there is shows on the way
+			bar.ChangeMax64(done + done/8)
+		}
 		_ = bar.Add(len(lines))
 		return part.write(lines)
 	})
@@ -75,7 +100,7 @@ func (f *exportCommand) Run() error {
 // partFile is an export under way.
 type partFile struct {
 	file  *os.File
-	last  *keys.Line // the last complete one; nil for none
+	begun *keys.Begun // nil for an empty one
 	lines int64
 }
 
@@ -92,14 +117,17 @@ func openPart(name, workspace string) (*partFile, error) {
 		if err != nil || json.Unmarshal(line, &l) != nil {
 			break // cut off when the export was killed
 		}
-		if end == 0 && (l.Version != keys.TransferVersion || l.Workspace != workspace) {
-			file.Close()
-			return nil, usagef("%s is no export of this workspace under way: remove it", name)
+		if end == 0 {
+			if l.Version != keys.TransferVersion || l.Workspace != workspace {
+				file.Close()
+				return nil, usagef("%s is no export of this workspace under way: remove it", name)
+			}
+			p.begun = &keys.Begun{Time: l.Time}
 		}
-		if l.End {
-			break // only its new name was missing: the end is written again
+		if l.Scan || l.End {
+			break // what was found by scanning has no order to go on in
 		}
-		p.last, end = &l, end+int64(len(line))+1
+		p.begun.Last, end = l, end+int64(len(line))+1
 		p.lines++
 	}
 	if err := file.Truncate(end); err != nil {
@@ -166,8 +194,11 @@ func (p *partFile) finish(name string) error {
 	return os.Rename(p.file.Name(), name)
 }
 
-// importBatch is how many lines are stored together.
-const importBatch = 200
+// How many lines are stored together, and how many bytes of them.
+const (
+	importBatch = 200
+	importBytes = 4 << 20
+)
 
 // Run stores what is not there yet, so that it can be repeated after anything.
 func (f *importCommand) Run() error {
@@ -189,14 +220,14 @@ func (f *importCommand) Run() error {
 		return err
 	}
 	bar := progress(total, "import")
-	done, err := importFile(ctx, store, head.Workspace, file, func(n int) { _ = bar.Add(n) })
+	done, err := importFile(ctx, store, file, head, func(n int) { _ = bar.Add(n) })
 	if err != nil {
 		return err
 	}
 	_ = bar.Finish()
 	fmt.Fprintf(os.Stderr, "%d records stored, %d were there already\n", done.Stored, done.Same)
 	if done.Different > 0 {
-		return fmt.Errorf("%d records are there with another content, or were deleted there, and were left as they are", done.Different)
+		return fmt.Errorf("%d records are there with another content, or what they belong to was deleted there, and were left as they are", done.Different)
 	}
 	return nil
 }
@@ -218,40 +249,93 @@ func survey(file *os.File) (head keys.Line, total int64, err error) {
 	switch {
 	case total == 0:
 		return head, 0, usagef("%s is no export", file.Name())
-	case head.Version != keys.TransferVersion:
-		return head, 0, usagef("%s has version %d; this program reads %d", file.Name(), head.Version, keys.TransferVersion)
+	case head.Version < 1 || head.Version > keys.TransferVersion:
+		return head, 0, usagef("%s has version %d; this program reads 1 to %d", file.Name(), head.Version, keys.TransferVersion)
 	case json.Unmarshal(last, &end) != nil || !end.End:
 		return head, 0, usagef("%s is cut off: export again", file.Name())
 	}
-	_, err = file.Seek(0, io.SeekStart)
 	return head, total, err
 }
 
-func importFile(ctx context.Context, store *keys.Store, workspace string, file io.Reader, step func(int)) (all keys.Imported, err error) {
-	var batch []keys.Line
-	flush := func() error {
-		done, err := store.Import(ctx, workspace, batch)
-		all.Stored, all.Same, all.Different = all.Stored+done.Stored, all.Same+done.Same, all.Different+done.Different
-		step(len(batch))
-		batch = batch[:0]
+// importFile stores the lines of a file. Version 1 has counters before what they
+// belong to: there they are stored in a second pass.
+func importFile(ctx context.Context, store *keys.Store, file *os.File, head keys.Line, step func(int)) (keys.Imported, error) {
+	i := &importing{store: store, file: file.Name(), workspace: head.Workspace, step: step}
+	late := func(l keys.Line) bool { return head.Version == 1 && l.Counter != "" }
+	err := i.pass(ctx, file, func(l keys.Line) bool { return !late(l) })
+	if err == nil && head.Version == 1 {
+		err = i.pass(ctx, file, late)
+	}
+	if err != nil {
+		return i.done, err
+	}
+	return i.done, store.FinishImport(ctx, head.Workspace)
+}
+
+// importing is an import under way.
+type importing struct {
+	store     *keys.Store
+	file      string
+	workspace string
+	step      func(int)
+
+	done    keys.Imported
+	batch   []keys.Line
+	numbers []int // of the lines in the batch
+	bytes   int
+}
+
+// pass stores those of a file's lines that are wanted.
+func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.Line) bool) error {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	number := 0
 	for line, err := range linesOf(file) {
+		number++
 		if err != nil {
-			return all, err
+			return fmt.Errorf("%s:%d: %w", i.file, number, err)
 		}
-		var l keys.Line
-		if err := json.Unmarshal(line, &l); err != nil {
-			return all, errors.New("a line is not JSON")
+		l, err := readImport(line)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", i.file, number, err)
 		}
-		if batch = append(batch, l); len(batch) == importBatch {
-			if err := flush(); err != nil {
-				return all, err
+		if !wanted(l) {
+			continue
+		}
+		i.batch, i.numbers, i.bytes = append(i.batch, l), append(i.numbers, number), i.bytes+len(line)
+		if len(i.batch) == importBatch || i.bytes > importBytes {
+			if err := i.flush(ctx); err != nil {
+				return err
 			}
 		}
 	}
-	if err := flush(); err != nil {
-		return all, err
+	return i.flush(ctx)
+}
+
+// readImport reads a line as nothing but what it may be.
+func readImport(text []byte) (l keys.Line, err error) {
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err = in.Decode(&l); err == nil && in.More() {
+		err = errors.New("more than one value")
 	}
-	return all, store.FinishImport(ctx, workspace)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		err = fmt.Errorf("%s: is a %s", wrong.Field, wrong.Value)
+	}
+	return l, err
+}
+
+// flush stores a batch, and says of which line it can't.
+func (i *importing) flush(ctx context.Context) error {
+	done, err := i.store.Import(ctx, i.workspace, i.batch)
+	i.done.Stored, i.done.Same, i.done.Different = i.done.Stored+done.Stored, i.done.Same+done.Same, i.done.Different+done.Different
+	var bad *keys.BadLine
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("%s:%d: %w", i.file, i.numbers[bad.Index], bad)
+	}
+	i.step(len(i.batch))
+	i.batch, i.numbers, i.bytes = i.batch[:0], i.numbers[:0], 0
+	return err
 }

@@ -1,0 +1,218 @@
+package keys
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// BadLine is the cause in the error of an import for a line that can't be: which of
+// those given, counted from 0. Nothing of that line was stored.
+type BadLine struct {
+	Index int
+	Err   *Error
+}
+
+// Error names the field.
+func (b *BadLine) Error() string { return b.Err.Error() }
+
+// Unwrap gives what is wrong.
+func (b *BadLine) Unwrap() error { return b.Err }
+
+// checkedLine is a line that is what it says.
+type checkedLine struct {
+	*Line
+	index    int
+	key      *newKey
+	redeemed *redeemed
+	usage    *usageDay
+	counter  counterOwner
+}
+
+// bad says what is wrong with the line.
+func (l *checkedLine) bad(err error) error { return &BadLine{l.index, AsError(err)} }
+
+// taken refuses an id that is in use elsewhere.
+func taken(resource, id string) error {
+	return Errorf(KindConflict, resource, "%s %s is another workspace's in this store", resource, id)
+}
+
+// checkLines refuses lines of which any is not what it says, whatever is stored.
+func checkLines(ws string, lines []Line) ([]checkedLine, error) {
+	all := make([]checkedLine, len(lines))
+	for i := range lines {
+		all[i] = checkedLine{Line: &lines[i], index: i}
+		if err := all[i].check(ws); err != nil {
+			return nil, all[i].bad(err)
+		}
+	}
+	return all, nil
+}
+
+// kinds counts what the line says it is.
+func (l *Line) kinds() (n int) {
+	for _, is := range []bool{l.Version != 0, l.Noun != "", l.Key != "", l.Redeemed != "", l.Usage != "", l.Counter != "", l.Buried != "", l.Scan, l.End} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *checkedLine) check(ws string) (err error) {
+	if n := l.kinds(); n != 1 {
+		return Invalidf("", "says %d things that it is: one of tollgate, noun, key, redeemed, usage, counter, buried, scan and end", n)
+	}
+	switch {
+	case l.Version != 0:
+		return l.checkHead(ws)
+	case l.Noun != "":
+		return l.checkDefinition(ws)
+	case l.Key != "":
+		l.key, err = l.decodeKey("key", l.Key, ws)
+		return firstError(err, l.checkUsed())
+	case l.Buried != "":
+		l.key, err = l.decodeKey("buried", l.Buried, ws)
+	case l.Redeemed != "":
+		l.redeemed, err = decodeRedeemed(l.Line)
+	case l.Usage != "":
+		l.usage, err = decodeUsage(l.Line)
+	case l.Counter != "":
+		return l.checkCounter()
+	}
+	return err
+}
+
+var workspaceIDs = regexp.MustCompile(`^ws_[A-Za-z0-9]{1,40}$`)
+
+func (l *checkedLine) checkHead(ws string) error {
+	switch {
+	case l.Version < 1 || l.Version > TransferVersion:
+		return Invalidf("tollgate", "version %d; this program reads 1 to %d", l.Version, TransferVersion)
+	case l.Workspace != ws:
+		return Invalidf("workspace", "is %s, not %s", l.Workspace, ws)
+	}
+	return nil
+}
+
+func (l *checkedLine) checkUsed() error {
+	if len(l.Used) == 0 {
+		return nil
+	}
+	if ms, err := strconv.ParseInt(string(l.Used), 10, 64); err != nil || ms < 0 || ms > MaxTime {
+		return Invalidf("used", "is no moment in unix milliseconds")
+	}
+	return nil
+}
+
+func (l *checkedLine) checkCounter() (err error) {
+	var ok bool
+	switch l.counter, ok = parseCounter(l.Counter); {
+	case !ok:
+		return Invalidf("counter", "is not the name of a counter")
+	case len(l.Stored) != windowLength:
+		return Invalidf("stored", "a counter has %d bytes", windowLength)
+	case l.TTL < 1 || l.TTL > MaxTime:
+		return Invalidf("ttl", "milliseconds, 1 or more")
+	}
+	return nil
+}
+
+// decodeKey reads the record of a key of a workspace.
+func (l *checkedLine) decodeKey(field, id, ws string) (*newKey, error) {
+	k, state, _, err := DecodeKey(string(l.Stored))
+	switch {
+	case err != nil:
+		return nil, Invalidf("stored", "is no record of a key")
+	case k.ID != id || !isID(id):
+		return nil, Invalidf(field, "is not the id of the record")
+	case k.WorkspaceID != ws:
+		return nil, Invalidf("stored", "is a key of another workspace")
+	case k.Root == nil && !isID(k.APIID) || k.Root != nil && k.APIID != "":
+		return nil, Invalidf("stored", "is a key of no API")
+	case k.Setup != nil && k.APIID != setupAPIID(ws):
+		return nil, Invalidf("stored", "is a setup key of another API")
+	case state.Balance > MaxCount || state.NextRefill > MaxTime:
+		return nil, Invalidf("stored", "has a balance or a time that is too large")
+	case k.Refill != nil && k.Refill.Check() != nil:
+		return nil, Invalidf("stored", "has a refill that can't be")
+	}
+	if err := firstError(checkLimits(k.Limits), checkMeta(k.Meta), checkTime("expires", k.Expires)); err != nil {
+		return nil, Invalidf("stored", "%s", err)
+	}
+	return &newKey{key: k, balance: state.Balance, state: &state, moved: true}, nil
+}
+
+// checkDefinition refuses a record that is not of its noun, or has another id.
+func (l *checkedLine) checkDefinition(ws string) error {
+	k := noun(l.Noun)
+	switch {
+	case !slices.Contains(nouns, k):
+		return Invalidf("noun", "this version does not know %q", l.Noun)
+	case l.ID == "":
+		return Invalidf("id", "is missing")
+	case l.Name != "" && len(l.Stored) > 0:
+		return Invalidf("stored", "a name has no record")
+	case l.Name != "":
+		return nil
+	}
+	id, err := definedID(k, ws, string(l.Stored))
+	switch {
+	case err != nil:
+		return Invalidf("stored", "is no record of a %s: %s", k, err)
+	case id != l.ID:
+		return Invalidf("id", "is not the id of the record")
+	}
+	return nil
+}
+
+var errForeignAPI = errors.New("it is another workspace's")
+
+// definedID reads the id in a definition's record, and refuses what could not have
+// been stored.
+func definedID(k noun, ws, stored string) (id string, err error) {
+	if stored == "" {
+		return "", errCorrupt
+	}
+	switch k {
+	case nounAPI:
+		return idIn(stored, func(d *API) (string, error) {
+			if d.WorkspaceID != ws {
+				return "", errForeignAPI
+			}
+			return d.ID, nil
+		})
+	case nounPermission:
+		return idIn(stored, func(d *Permission) (string, error) { return d.ID, nil })
+	case nounRole:
+		return idIn(stored, func(d *Role) (string, error) { return d.ID, nil })
+	case nounIdentity:
+		return idIn(stored, func(d *Identity) (string, error) { return d.ID, firstError(checkLimits(d.Limits), checkMeta(d.Meta)) })
+	case nounNamespace:
+		return idIn(stored, func(d *Namespace) (string, error) { return d.ID, d.checkOverrides() })
+	case nounGroup:
+		return idIn(stored, func(d *Group) (string, error) { return d.ID, nil })
+	}
+	return idIn(stored, func(d *Migration) (string, error) { return d.ID, nil })
+}
+
+func idIn[T any](stored string, id func(*T) (string, error)) (string, error) {
+	d, err := decodeDefinition[T](stored)
+	if err != nil {
+		return "", err
+	}
+	return id(d)
+}
+
+func (n *Namespace) checkOverrides() error {
+	if len(n.Overrides) > MaxOverrides {
+		return Invalidf("", "more than %d overrides", MaxOverrides)
+	}
+	for i := range n.Overrides {
+		if err := n.Overrides[i].check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

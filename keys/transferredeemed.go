@@ -1,0 +1,171 @@
+package keys
+
+import (
+	"context"
+	_ "embed"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed redeemed.lua
+var redeemedLua string
+
+var redeemedScript = NewScript(redeemedLua)
+
+// redeemed is what a line holds of a setup key: who redeemed it and was told what,
+// and, in the first line of a key, who was refused.
+type redeemed struct {
+	Peers   []peerTold `cbor:"1,keyasint,omitempty"`
+	Refused [][]byte   `cbor:"2,keyasint,omitempty"` // the newest first
+	TTL     int64      `cbor:"3,keyasint,omitempty"` // of those refused, ms
+}
+
+type peerTold struct {
+	_    struct{} `cbor:",toarray"`
+	Peer string
+	Told []byte // as redeem.lua wrote it
+}
+
+// allRedeemed gives what was noted of setup keys, by their ids. A key behind whose
+// line it goes on is given again.
+func (e *exporter) allRedeemed(ctx context.Context, after *Line) error {
+	from := "-"
+	if after != nil {
+		from = "[" + after.Redeemed
+	}
+	list := keyListName(setupAPIID(e.ws), "")
+	for {
+		ids, err := e.store.idsFrom(ctx, list, from)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		found, err := e.store.loadSetupKeys(ctx, e.ws, ids)
+		if err != nil {
+			return err
+		}
+		for _, one := range found {
+			if one.key.CreatedAt > e.since {
+				continue
+			}
+			if err := e.redeemed(ctx, one); err != nil {
+				return err
+			}
+		}
+		from = "(" + ids[len(ids)-1]
+	}
+}
+
+func (e *exporter) redeemed(ctx context.Context, of *stored) error {
+	first, err := e.refused(ctx, of)
+	if err != nil {
+		return err
+	}
+	for cursor := uint64(0); ; {
+		var page *redis.ScanCmd
+		if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
+			page = p.HScan(ctx, of.place.redemptions(), cursor, "", transferPage)
+		}); err != nil {
+			return err
+		}
+		pairs, next := page.Val()
+		for i := 0; i+1 < len(pairs); i += 2 {
+			first.Peers = append(first.Peers, peerTold{Peer: pairs[i], Told: []byte(pairs[i+1])})
+		}
+		if len(first.Peers) > 0 || len(first.Refused) > 0 {
+			slices.SortFunc(first.Peers, func(a, b peerTold) int { return slices.Compare([]byte(a.Peer), []byte(b.Peer)) })
+			if err := e.emit([]Line{{Redeemed: of.key.ID, Stored: encode(first)}}); err != nil {
+				return err
+			}
+		}
+		if first = (redeemed{}); next == 0 {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+func (e *exporter) refused(ctx context.Context, of *stored) (r redeemed, err error) {
+	var notes *redis.StringSliceCmd
+	var life *redis.DurationCmd
+	err = e.store.pipelined(ctx, func(p redis.Pipeliner) {
+		notes = p.LRange(ctx, of.place.refusals(), 0, keptRefusals-1)
+		life = p.PTTL(ctx, of.place.refusals())
+	})
+	for _, note := range notes.Val() {
+		r.Refused = append(r.Refused, []byte(note))
+	}
+	if len(r.Refused) > 0 {
+		r.TTL = max(1, life.Val().Milliseconds())
+	}
+	return r, err
+}
+
+// decodeRedeemed reads a line's record.
+func decodeRedeemed(l *Line) (*redeemed, error) {
+	var r redeemed
+	if err := decoding.Unmarshal(l.Stored, &r); err != nil {
+		return nil, Invalidf("stored", "is no record of a setup key's peers")
+	}
+	if len(r.Refused) > keptRefusals || r.TTL < 0 || r.TTL > refusalsExpire.Milliseconds() {
+		return nil, Invalidf("stored", "has more refusals than are kept")
+	}
+	for _, p := range r.Peers {
+		if _, err := redemptionOf(nil, p.Peer, string(p.Told)); err != nil || p.Peer == "" || len(p.Peer) > MaxPeer {
+			return nil, Invalidf("stored", "is no record of a setup key's peers")
+		}
+	}
+	return &r, nil
+}
+
+// importRedeemed notes who redeemed setup keys, where it is not noted yet. What
+// there is no setup key for is left out.
+func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	ids := make([]string, len(lines))
+	for i, l := range lines {
+		ids[i] = l.Redeemed
+	}
+	found, err := s.loadAll(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var calls []invocation
+	for i, l := range lines {
+		if one := found[i]; one == nil || one.key.Setup == nil || one.key.WorkspaceID != ws {
+			done.Different++
+		} else {
+			calls = append(calls, l.redeemed.note(one.place))
+		}
+	}
+	for step := range slices.Chunk(calls, 8) { // Redis serves others in between
+		replies, err := s.runAll(ctx, redeemedScript, step)
+		if err != nil {
+			return err
+		}
+		done.countStored(replies)
+	}
+	return nil
+}
+
+// note is the script call that notes it at a key's place.
+func (r *redeemed) note(at place) invocation {
+	args := []any{r.TTL, len(r.Refused)}
+	for _, note := range r.Refused {
+		args = append(args, note)
+	}
+	for _, p := range r.Peers {
+		args = append(args, p.Peer, p.Told)
+	}
+	return invocation{[]string{at.record(), at.redemptions(), at.peers(), at.refusals()}, args}
+}
+
+// countStored counts replies that tell how much was stored.
+func (i *Imported) countStored(replies [][]any) {
+	for _, reply := range replies {
+		if number(reply[0]) > 0 {
+			i.Stored++
+		} else {
+			i.Same++
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package keys
+
+import (
+	"context"
+	_ "embed"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/ratelimit"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed grave.lua
+var graveLua string
+
+var graveScript = NewScript(graveLua)
+
+// scanStep is how many names Redis looks at in one command, in which it serves
+// nobody else.
+const scanStep = 500
+
+// scan gives what no list leads to: the counters of limits that were named in
+// requests or belong to identities and namespaces, and soft-deleted keys. It has to
+// pass by every name in Redis, also of other workspaces.
+func (e *exporter) scan(ctx context.Context, _ *Line) error {
+	if err := e.emit([]Line{{Scan: true}}); err != nil {
+		return err
+	}
+	masters, err := e.store.masters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range masters {
+		if err := e.scanOne(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// masters are the servers that together have everything.
+func (s *Store) masters(ctx context.Context) (all []redis.Cmdable, err error) {
+	cluster, ok := s.redis.(*redis.ClusterClient)
+	if !ok {
+		return []redis.Cmdable{s.redis}, nil
+	}
+	var mu sync.Mutex
+	err = cluster.ForEachMaster(ctx, func(_ context.Context, one *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, one)
+		return nil
+	})
+	if err != nil {
+		err = Unavailable(err)
+	}
+	return all, err
+}
+
+func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
+	for cursor := uint64(0); ; {
+		names, next, err := e.store.scanStep(ctx, server, cursor)
+		if err != nil {
+			return err
+		}
+		var graves, counters []string
+		for _, name := range names {
+			if strings.HasPrefix(name, "tg:t:") {
+				graves = append(graves, name)
+			} else {
+				counters = append(counters, name)
+			}
+		}
+		if err := firstError(e.graves(ctx, graves), e.counters(ctx, counters)); err != nil || next == 0 {
+			return err
+		}
+		cursor = next
+	}
+}
+
+func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64) ([]string, uint64, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	names, next, err := server.Scan(ctx, cursor, "tg:[ct]:*", scanStep).Result()
+	if err != nil {
+		return nil, 0, Unavailable(err)
+	}
+	return names, next, nil
+}
+
+// graves gives those of the workspace.
+func (e *exporter) graves(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	records := make([]*redis.StringCmd, len(names))
+	if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, name := range names {
+			records[i] = p.Get(ctx, name)
+		}
+	}); err != nil {
+		return err
+	}
+	var lines []Line
+	for _, record := range records {
+		k, _, _, err := DecodeKey(record.Val())
+		if err == nil && k.WorkspaceID == e.ws {
+			lines = append(lines, Line{Buried: k.ID, Stored: []byte(record.Val())})
+		}
+	}
+	return e.emitAll(lines)
+}
+
+// counters gives those of the workspace that have not expired.
+func (e *exporter) counters(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	owners := make([]counterOwner, len(names))
+	for i, name := range names {
+		owners[i], _ = parseCounter(name)
+	}
+	there, err := e.ownersThen(ctx, owners)
+	if err != nil {
+		return err
+	}
+	values, lives := make([]*redis.StringCmd, len(names)), make([]*redis.DurationCmd, len(names))
+	if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, name := range names {
+			if there[i] != 0 {
+				values[i], lives[i] = p.Get(ctx, name), p.PTTL(ctx, name)
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	var lines []Line
+	for i, value := range values {
+		if value == nil || len(value.Val()) != windowLength || lives[i].Val() <= 0 {
+			continue
+		}
+		lines = append(lines, Line{Counter: names[i], Stored: []byte(value.Val()), TTL: lives[i].Val().Milliseconds()})
+	}
+	return e.emitAll(lines)
+}
+
+// counterOwner is what the name of a counter says of whose it is.
+type counterOwner struct{ shard, owner, limit string }
+
+// parseCounter reads what Counter wrote.
+func parseCounter(name string) (c counterOwner, ok bool) {
+	rest, ok := strings.CutPrefix(name, "tg:c:{")
+	if !ok || len(rest) < 3 || rest[2] != '}' {
+		return c, false
+	}
+	c.shard = rest[:2]
+	owner, rest, ok := strings.Cut(rest[3:], ":")
+	duration, limit, also := strings.Cut(rest, ":")
+	ms, err := strconv.ParseInt(duration, 10, 64)
+	if !ok || !also || !isID(owner) || err != nil || ms < ratelimit.MinDuration || ms > ratelimit.MaxDuration {
+		return counterOwner{}, false
+	}
+	c.owner, c.limit = owner, limit
+	return c, Counter(c.shard, owner, limit, ms) == name
+}
+
+// isID tells whether a text can be an id that was made here.
+func isID(text string) bool {
+	for _, r := range text {
+		if r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 64
+}
+
+// ownersIn tells which owners of counters belong to a workspace, and to whom the
+// counters' shards are right: of keys when they were made, unix ms; 1 for others; 0
+// for what is not the workspace's.
+func (s *Store) ownersIn(ctx context.Context, ws string, owners []counterOwner) ([]int64, error) {
+	made := make([]int64, len(owners))
+	definitions, ids, at := make([]*redis.IntCmd, len(owners)), []string(nil), []int(nil)
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, c := range owners {
+			if k, shard := c.defined(); k != "" {
+				if c.shard == shard {
+					definitions[i] = p.Exists(ctx, definitionName(ws, k, c.owner))
+				}
+			} else if c.owner != "" {
+				ids, at = append(ids, c.owner), append(at, i)
+			}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	for i, cmd := range definitions {
+		if cmd != nil {
+			made[i] = cmd.Val()
+		}
+	}
+	if len(ids) == 0 {
+		return made, nil
+	}
+	found, err := s.loadAll(ctx, ids)
+	for j, one := range found {
+		if one != nil && one.key.WorkspaceID == ws && one.place.shard() == owners[at[j]].shard {
+			made[at[j]] = one.key.CreatedAt
+		}
+	}
+	return made, err
+}
+
+// defined gives the kind of the owner, if it is a definition, and its counter's shard.
+func (c counterOwner) defined() (k noun, shard string) {
+	switch {
+	case strings.HasPrefix(c.owner, prefixIdentity+"_"):
+		return nounIdentity, ShardOf(c.owner)
+	case isNamespaceID(c.owner):
+		return nounNamespace, ShardOf(c.owner + ":" + c.limit)
+	}
+	return "", ""
+}
+
+// ownersThen is ownersIn for those that were made before the export began.
+func (e *exporter) ownersThen(ctx context.Context, owners []counterOwner) ([]int64, error) {
+	made, err := e.store.ownersIn(ctx, e.ws, owners)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range owners {
+		if k, _ := c.defined(); k != "" && made[i] != 0 {
+			if made[i], err = e.definedAt(ctx, k, c.owner); err != nil {
+				return nil, err
+			}
+		}
+		if made[i] > e.since {
+			made[i] = 0
+		}
+	}
+	return made, nil
+}
+
+// definedAt is when an identity or a namespace was made. Its record, which may be
+// large, is read once for many counters.
+func (e *exporter) definedAt(ctx context.Context, k noun, id string) (int64, error) {
+	if at, ok := e.defined[id]; ok {
+		return at, nil
+	}
+	texts, err := e.store.definitionTexts(ctx, e.ws, k, []string{id})
+	if err != nil || texts[0] == "" {
+		return 0, err
+	}
+	at := int64(0)
+	if k == nounNamespace {
+		n, err := decodeDefinition[Namespace](texts[0])
+		if err != nil {
+			return 0, err
+		}
+		at = n.CreatedAt
+	} else {
+		i, err := decodeDefinition[Identity](texts[0])
+		if err != nil {
+			return 0, err
+		}
+		at = i.CreatedAt
+	}
+	if len(e.defined) >= 1<<16 {
+		clear(e.defined)
+	}
+	e.defined[id] = at
+	return at, nil
+}
+
+// importCounters stores the counts of limits where none has begun yet. They are set,
+// never added. What there is no owner for in the workspace is left out.
+func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	owners := make([]counterOwner, len(lines))
+	for i, l := range lines {
+		owners[i] = l.counter
+	}
+	there, err := s.ownersIn(ctx, ws, owners)
+	if err != nil {
+		return err
+	}
+	stored := make([]*redis.BoolCmd, len(lines))
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, l := range lines {
+			if there[i] != 0 {
+				stored[i] = p.SetNX(ctx, l.Counter, l.Stored, time.Duration(l.TTL)*time.Millisecond)
+			}
+		}
+	})
+	for _, cmd := range stored {
+		switch {
+		case cmd == nil:
+			done.Different++
+		case cmd.Val():
+			done.Stored++
+		default:
+			done.Same++
+		}
+	}
+	return err
+}
+
+// importGraves keeps the digests of soft-deleted keys taken.
+func (s *Store) importGraves(ctx context.Context, _ string, lines []checkedLine, done *Imported) error {
+	calls := make([]invocation, len(lines))
+	for i, l := range lines {
+		at := l.key.key.Digest.place()
+		calls[i] = invocation{[]string{at.record(), at.grave()}, []any{l.Stored}}
+	}
+	replies, err := s.runAll(ctx, graveScript, calls)
+	if err != nil {
+		return err
+	}
+	for _, reply := range replies {
+		switch number(reply[0]) {
+		case 1:
+			done.Stored++
+		case 0:
+			done.Same++
+		default:
+			done.Different++
+		}
+	}
+	return nil
+}
