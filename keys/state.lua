@@ -36,6 +36,7 @@ local struct = rawget(_G, 'struct') or (function()
   return {
     unpack = function(format, s, i)
       local list, out = fields(format), {}
+      i = i or 1
       for j = 1, #list do
         local f = list[j]
         local n = f.size

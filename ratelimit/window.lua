@@ -1,9 +1,13 @@
 -- The sliding window of package ratelimit, for scripts. Counts and limits are integers
 -- below 2^53, durations below 2^37 ms, times unix ms; all arithmetic is exact in float64.
 
+local floor = math.floor
+
 -- The window as of now: its number, its count, and the count of the one before.
 local function window_roll(w, c, p, duration, now)
-  local index = math.floor(now / duration)
+  local passed = now - w * duration
+  if passed >= 0 and passed < duration then return w, c, p end -- as mostly, without a division
+  local index = floor(now / duration)
   if w >= index then return index, c, p end -- the present one, or the clock stepped back
   if w == index - 1 then return index, 0, c end
   return index, 0, 0
@@ -12,7 +16,7 @@ end
 -- What may still be used in the window of now. Negative where the limit was lowered;
 -- below -2^53 only the sign is right.
 local function window_room(c, p, limit, duration, now)
-  local floor = math.floor
+  if p == 0 then return limit - c end
   local rest = duration - now % duration
   local product = p * rest
   if product < 4503599627370496 then -- 2^52, so nothing was rounded

@@ -175,7 +175,7 @@ func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), exchange(l.timeout))
 	defer cancel()
 	names := b.names()
-	b.args = append(b.args, b.blob)
+	b.args = append(b.args, b.heads, b.blob)
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args)
 	l.observer.Sent(len(b.calls), time.Since(sent), err)

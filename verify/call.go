@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"tollgate/keys"
@@ -99,7 +100,9 @@ type batch struct {
 	calls []*call
 	args  []any // keys.Reserved places, then the names
 	index map[string]int
-	blob  []byte
+	sets  [][]guard // those of the calls, each once: most calls have the same
+	heads []byte    // the guards, as text
+	blob  []byte    // the calls, as text
 }
 
 func newBatch() *batch { return &batch{args: make([]any, keys.Reserved), index: map[string]int{}} }
@@ -108,7 +111,9 @@ func (b *batch) reset() {
 	clear(b.calls)
 	clear(b.args)
 	clear(b.index)
-	b.calls, b.args, b.blob = b.calls[:0], b.args[:keys.Reserved], b.blob[:0]
+	clear(b.sets)
+	b.calls, b.args, b.sets = b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
+	b.heads, b.blob = b.heads[:0], b.blob[:0]
 }
 
 // names counts the names in args.
@@ -126,45 +131,61 @@ func (b *batch) number(name any) int {
 	return n
 }
 
-func (b *batch) appendNumber(name any) {
+// appendNumber appends a name's place in KEYS; 0 for none.
+func (b *batch) appendNumber(text []byte, name any) []byte {
 	n := 0
 	if name != nil {
 		n = b.number(name)
 	}
-	b.blob = append(b.blob, byte(n>>8), byte(n))
+	return append(text, byte(n>>8), byte(n))
+}
+
+// set gives the place of a set of guards among those of the batch, counted from
+// one; 0 for none. A set is written as 1 how many, for each 2 number, 8 prefix.
+func (b *batch) set(guards []guard) byte {
+	if len(guards) == 0 {
+		return 0
+	}
+	for i := len(b.sets) - 1; i >= 0; i-- {
+		if slices.Equal(b.sets[i], guards) {
+			return byte(i + 1)
+		}
+	}
+	b.sets = append(b.sets, guards)
+	b.heads = append(b.heads, byte(len(guards)))
+	for _, g := range guards {
+		b.heads = b.appendNumber(b.heads, g.name)
+		b.heads = append(b.heads, padded(g.prefix)...)
+	}
+	return byte(len(b.sets))
 }
 
 // add writes a call behind the others:
 //
-//	2 the record's number, 8 its prefix, 1 verdict, 1 guards, 1 slots, 1 limits,
-//	1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
-//	for each guard 2 number, 8 prefix,
+//	2 the record's number, 8 its prefix, 1 set of guards, 1 verdict, 1 slots,
+//	1 limits, 1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
 //	for each limit 2 number, 1 slot, 7 limit, 7 duration, 7 cost
 func (b *batch) add(c *call) {
 	b.calls = append(b.calls, c)
-	b.appendNumber(c.record)
-	b.blob = append(b.blob, padded(c.prefix)...)
-	b.blob = append(b.blob, c.verdict, byte(len(c.guards)), byte(c.slots), byte(len(c.windows)))
 	limited := byte(0)
 	if c.limited {
 		limited = 1
 	}
-	b.blob = append(b.blob, limited)
-	b.blob = keys.AppendU56(b.blob, c.expires)
-	b.blob = keys.AppendU56(b.blob, c.cost)
-	b.blob = keys.AppendU56(b.blob, c.amount)
-	b.blob = append(b.blob, byte(c.day))
-	for _, g := range c.guards {
-		b.appendNumber(g.name)
-		b.blob = append(b.blob, padded(g.prefix)...)
-	}
+	text := b.appendNumber(b.blob, c.record)
+	text = append(text, padded(c.prefix)...)
+	text = append(text, b.set(c.guards), c.verdict, byte(c.slots), byte(len(c.windows)), limited)
+	text = keys.AppendU56(text, c.expires)
+	text = keys.AppendU56(text, c.cost)
+	text = keys.AppendU56(text, c.amount)
+	text = append(text, byte(c.day))
 	for _, w := range c.windows {
-		b.appendNumber(w.counter)
-		b.blob = append(b.blob, byte(w.slot))
-		b.blob = keys.AppendU56(b.blob, w.limit)
-		b.blob = keys.AppendU56(b.blob, w.duration)
-		b.blob = keys.AppendU56(b.blob, w.cost)
+		text = b.appendNumber(text, w.counter)
+		text = append(text, byte(w.slot))
+		text = keys.AppendU56(text, w.limit)
+		text = keys.AppendU56(text, w.duration)
+		text = keys.AppendU56(text, w.cost)
 	}
+	b.blob = text
 }
 
 // padded is a prefix as the script compares it.
@@ -245,9 +266,7 @@ func (r *reader) reply(c *call) {
 		}
 		r.broken = r.broken || p.guard < 0 || p.guard >= len(c.guards)
 	case replyExpired, replyConfirm, replyValid, replyLimited, replyUsed:
-		if c.limited {
-			p.balance = r.number()
-		}
+		p.balance = r.number()
 		if p.status == replyValid || p.status == replyLimited || p.status == replyUsed {
 			p.rooms = r.rooms(p.few[:0], len(c.windows))
 		}

@@ -15,7 +15,7 @@ func FuzzReply(f *testing.F) {
 	for _, seed := range []string{
 		"", now, now + "A", now + "AA", now + "S", now + "R" + seven + "1234567", now + "R\xff\xff\xff\xff\xff\xff\xff",
 		now + "G\x01prefix_8", now + "G\x00prefix_8", now + "G\x09prefix_8", now + "V" + seven + seven + "\x00", now + "C" + seven + "A",
-		now + "L" + seven + seven + "\x01" + "U" + seven, now + "?", now + "E",
+		now + "L" + seven + seven + "\x01" + "U" + seven, now + "?", now + "E", now + "E" + seven + "C" + seven,
 	} {
 		f.Add(seed, byte(1), byte(1), true)
 		f.Add(seed, byte(0), byte(0), false)

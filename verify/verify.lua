@@ -1,9 +1,9 @@
 -- Verifications, each all or nothing, in the order they arrived.
 --
--- KEYS: every name that one of them uses, each once. ARGV: one text, the entries
--- one behind the other as call.go writes them. Nothing is written before every
--- entry is decided: only the first write can be refused (no memory, read-only),
--- and then nothing was spent.
+-- KEYS: every name that one of them uses, each once. ARGV: two texts as call.go
+-- writes them, the guards and the entries. Nothing is written before every entry
+-- is decided: only the first write can be refused (no memory, read-only), and then
+-- nothing was spent.
 --
 -- Returns one text: the time, and for each entry
 --   'A'  there is no such key
@@ -11,210 +11,224 @@
 --   'S'  the same, told to an earlier entry: ask again
 --   'G'  a guard holds another revision: its number and what it holds
 --   'V' valid, 'L' over a limit, 'U' balance below the cost, 'E' expired,
---   'C' the caller's own refusal stands; then the balance, and where they were
---   looked at ('V', 'L', 'U') what is left of each limit, and if it refuses.
-local blob, at, size = ARGV[1], 1, #ARGV[1]
+--   'C' the caller's own refusal stands; then the balance, or 0 where there is
+--   none, and where the limits were looked at ('V', 'L', 'U') what is left of each,
+--   and if it refuses.
 local now = clock()
-local take, make = struct.unpack, struct.pack
-local records, sent, counters, guards = {}, {}, {}, {}
+local take, make, rep, unpack, call, try = struct.unpack, struct.pack, string.rep, unpack, redis.call, redis.pcall
+local KEYS = KEYS -- a local is found faster than a global
 local NONE = '\0\0\0\0\0\0\0\0' -- the prefix of what is not there
 local out, o = {p56(now)}, 1
 
 -- The offsets are texts: Redis would print a number as a float, which costs more
 -- than the reading.
 local function range(name, from, to)
-  local s = redis.pcall('GETRANGE', name, from, to)
-  if type(s) == 'string' then return s end
+  local s = try('GETRANGE', name, from, to)
+  if #s > 0 then return s end -- the length of an error, which is a table, is 0
   return ''
 end
 
--- A window as it is now: its number, the count, the count of the one before. One
--- that lies ahead, because the clock was set back, is written as what it counts
--- for now even by a refusal: a full limit would stay full until then otherwise.
-local function window(s, i, duration)
-  local was, count, before = 0, 0, 0
-  if #s >= i + 20 then was, count, before = take('>I7I7I7', s, i) end
-  local index, current, previous = window_roll(was, count, before, duration, now)
-  return {index = index, current = current, previous = previous, pending = 0, dirty = was > index, ttl = 2 * duration}
+-- A format that is known for none and one, with its last part n times.
+local function format(known, part, n)
+  known[n] = known[1] .. rep(part, n - 1)
+  return known[n]
 end
 
--- The window of a counter key, read once.
+-- A record is the fields of its header in a list, so that one call takes it apart
+-- and one puts it together again: the mark, the revision, the balance, the next
+-- refill, the number of slots, then for the window in each slot its number, its
+-- count and the count of the one before.
+local whole = {[0] = '>BI7I7I7B', '>BI7I7I7BI7I7I7'}
+local rest = {[0] = '>I7I7B', '>I7I7BI7I7I7'}
+local ends = {[0] = '22', '43', '64', '85'}
+local records, sent, spent = {}, {}, {}
+
+-- The record of an entry, if it is the one that the entry knows; otherwise what
+-- to answer.
+local function find(key, mark, revision, slots)
+  local r = records[key]
+  if r then
+    if r[2] == revision and r[1] == mark then return r end
+    return nil, 'S'
+  end
+  local size = 23 + slots * 21
+  local header = range(KEYS[key], '0', ends[slots] or tostring(size - 1))
+  if header == '' then return nil, 'A' end
+  if #header == size then
+    r = {take(whole[slots] or format(whole, 'I7I7I7', slots), header)}
+    if r[2] == revision and r[1] == mark then
+      records[key] = r
+      return r
+    end
+  end
+  if sent[key] then return nil, 'S' end
+  sent[key] = true
+  local text = range(KEYS[key], '0', '-1')
+  return nil, 'R' .. p56(#text) .. text
+end
+
+-- Brings the window at i of a list to now, and tells whether it must be written
+-- even by a refusal: one that lies ahead, because the clock was set back, counts
+-- for now, and a full limit would stay full until then otherwise.
+local function roll(list, i, duration)
+  local was = list[i]
+  list[i], list[i + 1], list[i + 2] = window_roll(was, list[i + 1], list[i + 2], duration, now)
+  return was > list[i]
+end
+
+-- The window of a counter key, read once: a list like a slot's, and behind it the
+-- number of the window that is stored.
+local counters, counted = {}, {}
 local function counter(key, duration)
   local w = counters[key]
   if not w then
-    w = window(range(KEYS[key], '0', '20'), 1, duration)
+    local s = range(KEYS[key], '0', '20')
+    w = {0, 0, 0, -1}
+    if #s == 21 then
+      w = {take('>I7I7I7', s)}
+      w[4] = w[1]
+    end
+    if roll(w, 1, duration) then counted[key] = duration end
     counters[key] = w
   end
   return w
 end
 
--- The window in a slot of a record's header, read once.
-local function slot(record, i, duration)
-  local w = record[i]
-  if not w then
-    w = window(record.header, 24 + (i - 1) * 21, duration)
-    record[i], record.windows = w, record.windows or w.dirty
-  end
-  return w
-end
-
--- Where the header of a record with so many slots ends.
-local ends = {[0] = '22', '43', '64', '85'}
-
--- The record of an entry, if it is the one that the entry knows; otherwise what
--- to answer.
-local function find(key, want, slots)
-  local record = records[key]
-  if record then
-    if record.prefix == want then return record end
-    return nil, 'S'
-  end
-  local header = range(KEYS[key], '0', ends[slots] or tostring(22 + slots * 21))
-  if header == '' then return nil, 'A' end
-  if sub(header, 1, 8) ~= want or #header < 23 + slots * 21 then
-    if sent[key] then return nil, 'S' end
-    sent[key] = true
-    local whole = range(KEYS[key], '0', '-1')
-    return nil, 'R' .. p56(#whole) .. whole
-  end
-  record = {header = header, prefix = want, slots = slots, balance = false, next = false, dirty = false, windows = false, false}
-  records[key] = record
-  return record
-end
-
--- The first of the guards from i on that holds something else, as an answer.
-local function changed(i, count)
-  for g = 1, count do
-    local key, want = take('>I2c8', blob, i)
-    local is = guards[key]
-    if not is then
-      is = range(KEYS[key], '0', '7')
-      if is == '' then is = NONE end
-      guards[key] = is
-    end
-    if is ~= want then return 'G' .. char(g) .. is end
-    i = i + 10
-  end
-end
-
--- The limits of one entry: their windows, what is left of each, what it costs.
-local windows, rooms, costs = {}, {}, {}
+-- The limits of one entry: the list that holds each one's count and where, what is
+-- left, what it costs, its counter (0 is a slot) and how long its window is.
+local lists, places, rooms, costs, names, durations = {}, {}, {}, {}, {}, {}
 
 -- Looks at the limits from i on, and tells whether all of them let the entry
--- through. A window that two of them share has to have room for both. A limit of 0
--- lets nothing through, not even a look.
-local function look(record, i, count)
-  local pass = true
+-- through. A counter that two of them share has to have room for both. A limit of
+-- 0 lets nothing through, not even a look.
+local function look(blob, i, count, key, record)
+  local pass, pending = true, count > 1 and {}
   for j = 1, count do
-    local key, place, limit, duration, cost = take('>I2BI7I7I7', blob, i)
-    local w = place > 0 and slot(record, place, duration) or counter(key, duration)
-    local room = limit > 0 and window_room(w.current, w.previous, limit, duration, now) - w.pending or -1
+    local name, slot, limit, duration, cost = take('>I2BI7I7I7', blob, i)
+    local list, place = record, slot * 3 + 3
+    if slot == 0 then
+      list, place = counter(name, duration), 1
+    elseif roll(list, place, duration) then
+      spent[key] = record
+    end
+    local room = limit > 0 and window_room(list[place + 1], list[place + 2], limit, duration, now) or -1
+    if pending and slot == 0 then
+      room = room - (pending[name] or 0)
+      pending[name] = (pending[name] or 0) + cost
+    end
     if cost > room then pass = false end
-    w.pending = w.pending + cost
-    windows[j], rooms[j], costs[j] = w, room, cost
+    lists[j], places[j], rooms[j], costs[j], names[j], durations[j] = list, place + 1, room, cost, name, duration
     i = i + 24
   end
-  for j = 1, count do windows[j].pending = 0 end
   return pass
 end
 
--- Answers what is left of each limit.
-local function report(count, spent)
+-- Takes the costs from the limits.
+local function spend(count, key, record)
   for j = 1, count do
-    local room, denied = rooms[j], 0
-    if costs[j] > room then denied = 1 end
-    if spent then room = room - costs[j] end
-    if room < 0 then room = 0 end
-    o = o + 1
-    out[o] = make('>I7B', room, denied)
+    local cost = costs[j]
+    if cost > 0 then
+      local list, place = lists[j], places[j]
+      list[place] = list[place] + cost
+      if names[j] > 0 then counted[names[j]] = durations[j] else spent[key] = record end
+    end
   end
 end
 
 -- Gives back what was taken from the limits from i on, in the window it was taken.
-local function give_back(i, count)
+local function give_back(blob, i, count)
   for _ = 1, count do
-    local key, _, taken, duration, cost = take('>I2BI7I7I7', blob, i)
-    local w = counter(key, duration)
-    if w.index == taken then w.current = math.max(0, w.current - cost)
-    elseif w.index == taken + 1 then w.previous = math.max(0, w.previous - cost) end
-    w.dirty = true
+    local name, _, taken, duration, cost = take('>I2BI7I7I7', blob, i)
+    local w = counter(name, duration)
+    if w[1] == taken then w[2] = math.max(0, w[2] - cost)
+    elseif w[1] == taken + 1 then w[3] = math.max(0, w[3] - cost) end
+    counted[name] = duration
     i = i + 24
   end
 end
 
--- Takes the costs from the limits.
-local function spend(record, count)
+-- What is answered to an entry that was decided, as a list that is used again.
+local told, answer = {[0] = '>c1I7', '>c1I7I7B'}, {}
+local function tell(status, left, count, taken)
+  answer[1], answer[2] = status, left
   for j = 1, count do
-    if costs[j] > 0 then
-      local w = windows[j]
-      w.current = w.current + costs[j]
-      w.dirty = true
-      if record then record.windows = true end
+    local room = rooms[j]
+    answer[j * 2 + 2] = costs[j] > room and 1 or 0
+    if taken then room = room - costs[j] end
+    answer[j * 2 + 1] = room < 0 and 0 or room
+  end
+  return make(told[count] or format(told, 'I7B', count), unpack(answer, 1, count * 2 + 2))
+end
+
+-- What is answered where a guard does not hold, by the number of the set of
+-- guards; false where all hold.
+local changed = {[0] = false}
+do
+  local text, at, held = ARGV[1], 1, {}
+  while at <= #text do
+    local count = byte(text, at)
+    local set = #changed + 1
+    changed[set] = false
+    for g = 1, count do
+      local key, want = take('>I2c8', text, at + g * 10 - 9)
+      local is = held[key] or range(KEYS[key], '0', '7')
+      if is == '' then is = NONE end
+      held[key] = is
+      if is ~= want and not changed[set] then changed[set] = 'G' .. char(g) .. is end
     end
+    at = at + 1 + count * 10
   end
 end
 
--- The balance of a record, read once, with a refill that is due.
-local function balance(record, amount, day)
-  if not record.balance then record.balance, record.next = take('>I7I7', record.header, 9) end
-  if amount > 0 then
-    record.balance, record.next = refill_settle(record.balance, record.next, amount, day, now)
-  end
-  return record.balance
-end
-
-while at <= size do
-  local key, want, verdict, guarded, slots, count, limited, expires, cost, amount, day = take('>I2c8BBBBBI7I7I7B', blob, at)
-  local limits = at + 37 + guarded * 10
-  local record, answer
-  if key > 0 then record, answer = find(key, want, slots) end
+local blob, at = ARGV[2], 1
+while at <= #blob do
+  local key, mark, revision, set, verdict, slots, count, limited, expires, cost, amount, day =
+    take('>I2BI7BBBBBI7I7I7B', blob, at)
+  local record, failure
+  if key > 0 then record, failure = find(key, mark, revision, slots) end
   -- Whether there is a key is told to those alone who may know.
-  if not answer or answer == 'A' then answer = changed(at + 37, guarded) or answer end
+  if not failure or failure == 'A' then failure = changed[set] or failure end
   o = o + 1
-  if answer then
-    out[o] = answer
+  if failure then
+    out[o] = failure
   elseif verdict == 3 then
-    give_back(limits, count)
-    out[o] = 'C'
+    give_back(blob, at + 37, count)
+    out[o] = tell('C', 0, 0)
   else
-    local left, first = limited == 1 and balance(record, amount, day), o
-    local status, looked = 'V', false
+    local left, status, looked = 0, 'V', 0
+    if limited == 1 then
+      if amount > 0 then record[3], record[4] = refill_settle(record[3], record[4], amount, day, now) end
+      left = record[3]
+    end
     if verdict == 1 then status = 'C'
     elseif expires > 0 and now >= expires then status = 'E'
     elseif verdict == 2 then status = 'C'
     else
-      looked = true
-      if not look(record, limits, count) then status = 'L'
-      elseif left and cost > left then status = 'U'
+      looked = count
+      if not look(blob, at + 37, count, key, record) then status = 'L'
+      elseif limited == 1 and cost > left then status = 'U'
       else
-        spend(record, count)
-        if left and cost > 0 then
+        spend(count, key, record)
+        if limited == 1 and cost > 0 then
           left = left - cost
-          record.balance, record.dirty = left, true
+          record[3], spent[key] = left, record
         end
       end
     end
-    if looked then report(count, status == 'V') end
-    out[first] = left and make('>c1I7', status, left) or status
+    out[o] = tell(status, left, looked, status == 'V')
   end
-  at = limits + count * 24
+  at = at + 37 + count * 24
 end
 
-for key, record in pairs(records) do
-  if record.windows then
-    local left, next = record.balance, record.next
-    if not left then left, next = take('>I7I7', record.header, 9) end
-    local s = make('>I7I7B', left, next, record.slots)
-    for i = 1, record.slots do
-      local w = record[i]
-      s = s .. (w and make('>I7I7I7', w.index, w.current, w.previous) or sub(record.header, 24 + (i - 1) * 21, 23 + i * 21))
-    end
-    redis.call('SETRANGE', KEYS[key], '8', s)
-  elseif record.dirty then
-    redis.call('SETRANGE', KEYS[key], '8', make('>I7I7', record.balance, record.next))
-  end
+for key, r in pairs(spent) do
+  local slots = r[5]
+  call('SETRANGE', KEYS[key], '8', make(rest[slots] or format(rest, 'I7I7I7', slots), unpack(r, 3, slots * 3 + 5)))
 end
-for key, w in pairs(counters) do
-  if w.dirty then redis.call('SET', KEYS[key], make('>I7I7I7', w.index, w.current, w.previous), 'PX', string.format('%.0f', w.ttl)) end
+for key, duration in pairs(counted) do
+  local w = counters[key]
+  local s = make('>I7I7I7', w[1], w[2], w[3])
+  -- In a window that is stored already the key lives long enough.
+  if w[1] == w[4] then call('SETRANGE', KEYS[key], '0', s)
+  else call('SET', KEYS[key], s, 'PX', string.format('%.0f', 2 * duration)) end
 end
 return concat(out)
