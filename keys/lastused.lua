@@ -1,8 +1,11 @@
--- Notes when a key was last used, or forgets it with a key that is not there any
--- more. KEYS: its record, the moment. ARGV: unix ms.
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('DEL', KEYS[2])
-elseif tonumber(redis.call('GET', KEYS[2]) or '0') < tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[2], ARGV[1])
+-- Notes when keys were last used, or forgets it with keys that are not there any
+-- more. KEYS: for each key its record, its moment. ARGV: for each unix ms.
+for i = 1, #ARGV do
+  local record, moment = KEYS[2 * i - 1], KEYS[2 * i]
+  if redis.call('EXISTS', record) == 0 then
+    redis.call('DEL', moment)
+  elseif tonumber(redis.call('GET', moment) or '0') < tonumber(ARGV[i]) then
+    redis.call('SET', moment, ARGV[i])
+  end
 end
 return {1}

@@ -317,22 +317,36 @@ func (s *Store) noteUse(ctx context.Context, step []usageLine) error {
 			used[line.place] = line.used
 		}
 	}
-	calls := make([]invocation, 0, len(used))
-	for at, ms := range used {
-		calls = append(calls, invocation{[]string{at.record(), at.lastUsed()}, []any{strconv.FormatInt(ms, 10)}})
-	}
-	_, err := s.runAll(ctx, lastUsedScript, calls)
+	_, err := s.runAll(ctx, lastUsedScript, s.useRuns(used))
 	return err
+}
+
+// useRuns makes the runs that note moments: each short, and within one slot.
+func (s *Store) useRuns(moments map[place]int64) (calls []invocation) {
+	open := map[string]int{} // the run that has room, by shard on a Cluster
+	for at, ms := range moments {
+		shard := ""
+		if s.cluster {
+			shard = at.shard()
+		}
+		i, ok := open[shard]
+		if !ok || len(calls[i].args) == usageOps {
+			i, open[shard] = len(calls), len(calls)
+			calls = append(calls, invocation{})
+		}
+		one := &calls[i]
+		one.names, one.args = append(one.names, at.record(), at.lastUsed()), append(one.args, strconv.FormatInt(ms, 10))
+	}
+	return calls
 }
 
 // forgetUse removes when keys were last used that are not there any more.
 func (s *Store) forgetUse(ctx context.Context, gone []*Key) {
-	calls := make([]invocation, len(gone))
-	for i, k := range gone {
-		at := k.Digest.place()
-		calls[i] = invocation{[]string{at.record(), at.lastUsed()}, []any{0}}
+	moments := make(map[place]int64, len(gone))
+	for _, k := range gone {
+		moments[k.Digest.place()] = 0
 	}
-	_, _ = s.runAll(ctx, lastUsedScript, calls) // housekeeping, as forget
+	_, _ = s.runAll(ctx, lastUsedScript, s.useRuns(moments)) // housekeeping, as forget
 }
 
 // LastUsed gives when keys last let something through, unix ms; 0 for never. It is
