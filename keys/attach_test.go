@@ -76,7 +76,7 @@ func TestAttach(t *testing.T) {
 // Those who add at the same time, through several gateways, all do.
 func TestConcurrentAttachmentsAllHappen(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 		key := s.create(keys.KeyDraft{Remaining: count(0)})
 		role, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "r"})
 		s.must(err)

@@ -13,7 +13,7 @@ import (
 // A change that was made on a key as it no longer is does not happen.
 func TestStaleChangesDoNotHappen(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
-		s := Open(c, Options{Timeout: 2 * time.Second})
+		s := Open(c, Options{Timeout: 10 * time.Second})
 		ctx := t.Context()
 		must := func(err error) {
 			t.Helper()

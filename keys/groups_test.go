@@ -121,7 +121,7 @@ func TestGroupDeletion(t *testing.T) {
 // Whatever is done at once to a group and to the keys that take it up, no key that
 // can be redeemed ends with a group that is not there.
 func TestGroupsAndKeysRace(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	went, stayed := 0, 0
 	random := redistest.Rand(t)
 	for round := range 300 {

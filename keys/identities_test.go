@@ -97,7 +97,7 @@ func TestDeletedIdentityLeavesItsKeys(t *testing.T) {
 // field, and what can't be is refused without a trace.
 func TestIdentityChanges(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 		made, err := s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "user_1"})
 		s.must(err)
 		ref := keys.IdentityRef{ID: made.ID}

@@ -152,7 +152,7 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 		counter := new(trips)
 		c.AddHook(counter)
 		cost := func(size int) int64 {
-			fresh := &shop{Store: keys.Open(c, keys.Options{Timeout: 2 * time.Second}), t: t, access: s.access, api: s.api}
+			fresh := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 			before := counter.n.Load()
 			page, err := fresh.Keys(t.Context(), s.access, keys.KeyQuery{APIID: s.api, Limit: size})
 			s.must(err)

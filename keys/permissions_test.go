@@ -59,7 +59,7 @@ func TestNamesAreUniqueAndFreed(t *testing.T) {
 // Of many who make the same name at once one does, whichever way they make it.
 func TestOneOfManyMakesAName(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 		var made, conflicts atomic.Int64
 		var all sync.WaitGroup
 		for i := range 12 {

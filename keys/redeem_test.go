@@ -85,7 +85,7 @@ func TestPeerRedeemsOnce(t *testing.T) {
 
 // A key of any other sort is as unknown as one that nobody has.
 func TestOnlySetupKeysAreRedeemed(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	_, root, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{Secret: keys.NewSecret("A-ROOT-KEY-IN-CAPITALS")})
 	o.must(err)
 	api, err := o.CreateAPI(t.Context(), o.access, "api")
@@ -100,7 +100,7 @@ func TestOnlySetupKeysAreRedeemed(t *testing.T) {
 
 // Extra DNS labels are given or refused by the key, and a refusal spends nothing.
 func TestExtraDNSLabels(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	plain, secret := o.make(keys.SetupKeyDraft{UsageLimit: 1})
 	_, generous := o.make(keys.SetupKeyDraft{ExtraDNSLabels: true})
 	ask := func(secret keys.Secret, peer string, labels ...string) error {
@@ -125,7 +125,7 @@ func TestExtraDNSLabels(t *testing.T) {
 
 // What is no peer is refused before anything is spent.
 func TestPeerNames(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	k, secret := o.make(keys.SetupKeyDraft{})
 	for _, bad := range []string{"", "  ", "a\x00b", "a\nb", "\x7f", "\xff", strings.Repeat("p", 257)} {
 		_, err := o.redeem(secret, bad)

@@ -28,7 +28,7 @@ type office struct {
 
 func newOffice(t *testing.T, c redis.UniversalClient) *office {
 	t.Helper()
-	store := keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 	workspace, err := store.Workspace(t.Context(), "office")
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func newOffice(t *testing.T, c redis.UniversalClient) *office {
 // again is the same workspace through another gateway.
 func (o *office) again() *office {
 	other := *o
-	other.Store = keys.Open(o.redis, keys.Options{Timeout: 5 * time.Second})
+	other.Store = keys.Open(o.redis, keys.Options{Timeout: 10 * time.Second})
 	return &other
 }
 
@@ -153,7 +153,7 @@ func TestSetupKeyIsReadAsMade(t *testing.T) {
 
 // The first check that fails is the one that is told, in NetBird's order.
 func TestSetupKeyChecksInOrder(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	all := o.all()
 	for _, row := range []struct {
 		want string
@@ -233,7 +233,7 @@ func TestSetupKeyStates(t *testing.T) {
 
 // Revoked can be taken back, and a change that says nothing of it leaves it.
 func TestSetupKeyRevocation(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	g := o.group("g")
 	k, secret := o.make(keys.SetupKeyDraft{})
 	for range 2 {
@@ -255,7 +255,7 @@ func TestSetupKeyRevocation(t *testing.T) {
 
 // What is wrong about a change is told before what is wrong about the key.
 func TestSetupKeyUpdateChecksInOrder(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	patch := func(id string, groups []string) error {
 		_, err := o.UpdateSetupKey(t.Context(), o.access, id, keys.SetupKeyPatch{Groups: groups})
 		return err
@@ -319,7 +319,7 @@ func TestSetupKeyDeletion(t *testing.T) {
 
 // Every key is listed, the oldest first, however many pages a list has.
 func TestSetupKeysAreListedWhole(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	var made []string
 	for range 1100 {
 		k, _ := o.make(keys.SetupKeyDraft{})
@@ -347,7 +347,7 @@ func TestSetupKeysAreListedWhole(t *testing.T) {
 func TestSetupKeyIsVerified(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{})
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{})
 		g := o.group("g")
 		limited, secret := o.make(keys.SetupKeyDraft{UsageLimit: 3, Groups: []string{g}})
 		expect := func(secret keys.Secret, want verify.Code) *verify.Outcome {
@@ -395,7 +395,7 @@ func TestSetupKeyIsVerified(t *testing.T) {
 func TestSetupKeyLastUsed(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		store := keys.Open(c, keys.Options{Timeout: 5 * time.Second})
+		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 		usage := keys.NewUsage(store)
 		gateway := verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})
 		k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 2})
@@ -415,7 +415,7 @@ func TestSetupKeyLastUsed(t *testing.T) {
 
 // What another workspace owns is not there, and a right is for one action.
 func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	g := o.group("g")
 	k, secret := o.make(keys.SetupKeyDraft{Groups: []string{g}})
 	elsewhere, err := o.Workspace(t.Context(), "elsewhere")
@@ -451,7 +451,7 @@ func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
 // A caller with the right over one key has it over no other, and can't find out
 // which others there are.
 func TestSetupKeyRights(t *testing.T) {
-	o := newOffice(t, redistest.Shared(t).Client())
+	o := newOffice(t, redistest.Empty(t))
 	mine, secret := o.make(keys.SetupKeyDraft{})
 	theirs, other := o.make(keys.SetupKeyDraft{})
 	caller := &keys.Caller{WorkspaceID: o.workspace, Grants: []string{"setup_keys." + mine.ID + ".read", "setup_keys." + mine.ID + ".redeem"}}

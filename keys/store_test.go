@@ -29,7 +29,7 @@ type shop struct {
 
 func open(t *testing.T, c redis.UniversalClient, workspace string) *shop {
 	t.Helper()
-	s := &shop{Store: keys.Open(c, keys.Options{Timeout: 2 * time.Second}), t: t}
+	s := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t}
 	ws, err := s.Workspace(t.Context(), workspace)
 	s.must(err)
 	s.access = keys.Operator(ws).As()
@@ -100,7 +100,7 @@ func TestCreateReadsBack(t *testing.T) {
 // takes another one's field, or a use, back.
 func TestConcurrentChangesAllHappen(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 		made := s.create(keys.KeyDraft{Remaining: count(0)})
 		var all sync.WaitGroup
 		for i := range 12 {
@@ -249,7 +249,7 @@ func TestRootKeys(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				store := keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+				store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 				if _, _, err := store.CreateRootKey(t.Context(), ws, draft); err != nil {
 					t.Error(err)
 				}

@@ -69,7 +69,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 		if !worked {
 			t.Fatal("nothing was swept")
 		}
-		heir := &shop{Store: keys.Open(c, keys.Options{Timeout: 2 * time.Second}), t: t, access: s.access, api: s.api}
+		heir := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		if worked, _ := heir.SweepOnce(t.Context()); worked {
 			t.Error("two gateways sweep at the same time")
 		}

@@ -88,8 +88,8 @@ func TestExportAndImport(t *testing.T) {
 			}
 		}
 
-		there := redistest.Shared(t).Client()
-		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 2 * time.Second}), t: t, access: old.access, api: old.api}
+		there := redistest.Empty(t)
+		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 10 * time.Second}), t: t, access: old.access, api: old.api}
 		total := moved.importAll(lines)
 		if total.Different != 0 || total.Same != 0 {
 			t.Errorf("%+v", total)

@@ -96,7 +96,7 @@ func TestSharedChangesBiteAtOnce(t *testing.T) {
 func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 	const many = 100_000
 	stores := map[string]func(t *testing.T) redis.UniversalClient{
-		"redis":   func(t *testing.T) redis.UniversalClient { return redistest.Shared(t).Client() },
+		"redis":   func(t *testing.T) redis.UniversalClient { return redistest.Empty(t) },
 		"cluster": func(t *testing.T) redis.UniversalClient { return redistest.Cluster(t, 3, 0).Client() },
 	}
 	for name, open := range stores {

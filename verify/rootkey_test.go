@@ -168,6 +168,7 @@ func TestAskingIsOneRoundTrip(t *testing.T) {
 		_, by := w.root(keys.RootDraft{})
 		warm := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Remaining: uses(100), Limits: []ratelimit.Limit{limit("l", 100)}}).Secret, Cost: 1}
 		unknown := verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1}
+		redistest.Undisturbed(c)
 		w.code(verify.Valid, warm)
 		w.code(verify.NotFound, unknown)
 		count := &counter{}

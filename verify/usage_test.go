@@ -25,7 +25,7 @@ type counted struct {
 }
 
 func newCounted(t *testing.T, c redis.UniversalClient) counted {
-	store := keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 	usage := keys.NewUsage(store)
 	t.Cleanup(func() { _ = usage.Close(context.Background()) })
 	return counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
@@ -210,9 +210,9 @@ func (w *world) total() int64 {
 // A gateway that is killed loses the counts of less than a second: what is older
 // is there although nobody closed it.
 func TestUsageIsSentWithinASecond(t *testing.T) {
-	server := redistest.Shared(t)
-	w := newWorld(t, server.Client())
-	g := newCounted(t, server.Client())
+	c := redistest.Empty(t)
+	w := newWorld(t, c)
+	g := newCounted(t, c)
 	made := w.create(keys.KeyDraft{})
 	for range 20 {
 		_, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1})
@@ -287,14 +287,10 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	}
 }
 
-// names lists what usage has in a single store.
+// usageNames lists what usage has in a store.
 func usageNames(t *testing.T, c redis.UniversalClient) []string {
 	t.Helper()
-	all, err := c.Keys(t.Context(), "tg:u:*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return redistest.Names(t, c, "tg:u:*")
 }
 
 // What is older than the retention is gone from Redis, and not before. When a key
@@ -303,7 +299,7 @@ func TestUsageIsForgotten(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 		w := newWorld(t, c)
-		store := keys.Open(c, keys.Options{Timeout: 2 * time.Second, Retention: 48 * time.Hour})
+		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second, Retention: 48 * time.Hour})
 		usage := keys.NewUsage(store)
 		g := counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
 		made := w.create(keys.KeyDraft{})
@@ -426,8 +422,7 @@ func TestUsageCountsWithoutAllocation(t *testing.T) {
 
 // What is wrong with a question is said, and one that would take too much refused.
 func TestUsageQuestionsAreBounded(t *testing.T) {
-	server := redistest.Shared(t)
-	w := newWorld(t, server.Client())
+	w := newWorld(t, redistest.Empty(t))
 	now := time.Now().UnixMilli()
 	many := make([]string, 1001)
 	for name, q := range map[string]keys.UsageQuery{

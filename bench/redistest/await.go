@@ -17,6 +17,10 @@ func await(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
+// again is after how long a failover is asked for once more: a node of a Cluster that
+// voted for a replica of the same master within two seconds does not vote for another.
+const again = 1500 * time.Millisecond
+
 // insist asks, and asks again as long as it is not ok: a failover that finds
 // no majority in time is dropped by Redis, not tried again. While one is under
 // way, Redis answers a second request with an error, which is not the end.
@@ -24,7 +28,7 @@ func insist(tb testing.TB, what string, ask func() error, ok func() bool) {
 	tb.Helper()
 	var err error
 	for deadline := time.Now().Add(2 * patience); time.Now().Before(deadline); {
-		wait := 6 * time.Second
+		wait := again
 		if err = ask(); err != nil {
 			wait = 200 * time.Millisecond
 		}

@@ -22,6 +22,8 @@ type ClusterServer struct {
 	// Nodes holds the first masters first, then their replicas. Roles change
 	// with a failover; the order does not.
 	Nodes []*Server
+
+	handedOver int // how many nodes handOver has gone over
 }
 
 // Cluster starts a Cluster and waits until every node serves. replicas is the
@@ -29,10 +31,16 @@ type ClusterServer struct {
 // for a Cluster, whose failure detection would move with it.
 func Cluster(tb testing.TB, masters, replicas int, opts ...Option) *ClusterServer {
 	tb.Helper()
+	return newCluster(tb, Start, masters, replicas, opts...)
+}
+
+// newCluster is Cluster on nodes that begin starts.
+func newCluster(tb testing.TB, begin func(testing.TB, ...Option) *Server, masters, replicas int, opts ...Option) *ClusterServer {
+	tb.Helper()
 	c := &ClusterServer{tb: tb}
 	opts = append([]Option{WithConfig("cluster-enabled yes", fmt.Sprintf("cluster-node-timeout %d", nodeTimeout))}, opts...)
 	for range masters * (1 + replicas) {
-		c.Nodes = append(c.Nodes, Start(tb, opts...))
+		c.Nodes = append(c.Nodes, begin(tb, opts...))
 	}
 	c.assign(masters)
 	c.meet()

@@ -9,12 +9,17 @@
 //	Start(t, ...)           a real server of the test's own, with its own files and settings
 //	Cluster(t, 3, 1)        a real Cluster: three masters, one replica each
 //	Sentinel(t)             a master, two replicas and three sentinels
+//	Empty(t)                a client of an empty store of the kind the run is about
 //	Each(t, fn)             fn on miniredis and on real Redis
 //	EachWithCluster(t, fn)  and on a Cluster of three masters
 //	EachWithClock(t, fn)    both, with a clock the test can move
 //	Proxy(t, addr)          a link to any of them that loses replies, cuts, delays or refuses
 //	Twin(t, c, lua, cases)  what a Lua function gives for many cases, to hold against Go's
 //	Rand(t)                 random cases that can be repeated
+//
+// TOLLGATE_STORE=cluster or =sentinel has the whole suite run on a Cluster of three
+// masters and three replicas, or on what sentinels watch, with a failover in the
+// middle of each test: see Empty.
 //
 // Everything is stopped and removed by the test's own cleanup. The servers are
 // also tied to the life of the test binary (on Linux), so that one that is

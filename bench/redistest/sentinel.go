@@ -24,14 +24,20 @@ type SentinelServer struct {
 // three data nodes.
 func Sentinel(tb testing.TB, opts ...Option) *SentinelServer {
 	tb.Helper()
-	g := &SentinelServer{tb: tb, Nodes: []*Server{Start(tb, opts...)}}
+	return newSentinel(tb, Start, 2, opts...)
+}
+
+// newSentinel is Sentinel on servers that begin starts.
+func newSentinel(tb testing.TB, begin func(testing.TB, ...Option) *Server, replicas int, opts ...Option) *SentinelServer {
+	tb.Helper()
+	g := &SentinelServer{tb: tb, Nodes: []*Server{begin(tb, opts...)}}
 	master := g.Nodes[0]
 	follow := WithConfig(fmt.Sprintf("replicaof 127.0.0.1 %d", master.port))
-	for range 2 {
-		g.Nodes = append(g.Nodes, Start(tb, append([]Option{follow}, opts...)...))
+	for range replicas {
+		g.Nodes = append(g.Nodes, begin(tb, append([]Option{follow}, opts...)...))
 	}
 	for range 3 {
-		g.Sentinels = append(g.Sentinels, Start(tb, watching(master)))
+		g.Sentinels = append(g.Sentinels, begin(tb, watching(master)))
 	}
 	await(tb, "the sentinels to meet", g.ok)
 	return g
@@ -52,11 +58,11 @@ func watching(master *Server) Option {
 	}
 }
 
-// ok says whether every sentinel knows the other two and both replicas.
+// ok says whether every sentinel knows the other two and every replica.
 func (g *SentinelServer) ok() bool {
 	for _, s := range g.Sentinels {
 		m, _ := s.Do("SENTINEL", "MASTER", masterName).(map[any]any)
-		if m["num-other-sentinels"] != "2" || m["num-slaves"] != "2" || m["flags"] != "master" {
+		if m["num-other-sentinels"] != "2" || m["num-slaves"] != fmt.Sprint(len(g.Nodes)-1) || m["flags"] != "master" {
 			return false
 		}
 	}

@@ -81,37 +81,29 @@ func giveBack(s *Server) {
 	idle.servers = append(idle.servers, s)
 }
 
-// Each runs the test on miniredis and on a real Redis, both empty.
-func Each(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
-	t.Helper()
-	t.Run("miniredis", func(t *testing.T) { test(t, Client(t, Mini(t).Addr(), patient)) })
-	t.Run("redis", func(t *testing.T) { test(t, Shared(t).Client(patient)) })
-}
-
-// EachWithCluster runs the test like Each, and on a Cluster of three masters, empty
-// as well.
-func EachWithCluster(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
-	t.Helper()
-	Each(t, test)
-	t.Run("cluster", func(t *testing.T) {
-		test(t, sharedCluster(t).Client(func(o *redis.ClusterOptions) {
-			o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = 20*time.Second, 20*time.Second, 10*time.Second
-		}))
-	})
-}
-
-// EachWithClock runs the test like Each, with a clock that it can move.
-func EachWithClock(t *testing.T, test func(t *testing.T, c redis.UniversalClient, clock Clock)) {
-	t.Helper()
-	t.Run("miniredis", func(t *testing.T) {
-		m := Mini(t)
-		c := Client(t, m.Addr(), patient)
-		test(t, c, &miniClock{tb: t, m: m, c: c})
-	})
-	t.Run("redis", func(t *testing.T) {
-		s := Start(t, WithMovableClock())
-		test(t, s.Client(patient), s)
-	})
+// Names lists the names of keys in a store that match a pattern of KEYS.
+func Names(tb testing.TB, c redis.UniversalClient, pattern string) []string {
+	tb.Helper()
+	var mu sync.Mutex
+	var all []string
+	look := func(ctx context.Context, c *redis.Client) error {
+		names, err := c.Keys(ctx, pattern).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, names...)
+		return err
+	}
+	var err error
+	switch c := c.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(ctx, look)
+	case *redis.Client:
+		err = look(ctx, c)
+	}
+	if err != nil {
+		tb.Fatalf("redistest: KEYS: %v", err)
+	}
+	return all
 }
 
 // miniClock makes a Clock of miniredis.

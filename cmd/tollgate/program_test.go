@@ -28,7 +28,7 @@ func TestProgram(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("REDIS", redistest.Start(t).URL())
+			env.Setenv("REDIS", redistest.EmptyURL(t))
 			env.Setenv("ADDR", freeAddr(t))
 			return nil
 		},

@@ -68,7 +68,7 @@ type Recording struct {
 // recorded.
 func New(t *testing.T, name string, serve Serve) *Caller {
 	t.Helper()
-	store := keys.Open(redistest.Shared(t).Client(), keys.Options{Timeout: patience})
+	store := keys.Open(redistest.Empty(t), keys.Options{Timeout: patience})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func newGate(t *testing.T, c redis.UniversalClient, o netbird.Options) *gate {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	store := keys.Open(c, keys.Options{Timeout: 2 * time.Second})
+	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ const (
 // Both schemes are taken in any case, with an access token and with any other root
 // key; what is not there, or no root key, is 401 and never 404.
 func TestAuthorization(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	workspace, err := g.store.Workspace(t.Context(), keys.DefaultWorkspace)
 	must(t, err)
 	id, plain, err := g.store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Grants: []string{"setup_keys.*.read"}})
@@ -84,7 +84,7 @@ func must(t *testing.T, err error) {
 
 // Every answer has its headers, refusals too, and a browser may ask from anywhere.
 func TestHeaders(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	id, _ := g.create(`{"name":"n","type":"reusable"}`)
 	xid := regexp.MustCompile(`^[0-9a-v]{20}$`)
 	seen := map[string]bool{}
@@ -116,7 +116,7 @@ func TestHeaders(t *testing.T) {
 // What the dashboard, the Terraform provider and others send is taken, and reads
 // as NetBird's own server reads it.
 func TestShapesThatAreTaken(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	b, a := g.group("b"), g.group("a")
 	for body, want := range map[string]map[string]any{
 		`{"name":"dashboard","type":"reusable","expires_in":0,"revoked":false,"auto_groups":["` + b + `"],"usage_limit":null,"ephemeral":false,"allow_extra_dns_labels":false}`: {"usage_limit": 0, "expires": "0001-01-01T00:00:00Z", "auto_groups": []string{b}},
@@ -150,7 +150,7 @@ func TestShapesThatAreTaken(t *testing.T) {
 
 // What can't be read is 400, whatever it is, and what is too large 413.
 func TestBodiesThatAreRefused(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	id, _ := g.create(`{"name":"n","type":"reusable"}`)
 	for _, body := range []string{
 		"", " ", "x", `"x"`, "[]", "1", "{", `{"name":"n"`, `{"name":"n","type":"reusable"}x`, `{"name":"n","type":"reusable"}{}`,
@@ -186,7 +186,7 @@ var hostile = []string{
 // Nothing that is sent in any field, or in the place of any id, ends in a 5xx, and
 // what is refused changes nothing.
 func TestHostileInput(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	group := g.group("g")
 	id, key := g.create(`{"name":"n","type":"reusable","auto_groups":["` + group + `"]}`)
 	for _, text := range hostile {
@@ -229,7 +229,7 @@ func TestHostileInput(t *testing.T) {
 
 // With a range, a lifetime outside it is refused, and so is for ever.
 func TestLifetimes(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{Lifetimes: keys.Lifetimes{Min: 86400, Max: 31536000}})
+	g := newGate(t, redistest.Empty(t), netbird.Options{Lifetimes: keys.Lifetimes{Min: 86400, Max: 31536000}})
 	for seconds, status := range map[string]int{"0": 422, "null": 422, "86399": 422, "86400": 200, "31536000": 200, "31536001": 422, "-1": 422} {
 		g.want(status, "POST", "/api/setup-keys", `{"name":"n","type":"reusable","expires_in":`+seconds+`}`)
 	}
@@ -238,7 +238,7 @@ func TestLifetimes(t *testing.T) {
 // The log tells apart what the caller is not told, and no secret is in it.
 func TestRefusalsAreLogged(t *testing.T) {
 	var log lockedBuffer
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	g := newGate(t, redistest.Empty(t), netbird.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	id, key := g.create(`{"name":"n","type":"one-off"}`)
 	redeem := func(key, peer string) reply {
 		return g.do("POST", "/api/setup-keys/redeem", `{"key":"`+key+`","peer":"`+peer+`"}`)

@@ -188,7 +188,7 @@ func TestWhatNetBirdsTestsAssert(t *testing.T) {
 // 300 peers at once on one key, each of which asks until it is answered: 300 uses,
 // each told once.
 func TestManyPeersAtOnce(t *testing.T) {
-	g := newGate(t, redistest.Shared(t).Client(), netbird.Options{})
+	g := newGate(t, redistest.Empty(t), netbird.Options{})
 	id, key := g.create(`{"name":"n","type":"reusable"}`)
 	uses := make(chan float64, 300)
 	for i := range 300 {
