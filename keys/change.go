@@ -168,8 +168,8 @@ func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (e
 // enlist puts a key into the list of its identity.
 func (s *Store) enlist(ctx context.Context, k *Key) error {
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, list := range listsOf(k) {
-			p.ZAdd(ctx, list, redis.Z{Member: k.ID})
+		for _, name := range listsOf(k) {
+			enter(ctx, p, name, k)
 		}
 	})
 }
@@ -179,9 +179,9 @@ func (s *Store) enlist(ctx context.Context, k *Key) error {
 func (s *Store) delist(ctx context.Context, old, k *Key) {
 	lists := listsOf(k)
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, list := range listsOf(old) {
-			if !slices.Contains(lists, list) {
-				p.ZRem(ctx, list, k.ID)
+		for _, name := range listsOf(old) {
+			if !slices.Contains(lists, name) {
+				strike(ctx, p, name, k)
 			}
 		}
 	})

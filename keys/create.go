@@ -119,8 +119,8 @@ func listsOf(k *Key) []string {
 func (s *Store) forget(ctx context.Context, gone ...*Key) {
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, k := range gone {
-			for _, list := range listsOf(k) {
-				p.ZRem(ctx, list, k.ID)
+			for _, name := range listsOf(k) {
+				strike(ctx, p, name, k)
 			}
 			p.Del(ctx, indexName(k.ID))
 		}

@@ -11,7 +11,8 @@
 // the two readers of that layout.
 //
 // A key's name in Redis is made of the digest of its secret, because the secret
-// is what a verification has in hand. An index leads from the key's id there.
+// is what a verification has in hand. An index leads from the key's id there, and so
+// do the entries of the lists that the key is in.
 //
 // Definitions (APIs, identities, roles, permissions, namespaces) belong to a
 // workspace and share its hash tag, so one script changes any of them together.

@@ -66,7 +66,7 @@ func (s *Store) lead(ctx context.Context, made []*newKey) error {
 	lists := map[string][]redis.Z{}
 	for _, m := range made {
 		for _, list := range listsOf(m.key) {
-			lists[list] = append(lists[list], redis.Z{Member: m.key.ID})
+			lists[list] = append(lists[list], redis.Z{Member: entryOf(m.key)})
 		}
 	}
 	return s.pipelined(ctx, func(p redis.Pipeliner) {

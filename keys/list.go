@@ -80,11 +80,11 @@ func (w *walk) page(ctx context.Context, q KeyQuery) (*KeyPage, error) {
 	return page, err
 }
 
-// bound is the lower end of a range of ids as ZRANGEBYLEX takes it.
+// bound is the lower end of a range of entries as ZRANGEBYLEX takes it.
 func (q *KeyQuery) bound() string {
 	switch {
 	case q.After != "":
-		return "(" + q.After
+		return behind(q.After)
 	case q.From != "":
 		return "[" + q.From
 	}
@@ -98,6 +98,7 @@ type walk struct {
 	api      string
 	identity string
 	at       string // where it goes on
+	last     string // the id of the key that it gave last
 	exact    bool   // an entry that leads nowhere is not made up for
 	done     bool
 	total    int64 // keys of the API
@@ -148,35 +149,36 @@ func (w *walk) next(ctx context.Context, n int) ([]*stored, error) {
 	if w.done {
 		return nil, nil
 	}
-	ids, err := w.entries(ctx, n)
-	if err != nil || len(ids) == 0 {
+	entries, err := w.entries(ctx, n)
+	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
-	loaded, err := w.store.loadAll(ctx, ids)
+	loaded, err := w.store.loadAll(ctx, single(entries))
 	if err != nil {
 		return nil, err
 	}
 	found := loaded[:0]
 	for _, one := range loaded {
-		if one != nil && w.has(one.key) {
+		if one != nil && w.has(one.key) && one.key.ID != w.last {
 			found = append(found, one)
+			w.last = one.key.ID
 		}
 	}
 	return found, nil
 }
 
-// entries gives the next n ids of the list.
+// entries gives the next n entries of the list.
 func (w *walk) entries(ctx context.Context, n int) ([]string, error) {
-	var ids *redis.StringSliceCmd
+	var found *redis.StringSliceCmd
 	var total *redis.IntCmd
 	err := w.store.pipelined(ctx, func(p redis.Pipeliner) {
-		ids = p.ZRangeByLex(ctx, w.list(), &redis.ZRangeBy{Min: w.at, Max: "+", Count: int64(n)})
+		found = p.ZRangeByLex(ctx, w.list(), &redis.ZRangeBy{Min: w.at, Max: "+", Count: int64(n)})
 		total = p.ZCard(ctx, keyListName(w.api, ""))
 	})
 	if err != nil {
 		return nil, err
 	}
-	all := ids.Val()
+	all := found.Val()
 	w.total, w.done = total.Val(), len(all) < n
 	if len(all) > 0 {
 		w.at = "(" + all[len(all)-1]
@@ -189,15 +191,16 @@ func (w *walk) has(k *Key) bool {
 	return k.WorkspaceID == w.ws && k.APIID == w.api && (w.identity == "" || k.IdentityID == w.identity)
 }
 
-// loadAll reads keys by their ids, in their order; nil for one that is not there.
-func (s *Store) loadAll(ctx context.Context, ids []string) ([]*stored, error) {
-	places, err := s.places(ctx, ids)
+// loadAll reads keys by entries of lists or by ids, in their order; nil for one that
+// is not there.
+func (s *Store) loadAll(ctx context.Context, entries []string) ([]*stored, error) {
+	places, err := s.places(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
 	all, err := s.loadPlaces(ctx, places)
 	for i, found := range all {
-		if found != nil && found.key.ID != ids[i] {
+		if found != nil && found.key.ID != listedID(entries[i]) {
 			all[i] = nil
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const nounMigration noun = "migration"
@@ -55,7 +57,7 @@ func (s *Store) CreateMigration(ctx context.Context, workspaceID, id, algorithm 
 	c.put(nounMigration, id, encodeDefinition(m))
 	failed, _, err := s.apply(ctx, c)
 	if err == nil && failed != 0 {
-		return nil, Errorf(KindConflict, string(nounMigration), "migration %s already exists", id)
+		return nil, Errorf(KindConflict, string(nounMigration), "migration %s already exists", Told(id))
 	}
 	return m, err
 }
@@ -69,7 +71,7 @@ func (s *Store) Migrations(ctx context.Context, workspaceID string, ask Ask) (Pa
 func (s *Store) migration(ctx context.Context, ws, id string) (*Migration, error) {
 	m, _, err := readDefinition[Migration](ctx, s, ws, nounMigration, id)
 	if err == nil && m == nil {
-		err = Errorf(KindNotFound, string(nounMigration), "migration %s not found", id)
+		err = Errorf(KindNotFound, string(nounMigration), "migration %s not found", Told(id))
 	}
 	return m, err
 }
@@ -191,7 +193,7 @@ func (s *Store) adopt(ctx context.Context, old *stored, d Digest, start string) 
 			return false, err
 		}
 	}
-	return s.unmoor(ctx, old)
+	return s.unmoor(ctx, old, &k)
 }
 
 // unlisted tells whether nothing leads to an id any more: then its key was deleted,
@@ -215,9 +217,18 @@ func (s *Store) overtake(ctx context.Context, k *Key, old *stored) error {
 	return err
 }
 
-// unmoor takes the record of the part away. The index leads to the new one already.
-func (s *Store) unmoor(ctx context.Context, old *stored) (bool, error) {
+// unmoor takes the record of the part away, and the entries that the key had with it.
+// The index and other entries lead to the new one already.
+func (s *Store) unmoor(ctx context.Context, old *stored, k *Key) (bool, error) {
 	at := old.place
 	reply, err := s.run(ctx, buryScript, []string{at.record(), at.grave()}, string(old.prefix), "0")
-	return err == nil && reply[0] == nil, err
+	if err != nil || reply[0] != nil {
+		return false, err
+	}
+	_ = s.pipelined(ctx, func(p redis.Pipeliner) { // where this fails the index tells which entry holds
+		for _, name := range listsOf(k) {
+			p.ZRem(ctx, name, entryOf(old.key))
+		}
+	})
+	return true, nil
 }

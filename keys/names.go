@@ -12,8 +12,8 @@ import (
 //	tg:t:{SH}TAG                string  a soft-deleted key forever: its digest stays taken
 //	tg:i:KEYID                  string  a key              as the key; holds SH and TAG
 //	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows
-//	tg:l:API                    zset    an API             ids of its keys; until the API is swept
-//	tg:l:API:IDENTITY           zset    an API             ids of one identity's keys in it
+//	tg:l:API                    zset    an API             its keys: id, SH and TAG; until the API is swept
+//	tg:l:API:IDENTITY           zset    an API             one identity's keys in it, likewise
 //	tg:w                        hash    the store          workspace name to id
 //	tg:s                        zset    the store          deleted APIs, until they are swept
 //	tg:s:lease                  string  the store          which gateway sweeps; seconds
@@ -21,7 +21,7 @@ import (
 //	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
 //	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
 //	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
-//	tg:l:{WS}KIND               zset    a workspace        ids, per kind
+//	tg:l:{WS}KIND               zset    a workspace        ids, per kind; of root keys as tg:l:API
 //	tg:sg:{WS}GROUP             zset    a group            ids of setup keys that may refer to it; as the group
 //	tg:sr:{SH}TAG               hash    a setup key        peer to what it was told; as the key
 //	tg:sp:{SH}TAG               zset    a setup key        peers by the time of their redemption; as the key

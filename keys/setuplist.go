@@ -18,8 +18,8 @@ func (s *Store) SetupKeys(ctx context.Context, a Access) ([]*SetupKey, error) {
 		return nil, err
 	}
 	all := []*SetupKey{}
-	err := s.eachPage(ctx, keyListName(setupAPIID(a.WorkspaceID), ""), func(ids []string) error {
-		page, err := s.loadSetupKeys(ctx, a.WorkspaceID, ids)
+	err := s.eachPage(ctx, keyListName(setupAPIID(a.WorkspaceID), ""), func(entries []string) error {
+		page, err := s.loadSetupKeys(ctx, a.WorkspaceID, entries)
 		if err != nil {
 			return err
 		}
@@ -59,10 +59,10 @@ func (s *Store) idsFrom(ctx context.Context, list, from string) ([]string, error
 	return ids, nil
 }
 
-// loadSetupKeys reads the setup keys among ids. What is not there, not a setup key
+// loadSetupKeys reads the setup keys among entries of a list, or ids. What is not there, not a setup key
 // or another workspace's is left out.
-func (s *Store) loadSetupKeys(ctx context.Context, workspaceID string, ids []string) ([]*stored, error) {
-	loaded, err := s.loadAll(ctx, ids)
+func (s *Store) loadSetupKeys(ctx context.Context, workspaceID string, entries []string) ([]*stored, error) {
+	loaded, err := s.loadAll(ctx, single(entries))
 	if err != nil {
 		return nil, err
 	}

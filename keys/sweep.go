@@ -132,11 +132,11 @@ func (s *Store) sweepAPI(ctx context.Context, d doomed, now int64) error {
 // the entries, so that a crash leaves entries for the next step.
 func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 	w := &walk{store: s, ws: ws, api: api, at: "-"}
-	ids, err := w.entries(ctx, sweepStep)
-	if err != nil || len(ids) == 0 {
+	entries, err := w.entries(ctx, sweepStep)
+	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
-	loaded, err := s.loadAll(ctx, ids)
+	loaded, err := s.loadAll(ctx, entries)
 	if err != nil {
 		return 0, err
 	}
@@ -150,14 +150,14 @@ func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(ids), s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, id := range ids {
-			if slices.Contains(again, id) {
+	return len(entries), s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, entry := range entries {
+			if slices.Contains(again, listedID(entry)) {
 				continue // somebody changed it: the next step reads it again
 			}
-			p.ZRem(ctx, keyListName(api, ""), id)
+			p.ZRem(ctx, keyListName(api, ""), entry)
 			if loaded[i] == nil {
-				p.Del(ctx, indexName(id))
+				p.Del(ctx, indexName(listedID(entry)))
 			}
 		}
 	})

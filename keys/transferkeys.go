@@ -43,34 +43,38 @@ func resume(after *Line) (api, at string, err error) {
 
 // keys gives those of a list behind an id.
 func (e *exporter) keys(ctx context.Context, list, at string) error {
+	from := "-"
+	if at != "" {
+		from = behind(at)
+	}
 	for {
-		var ids *redis.StringSliceCmd
+		var entries *redis.StringSliceCmd
 		if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
-			ids = p.ZRangeByLex(ctx, list, &redis.ZRangeBy{Min: (Ask{After: at}).start(), Max: "+", Count: transferPage})
+			entries = p.ZRangeByLex(ctx, list, &redis.ZRangeBy{Min: from, Max: "+", Count: transferPage})
 		}); err != nil {
 			return err
 		}
-		all := ids.Val()
+		all := entries.Val()
 		if len(all) == 0 {
 			return nil
 		}
-		lines, err := e.keyLines(ctx, all)
+		lines, err := e.keyLines(ctx, single(all))
 		if err == nil {
 			err = e.emitAll(lines)
 		}
 		if err != nil {
 			return err
 		}
-		at = all[len(all)-1]
+		from = "(" + all[len(all)-1]
 	}
 }
 
-func (e *exporter) keyLines(ctx context.Context, ids []string) ([]Line, error) {
-	at, err := e.store.places(ctx, ids)
+func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, error) {
+	at, err := e.store.places(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	records, used := make([]*redis.StringCmd, len(ids)), make([]*redis.StringCmd, len(ids))
+	records, used := make([]*redis.StringCmd, len(at)), make([]*redis.StringCmd, len(at))
 	err = e.store.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, place := range at {
 			if len(place.text) > 2 {
@@ -82,7 +86,8 @@ func (e *exporter) keyLines(ctx context.Context, ids []string) ([]Line, error) {
 		return nil, err
 	}
 	var lines []Line
-	for i, id := range ids {
+	for i, entry := range entries {
+		id := listedID(entry)
 		if records[i] == nil || records[i].Val() == "" {
 			continue
 		}
@@ -95,24 +100,6 @@ func (e *exporter) keyLines(ctx context.Context, ids []string) ([]Line, error) {
 		}
 	}
 	return lines, nil
-}
-
-// places follows the index from ids, to no place where there is no entry.
-func (s *Store) places(ctx context.Context, ids []string) ([]place, error) {
-	at := make([]*redis.StringCmd, len(ids))
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, id := range ids {
-			at[i] = p.Get(ctx, indexName(id))
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	places := make([]place, len(ids))
-	for i, cmd := range at {
-		places[i] = place{cmd.Val()}
-	}
-	return places, nil
 }
 
 // Size is about how many lines an export has.

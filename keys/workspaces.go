@@ -43,7 +43,7 @@ func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) 
 	id, err := s.redis.HGet(ctx, workspacesName, name).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return "", Errorf(KindNotFound, "workspace", "workspace %s not found", name)
+		return "", Errorf(KindNotFound, "workspace", "workspace %s not found", Told(name))
 	case err != nil:
 		return "", Unavailable(err)
 	}
@@ -118,13 +118,13 @@ func (s *Store) root(ctx context.Context, at place) (*Key, error) {
 
 // RootKeys lists the root keys of a workspace, by age.
 func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*Key, error) {
-	ids, err := s.redis.ZRangeByLex(ctx, listName(workspaceID, nounRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
+	entries, err := s.redis.ZRangeByLex(ctx, listName(workspaceID, nounRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
 	if err != nil {
 		return nil, Unavailable(err)
 	}
 	var all []*Key
-	for _, id := range ids {
-		stored, err := s.load(ctx, id)
+	for _, entry := range entries {
+		stored, err := s.load(ctx, listedID(entry))
 		switch {
 		case err == nil && stored.key.Root != nil:
 			all = append(all, stored.key)
