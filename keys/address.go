@@ -19,7 +19,7 @@ func checkAddresses(list []string) ([]string, error) {
 		}
 		network, err := netip.ParsePrefix(entry)
 		if err != nil || network.Addr().Is4In6() {
-			return nil, Invalidf("allowedIps", "%q is neither an address nor a network such as 10.0.0.0/8", entry)
+			return nil, Invalidf("allowedIps", "%q is neither an address nor a network such as 10.0.0.0/8", Told(entry))
 		}
 		clean[i] = network.Masked().String()
 	}

@@ -46,7 +46,7 @@ func (s *Store) API(ctx context.Context, a Access, id string) (*API, error) {
 	return api, nil
 }
 
-func apiNotFound(id string) error { return Errorf(KindNotFound, "api", "api %s not found", id) }
+func apiNotFound(id string) error { return Errorf(KindNotFound, "api", "api %s not found", Told(id)) }
 
 // readDefinition reads one definition as it is now, and its stored text; nil
 // where there is none.

@@ -37,7 +37,7 @@ func (s *Store) linkable(ctx context.Context, workspaceID string, ids []string) 
 		case id == all:
 			return nil, Invalidf("auto_groups", "invalid auto groups: can't add 'All' group to the setup key")
 		case texts[i] == "":
-			return nil, Invalidf("auto_groups", "invalid auto groups: group not found: %s", shortened(id))
+			return nil, Invalidf("auto_groups", "invalid auto groups: group not found: %s", Told(id))
 		}
 		found[id] = texts[i]
 	}

@@ -30,7 +30,9 @@ func allGroup(workspaceID string) *Group {
 	return &Group{ID: id.String(), Name: allName}
 }
 
-func groupNotFound(id string) error { return Errorf(KindNotFound, "group", "group: %s not found", id) }
+func groupNotFound(id string) error {
+	return Errorf(KindNotFound, "group", "group: %s not found", Told(id))
+}
 
 func checkGroupName(name string) error {
 	switch {
@@ -43,7 +45,7 @@ func checkGroupName(name string) error {
 }
 
 func groupExists(name string) error {
-	return Errorf(KindConflict, "group", "group with name %s already exists", name)
+	return Errorf(KindConflict, "group", "group with name %s already exists", Told(name))
 }
 
 // CreateGroup makes a group; KindConflict where one has the name.

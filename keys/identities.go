@@ -65,7 +65,7 @@ func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (
 	}
 	err = s.make(ctx, a.WorkspaceID, identities, made.ID, made.ExternalID, made)
 	if err != nil && AsError(err).Kind == KindConflict {
-		err = Errorf(KindConflict, string(nounIdentity), "Identity with externalId %q already exists in this workspace", d.ExternalID)
+		err = Errorf(KindConflict, string(nounIdentity), "Identity with externalId %q already exists in this workspace", Told(d.ExternalID))
 	}
 	return made, err
 }

@@ -27,7 +27,7 @@ func (s *Store) Now(ctx context.Context) (int64, error) {
 	return t.UnixMilli(), nil
 }
 
-func keyNotFound(id string) error { return Errorf(KindNotFound, "key", "key %s not found", id) }
+func keyNotFound(id string) error { return Errorf(KindNotFound, "key", "key %s not found", Told(id)) }
 
 // load reads a key by its id; KindNotFound without one.
 func (s *Store) load(ctx context.Context, id string) (*stored, error) {

@@ -83,7 +83,7 @@ type NamespaceRef struct {
 func (r NamespaceRef) text() string { return orElse(r.ID, r.Name) }
 
 func (r NamespaceRef) notFound() error {
-	return Errorf(KindNotFound, string(nounNamespace), "namespace %s not found", r.text())
+	return Errorf(KindNotFound, string(nounNamespace), "namespace %s not found", Told(r.text()))
 }
 
 func isNamespaceID(text string) bool { return strings.HasPrefix(text, prefixNamespace+"_") }
@@ -155,7 +155,7 @@ func (n *Namespace) gone() error {
 	if n.DeletedAt == 0 {
 		return nil
 	}
-	return Errorf(KindGone, string(nounNamespace), "namespace %s was deleted", n.Name)
+	return Errorf(KindGone, string(nounNamespace), "namespace %s was deleted", Told(n.Name))
 }
 
 // nameOfNamespace is where the id of a name is remembered. An id never changes

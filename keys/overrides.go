@@ -53,7 +53,7 @@ func (n *Namespace) find(identifier string) int {
 }
 
 func overrideNotFound(identifier string) error {
-	return Errorf(KindNotFound, "ratelimit_override", "override %s not found", identifier)
+	return Errorf(KindNotFound, "ratelimit_override", "override %s not found", Told(identifier))
 }
 
 // GetOverride gives the override with exactly this identifier; with resolve also

@@ -81,7 +81,7 @@ func (s *Store) make(ctx context.Context, ws string, f family, id, name string, 
 	c.put(f.noun, id, encodeDefinition(definition))
 	failed, _, err := s.apply(ctx, c)
 	if err == nil && failed != 0 {
-		return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, name)
+		return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, Told(name))
 	}
 	return err
 }
@@ -104,7 +104,7 @@ func find[T any](ctx context.Context, s *Store, ws string, f family, ref Ref) (*
 			return d, stored, err
 		}
 	}
-	return nil, "", Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, orElse(ref.ID, ref.Name))
+	return nil, "", Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(orElse(ref.ID, ref.Name)))
 }
 
 // dropped is what has to be known of a definition to drop it.

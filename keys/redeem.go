@@ -159,7 +159,7 @@ func (r *RedeemRequest) check() error {
 	}
 	for _, label := range r.ExtraDNSLabels {
 		if len(label) > maxDomain || !domainPattern.MatchString(label) {
-			return Invalidf("extra_dns_labels", "extra_dns_labels: %s is not a domain", shortened(label))
+			return Invalidf("extra_dns_labels", "extra_dns_labels: %s is not a domain", Told(label))
 		}
 	}
 	return nil

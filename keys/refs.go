@@ -148,7 +148,7 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 			case there:
 				ids = append(ids, r.ID)
 			case r.Missing != Skip:
-				return nil, nil, Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, r.ID)
+				return nil, nil, Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(r.ID))
 			}
 			at++
 			continue
@@ -169,9 +169,9 @@ func (s *Store) mayMake(a Access, f family, field string, missing []Ref) error {
 	for _, r := range missing {
 		switch r.Missing {
 		case Refuse:
-			return Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, r.Name)
+			return Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(r.Name))
 		case Demand:
-			return Errorf(KindPrecondition, string(f.noun), "%s %s not found", f.noun, r.Name)
+			return Errorf(KindPrecondition, string(f.noun), "%s %s not found", f.noun, Told(r.Name))
 		case Create:
 			if err := (Access{Caller: a.Caller}).check("", f.right); err != nil {
 				return err

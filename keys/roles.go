@@ -35,7 +35,7 @@ func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, e
 	if there, err := s.named(ctx, a.WorkspaceID, nounRole, d.Name); err != nil {
 		return nil, err
 	} else if there != "" { // before any permission is made for it
-		return nil, Errorf(KindConflict, string(nounRole), "role %q already exists in this workspace", d.Name)
+		return nil, Errorf(KindConflict, string(nounRole), "role %q already exists in this workspace", Told(d.Name))
 	}
 	granted, err := s.refer(ctx, a, permissions, "permissions", d.Permissions)
 	if err != nil {

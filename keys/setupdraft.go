@@ -41,7 +41,7 @@ func (d *SetupKeyDraft) check() error {
 	case len(d.Name) > MaxName:
 		return Invalidf("name", "setup key name has at most %d bytes", MaxName)
 	case !oneOff && d.Type != SetupReusable:
-		return Invalidf("type", "unknown setup key type %s", shortened(d.Type))
+		return Invalidf("type", "unknown setup key type %s", Told(d.Type))
 	case oneOff && d.UsageLimit > 1:
 		return Invalidf("usage_limit", "usage_limit %d is not valid for a one-off setup key, which can be used once; "+
 			"use type reusable for a key that can be used more than once", d.UsageLimit)
@@ -70,13 +70,4 @@ func checkGroupCount(groups []string) error {
 		return Invalidf("auto_groups", "invalid auto groups: at most %d", MaxSetupGroups)
 	}
 	return nil
-}
-
-// shortened keeps what a caller sent from filling the answer.
-func shortened(text string) string {
-	const most = 100
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
 }

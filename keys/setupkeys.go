@@ -177,7 +177,7 @@ func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
 }
 
 func setupKeyNotFound(id string) error {
-	return Errorf(KindNotFound, "setup_key", "setup key: %s not found", id)
+	return Errorf(KindNotFound, "setup_key", "setup key: %s not found", Told(id))
 }
 
 // loadSetupKey reads a setup key of a workspace; KindNotFound without one.

@@ -60,7 +60,7 @@ func (l *limits) none(name string) error {
 		whose = fmt.Sprintf("nor identity %s", l.resolved.Identity.ID)
 	}
 	return keys.Errorf(keys.KindPrecondition, "ratelimit",
-		"ratelimit %q was requested but does not exist for key %q %s", name, l.entry.key.ID, whose)
+		"ratelimit %q was requested but does not exist for key %q %s", keys.Told(name), l.entry.key.ID, whose)
 }
 
 func (l *limits) identityWindow(limit ratelimit.Limit) window {

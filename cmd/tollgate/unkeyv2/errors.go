@@ -141,7 +141,7 @@ func detailOf(p web.Problem) string {
 
 func faultOf(c *web.Call, f *web.Fault) *refusal {
 	if f.Status == http.StatusUnsupportedMediaType && c.Header("Content-Encoding") == "" {
-		return &refusal{invalid, c.Method() + " operation request content type '" + c.Header("Content-Type") + "' does not exist",
+		return &refusal{invalid, c.Method() + " operation request content type '" + keys.Told(c.Header("Content-Type")) + "' does not exist",
 			[]flaw{{"requestBody", f.Message, "Send the header 'Content-Type: application/json'"}}}
 	}
 	kind, ok := faults[f.Status]
@@ -197,5 +197,5 @@ func masked(err error, absent error) error {
 }
 
 func apiNotFound(id string) error {
-	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", id)
+	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Told(id))
 }

@@ -181,16 +181,13 @@ func (d *decoder) refuseDuplicates(v *fastjson.Value) {
 	}
 }
 
-// shown bounds a name from the document before it is repeated to the caller.
+// shown bounds a name from the document before it is repeated to the caller. A long one
+// may be a secret that was put in the wrong place: its beginning is enough to find it.
 func shown(name string) string {
-	if len(name) <= 64 {
+	if len(name) <= 20 {
 		return name
 	}
-	cut := 64
-	for !utf8.RuneStart(name[cut]) {
-		cut--
-	}
-	return name[:cut] + "…"
+	return strings.ToValidUTF8(name[:8], "") + "…"
 }
 
 func jsonType(v *fastjson.Value) string {
