@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,12 +23,21 @@ var world *stack.Stack
 
 func TestMain(m *testing.M) {
 	var err error
-	world, err = stack.Start(stack.Options{Gateways: gateways, Env: []string{"TOLLGATE_LOG_LEVEL=debug", "TOLLGATE_REDIS_TIMEOUT=4s"}})
+	world, err = stack.Start(stack.Options{
+		Gateways: gateways, Password: rand.Text(), Env: []string{"TOLLGATE_LOG_LEVEL=debug", "TOLLGATE_REDIS_TIMEOUT=4s"},
+	})
+	if err == nil {
+		err = answers.open()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "These tests need a running gateway and could not start one:", err)
 		os.Exit(1)
 	}
 	code := m.Run()
+	if _, err := world.Search(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
 	if err := world.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
@@ -36,7 +46,11 @@ func TestMain(m *testing.M) {
 }
 
 // patient is the HTTP client of these tests: enough idle connections for every concurrent caller.
-var patient = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 700}}
+// What they are answered is kept, to be searched.
+var patient = &http.Client{Timeout: 20 * time.Second, Transport: &answers}
+
+// answers keeps every answer that may not have the plaintext of a key, in a file beside the logs.
+var answers = answerLog{through: &http.Transport{MaxIdleConnsPerHost: 700}}
 
 // A gate is one gateway, spoken to with the root key.
 type gate struct {

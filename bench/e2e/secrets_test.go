@@ -2,176 +2,272 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"io/fs"
-	"math/big"
-	"net"
+	"context"
+	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"tollgate/bench/leaks"
 )
 
-// disguises lists the forms in which a secret could have been written down: as it is, in hex, in
-// base64 at each of the three alignments, and the bytes behind its base58.
-func disguises(secret string) map[string][]byte {
-	random := secret[strings.LastIndexByte(secret, '_')+1:]
-	forms := map[string][]byte{
-		"plain": []byte(random), "hex": []byte(hex.EncodeToString([]byte(random))), "HEX": []byte(strings.ToUpper(hex.EncodeToString([]byte(random)))),
-	}
-	for shift := range 3 {
-		core := random[shift : shift+(len(random)-shift)/3*3]
-		forms["base64"+strings.Repeat("+", shift)] = []byte(base64.StdEncoding.EncodeToString([]byte(core)))
-	}
-	if raw := base58Bytes(random); len(raw) >= 16 {
-		forms["bytes"] = raw
-	}
-	return forms
+// A vault is a gateway that seals, and all the secrets that a test knows of.
+type vault struct {
+	gate
+	t        *testing.T
+	addr     string
+	metrics  string
+	keyset   string
+	canaries leaks.Canaries
+	secrets  []string // that a request can carry
+	ids      []string // of keys, which may be written down
+	api      string
 }
 
-// base58Bytes is the number that the digits spell; nil when they are not base58.
-func base58Bytes(text string) []byte {
-	const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-	n := new(big.Int)
-	for _, r := range text {
-		digit := strings.IndexRune(alphabet, r)
-		if digit < 0 {
-			return nil
-		}
-		n.Add(n.Mul(n, big.NewInt(58)), big.NewInt(int64(digit)))
+// newVault starts a gateway that also opens what is recoverable, logs JSON and counts.
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	v := &vault{t: t, keyset: filepath.Join(t.TempDir(), "keyset.json")}
+	v.command("", "sealing", "create", v.keyset)
+	v.command("", "sealing", "rotate", v.keyset)
+	gateway, err := world.StartGateway("--sealing-keyset", v.keyset, "--metrics-addr", "127.0.0.1:0", "--log-format", "json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return n.Bytes()
+	v.gate, v.addr = gate{t: t, url: gateway.URL}, gateway.Addr
+	log, err := os.ReadFile(gateway.LogPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.metrics = string(regexp.MustCompile(`"metrics","addr":"([^"]*)"`).FindSubmatch(log)[1]); v.metrics == "" {
+		t.Fatal("no metrics")
+	}
+	v.api = v.createAPI()
+	return v
 }
 
-// TestSecretsLeaveOnce: the plaintext of a key is in its create answer and in no other answer, not
-// in Redis's dump or append-only file, and not in what the gateways log at debug level. The same
-// goes for the root key.
-func TestSecretsLeaveOnce(t *testing.T) {
-	g := gateAt(t, 0)
-	duration := quietWindow()
-	var answers [][]byte
-	secrets := []string{world.RootKey}
-	var ids []string
-	ask := func(g gate, method, path string, body any) {
-		answers = append(answers, g.call(method, path, body).raw)
+// command runs another command of the program, and gives what it printed.
+func (v *vault) command(secret string, args ...string) string {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.t.Context(), 2*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, world.Binary(), args...)
+	cmd.Env = append(os.Environ(), "TOLLGATE_REDIS_URL="+world.RedisURL(), "TOLLGATE_ROOT_KEY="+secret)
+	out, _ := cmd.CombinedOutput() // some have to fail
+	return strings.TrimSpace(string(out))
+}
+
+// printed runs a command whose output may hold no secret, and keeps it.
+func (v *vault) printed(args ...string) {
+	v.t.Helper()
+	answers.keep(0, nil, []byte(v.command("", args...)))
+}
+
+// knows adds a secret to what is looked for and to what is sent about.
+func (v *vault) knows(name, secret string) string {
+	v.canaries.Add(fmt.Sprintf("%s, %d", name, v.canaries.Len()), secret)
+	v.secrets = append(v.secrets, secret)
+	return secret
+}
+
+// ask sends JSON to any path with a root key, and gives the answer's object.
+func (v *vault) ask(rootKey, method, path string, body any) object {
+	v.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		v.t.Fatal(err)
 	}
-	for i, draft := range []object{
-		{}, {"prefix": "live", "name": "secret", "meta": object{"a": 1}}, {"byteLength": 255},
-		{"remaining": 2, "ratelimit": object{"limit": 3, "duration": duration}}, {"enabled": false},
+	scheme := "Bearer "
+	if strings.HasPrefix(path, "/api/") {
+		scheme = "Token "
+	}
+	a := v.request(method, path, text, "Authorization", scheme+rootKey, "Content-Type", "application/json")
+	if a.status > 299 {
+		v.t.Fatalf("%s %s: %s", method, path, a)
+	}
+	if data, ok := a.body["data"].(object); ok {
+		return data
+	}
+	return a.body
+}
+
+func text(o object, name string) string { s, _ := o[name].(string); return s }
+
+// customers makes keys in every way that there is.
+func (v *vault) customers() {
+	v.t.Helper()
+	root := world.RootKey
+	for _, draft := range []object{
+		{}, {"prefix": "live", "name": "secret", "meta": object{"a": 1}}, {"byteLength": 255}, {"enabled": false},
+		{"remaining": 2, "ratelimit": object{"limit": 3, "duration": quietWindow()}}, {"recoverable": true, "prefix": "sealed"},
 	} {
-		id, key := g.createKey(draft)
-		secrets, ids = append(secrets, key), append(ids, id)
-		for n := range 2 * gateways {
-			ask(gateAt(t, n), "POST", "keys.verifyKey", object{"key": key, "tags": []string{"t"}})
-		}
-		for _, bad := range []object{
-			{"key": key, "remaining": "x"}, {"key": key, "tags": []string{""}}, {"key": []string{key}}, {key: key},
-			{"key": key, "ratelimits": []object{{"name": "unknown"}}}, {"key": key + "x"}, {"key": key, "authorization": object{"permissions": 7}},
-		} {
-			ask(g, "POST", "keys.verifyKey", bad)
-		}
-		answers = append(answers, misuse(t, g, key)...)
-		ask(g, "GET", "keys.getKey?decrypt=true&keyId="+id, nil)
-		ask(g, "POST", "keys.updateKey", object{"keyId": id, "name": "changed"})
-		ask(g, "POST", "keys.updateRemaining", object{"keyId": id, "op": "set", "value": 7})
-		if i%2 == 0 {
-			ask(g, "POST", "keys.deleteKey", object{"keyId": id})
+		draft["apiId"] = v.api
+		made := v.ask(root, "POST", "/v1/keys.createKey", draft)
+		v.made("v1's key", made)
+	}
+	for _, draft := range []object{
+		{}, {"prefix": "live", "byteLength": 32}, {"recoverable": true}, {"credits": object{"remaining": 1}, "externalId": "user_leaks"},
+	} {
+		draft["apiId"] = v.api
+		made := v.ask(root, "POST", "/v2/keys.createKey", draft)
+		v.made("v2's key", made)
+		v.made("a rerolled key", v.ask(root, "POST", "/v2/keys.rerollKey", object{"keyId": made["keyId"], "expiration": 60_000}))
+	}
+	plaintext := v.knows("a migrated key", "old_"+strings.Repeat("9fQ2xLw7", 4))
+	v.ask(root, "POST", "/v1/migrations.createKeys", []object{{"apiId": v.api, "plaintext": plaintext}})
+	queued := v.knows("a queued key", "old_"+strings.Repeat("k3Vb8TzR", 4))
+	v.ask(root, "POST", "/v1/migrations.enqueueKeys", object{"migrationId": "m", "apiId": v.api, "keys": []object{{"plaintext": queued}}})
+}
+
+func (v *vault) made(name string, answer object) {
+	v.t.Helper()
+	v.knows(name, text(answer, "key"))
+	v.ids = append(v.ids, text(answer, "keyId"))
+}
+
+// operators makes root keys on the command line, and what NetBird calls a setup key.
+func (v *vault) operators() {
+	v.t.Helper()
+	v.knows("a root key of the command line", v.command("", "root", "create", "--name", "leaks"))
+	token := v.knows("an access token", v.command("", "root", "create", "--format", "netbird"))
+	for _, kind := range []string{"reusable", "one-off"} {
+		made := v.ask(token, "POST", "/api/setup-keys", object{"name": kind, "type": kind, "expires_in": 86400, "auto_groups": []string{}, "usage_limit": 0})
+		setup := v.knows("a setup key", text(made, "key"))
+		v.ask(token, "POST", "/api/setup-keys/redeem", object{"key": setup, "peer": "peer_1"})
+		v.ask(token, "GET", "/api/setup-keys/"+text(made, "id"), nil)
+		v.ask(token, "GET", "/api/setup-keys/"+text(made, "id")+"/redemptions", nil)
+		v.ask(token, "PUT", "/api/setup-keys/"+text(made, "id"), object{"revoked": true, "auto_groups": []string{}})
+	}
+	v.ask(token, "GET", "/api/setup-keys", nil)
+	v.knows("the root key", world.RootKey)
+}
+
+// settings adds what gateways are configured with.
+func (v *vault) settings() {
+	v.t.Helper()
+	var keyset struct {
+		Key []struct{ KeyData struct{ Value string } }
+	}
+	file, err := os.ReadFile(v.keyset)
+	if err == nil {
+		err = json.Unmarshal(file, &keyset)
+	}
+	if err != nil || len(keyset.Key) != 2 {
+		v.t.Fatal("the keyset has another form: ", err)
+	}
+	for _, k := range keyset.Key {
+		v.canaries.Add("a sealing key", k.KeyData.Value)
+	}
+	v.canaries.Add("Redis's password", world.Password())
+	v.secrets = append(v.secrets, world.Password())
+}
+
+// TestSecretsLeaveOnce: a secret of any kind is in the answer that gives it, and in no other one,
+// whatever is done with it: not in what an endpoint answers, a command prints, a gateway logs at
+// debug level or counts, and not in Redis's dump and append-only file.
+func TestSecretsLeaveOnce(t *testing.T) {
+	v := newVault(t)
+	v.customers()
+	v.operators()
+	v.settings()
+	v.use()
+	for _, secret := range v.secrets {
+		v.misuse(secret)
+	}
+	v.commands()
+	for _, address := range []string{"http://" + v.metrics + "/metrics", v.url + "/openapi.json", v.url + "/readyz"} {
+		if a := v.fetch("GET", address, nil); a.status != 200 {
+			t.Errorf("%s: %s", address, a)
 		}
 	}
 	if _, err := world.Do("SAVE"); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(200 * time.Millisecond) // for a log that is written behind the answers
-
-	files := everythingWritten(t)
-	for _, secret := range secrets {
-		for form, needle := range disguises(secret) {
-			for i, raw := range answers {
-				if bytes.Contains(raw, needle) {
-					t.Errorf("answer %d contains a secret (%s)", i, form)
-				}
-			}
-			for name, text := range files {
-				if bytes.Contains(text, needle) {
-					t.Errorf("%s contains a secret (%s)", name, form)
-				}
-			}
-		}
+	t.Logf("looked for %d secrets, sent to %d wrong places each", v.canaries.Len(), len(v.wrongPlaces("x")))
+	if found := v.search(); len(found) > 0 {
+		t.Errorf("%s", leaks.Lines(found))
 	}
-	wantSighted(t, files, ids)
+	v.wantSighted()
 }
 
-// misuse sends the secret where it does not belong: as a root key, in broken JSON, in a broken
-// request, in a header nobody knows.
-func misuse(t *testing.T, g gate, key string) (answers [][]byte) {
-	t.Helper()
-	addr := strings.TrimPrefix(g.url, "http://")
-	for _, request := range []string{
-		"GET /v1/keys.getKey?keyId=key_x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\n\r\n",
-		"GET /v1/keys.getKey?keyId=key_x HTTP/1.1\r\nHost: x\r\nAuthorization: " + key + "\r\n\r\n",
-		"GET /v1/keys.getKey?keyId=key_x HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer " + key + "\r\n\r\n",
-		"GET /v1/keys.getKey?keyId=key_x HTTP/9.9\r\nHost x\r\nAuthorization: Bearer " + key + "\r\n\r\n",
-		"POST /v1/keys.verifyKey HTTP/1.1\r\nHost: x\r\nX-Key: " + key + "\r\nContent-Length: oops\r\n\r\n{\"key\":\"" + key + "\"}",
-		wireRequest("POST", "/v1/keys.verifyKey", `{"key":"`+key),
-		wireRequest("POST", "/v1/keys.verifyKey", `{"key":"`+key+`"} trailing`),
-		wireRequest("POST", "/v1/nobodyServesThis", `{"key":"`+key+`"}`),
-	} {
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn.SetDeadline(time.Now().Add(time.Second))
-		conn.Write([]byte(request))
-		conn.(*net.TCPConn).CloseWrite()
-		answer := make([]byte, 64<<10)
-		n, _ := conn.Read(answer)
-		answers = append(answers, answer[:n])
-		conn.Close()
-	}
-	return answers
-}
-
-// everythingWritten reads every file of the stack but the program.
-func everythingWritten(t *testing.T) map[string][]byte {
-	t.Helper()
-	files := make(map[string][]byte)
-	err := filepath.WalkDir(world.Dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || entry.Name() == "tollgate" {
-			return err
-		}
-		name, _ := filepath.Rel(world.Dir, path)
-		files[name], err = os.ReadFile(path)
-		return err
-	})
+// search looks for the canaries in every file of the stack.
+func (v *vault) search() (found []leaks.Leak) {
+	v.t.Helper()
+	files, err := leaks.Files(world.Dir)
 	if err != nil {
-		t.Fatal(err)
+		v.t.Fatal(err)
 	}
-	return files
+	for name, text := range files {
+		found = append(found, v.canaries.Search(name, text)...)
+	}
+	return found
 }
 
-// wantSighted makes sure that the search was not blind: what may be written down is found, in the
-// dump, in the append-only file, and the gateways do log at debug level.
-func wantSighted(t *testing.T, files map[string][]byte, ids []string) {
-	t.Helper()
-	found := make(map[string]bool)
+// use has each secret verified, read and changed as it should be.
+func (v *vault) use() {
+	for _, secret := range v.secrets {
+		for n := range gateways {
+			gateAt(v.t, n).call("POST", "keys.verifyKey", object{"key": secret, "tags": []string{"t"}})
+		}
+		v.post("/v2/keys.verifyKey", object{"key": secret, "permissions": "docs.read"})
+		v.post("/v2/keys.whoami", object{"key": secret})
+	}
+	for _, id := range v.ids {
+		v.call("GET", "keys.getKey?keyId="+id, nil)
+		v.call("GET", "keys.getKey?decrypt=true&keyId="+id, nil)
+		v.post("/v2/keys.getKey", object{"keyId": id})
+		v.post("/v2/keys.getKey", object{"keyId": id, "decrypt": true})
+		v.call("POST", "keys.updateKey", object{"keyId": id, "name": "changed"})
+		v.post("/v2/keys.updateCredits", object{"keyId": id, "operation": "set", "value": 7})
+	}
+	v.call("GET", "apis.listKeys?decrypt=true&apiId="+v.api, nil)
+	v.call("GET", "apis.listKeys?apiId="+v.api, nil)
+	v.post("/v2/apis.listKeys", object{"apiId": v.api})
+	for _, id := range v.ids[:2] {
+		v.call("POST", "keys.deleteKey", object{"keyId": id})
+	}
+}
+
+// wantSighted makes sure that the search was not blind: what may be written down is found in the
+// dump and in the append-only file, the gateways do log at debug level, and a secret that is
+// planted is found, with the list of secrets and without.
+func (v *vault) wantSighted() {
+	v.t.Helper()
+	files, err := leaks.Files(world.Dir)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	sighted := map[string]bool{}
 	for name, text := range files {
+		place, needle := name, v.ids[0]
 		switch {
-		case name == "dump.rdb":
-			found["dump"] = bytes.Contains(text, []byte(ids[1]))
 		case strings.HasPrefix(name, "appendonlydir"):
-			found["append-only file"] = found["append-only file"] || bytes.Contains(text, []byte(ids[1]))
+			place = "appendonly"
 		case strings.HasPrefix(name, "gateway-"):
-			found["log"] = found["log"] || bytes.Contains(bytes.ToLower(text), []byte("debug"))
+			needle = "DEBUG"
+		}
+		sighted[place] = sighted[place] || bytes.Contains(text, []byte(needle))
+	}
+	for _, place := range []string{"dump.rdb", "appendonly", "answers.log", "gateway-1.log", filepath.Base(world.Gateways[len(world.Gateways)-1].LogPath)} {
+		if !sighted[place] {
+			v.t.Errorf("%s does not have what may be in it: this test looks in the wrong place", place)
 		}
 	}
-	for _, place := range []string{"dump", "append-only file"} {
-		if !found[place] {
-			t.Errorf("the %s does not contain even the id of a key: this test looks in the wrong place", place)
-		}
+	planted := filepath.Join(world.Dir, "planted.log")
+	defer os.Remove(planted)
+	if err := os.WriteFile(planted, []byte("key="+v.secrets[0]), 0o600); err != nil {
+		v.t.Fatal(err)
 	}
-	if !found["log"] {
-		t.Error("no gateway logs at debug level: is TOLLGATE_LOG_LEVEL=debug obeyed?")
+	if len(v.search()) == 0 {
+		v.t.Error("a planted secret was not found by the list")
+	}
+	if report, err := leaks.Dir(world.Dir); err != nil || len(report.Leaks) != 1 {
+		v.t.Errorf("a planted secret was not found by its name in the store: %s %v", report, err)
 	}
 }

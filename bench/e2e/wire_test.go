@@ -71,7 +71,9 @@ func (w *wire) receive() (a answer) {
 		return answer{err: fmt.Errorf("%w: %w", errNoAnswer, err)}
 	}
 	a.status, a.header = res.StatusCode, res.Header
-	if a.raw, a.err = io.ReadAll(res.Body); a.err == nil && res.Close {
+	a.raw, a.err = io.ReadAll(res.Body)
+	answers.keep(a.status, a.header, a.raw)
+	if a.err == nil && res.Close {
 		a.err = w.conn.Close()
 		w.conn = nil
 	}

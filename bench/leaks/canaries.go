@@ -40,16 +40,14 @@ func (c *Canaries) Add(name, secret string) {
 // Len is how many names of secrets there are.
 func (c *Canaries) Len() int { return len(c.names) }
 
-// Search gives each secret that is in a text, in each form once.
+// Search gives each secret that is in a text, in the first form that it is found in.
 func (c *Canaries) Search(place string, text []byte) (found []Leak) {
-	seen := map[Leak]bool{}
+	seen := map[string]bool{}
 	for at := 0; at+grip <= len(text); at++ {
 		for _, n := range c.needles[binary.LittleEndian.Uint64(text[at:])] {
-			leak := n.Leak
-			leak.Place = place
-			if !seen[leak] && len(text)-at >= len(n.text) && string(text[at:at+len(n.text)]) == n.text {
-				seen[leak] = true
-				found = append(found, leak)
+			if !seen[n.Secret] && len(text)-at >= len(n.text) && string(text[at:at+len(n.text)]) == n.text {
+				seen[n.Secret] = true
+				found = append(found, Leak{n.Secret, n.Form, place})
 			}
 		}
 	}
