@@ -142,11 +142,25 @@ func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error
 	case err == nil && (stored.key.Root == nil || stored.key.WorkspaceID != workspaceID):
 		return keyNotFound(id)
 	case err == nil:
-		err = s.bury(ctx, stored, true)
+		if err = s.warnOfRootKeys(ctx, workspaceID); err == nil {
+			err = s.bury(ctx, stored, true)
+		}
 	case AsError(err).Kind != KindNotFound:
 		return err
 	}
 	return firstError(s.announceRootKeys(ctx, workspaceID), err)
+}
+
+// warnOfRootKeys has the root keys of a workspace looked at again on a Cluster before
+// one is taken away: the gateway that does it may die before it announces it.
+func (s *Store) warnOfRootKeys(ctx context.Context, workspaceID string) error {
+	if !s.cluster {
+		return nil
+	}
+	c := newChange(workspaceID)
+	c.raise(sharedBucket)
+	_, err := s.announce(ctx, c)
+	return err
 }
 
 // announceRootKeys has the root keys of a workspace looked at again where their

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tollgate/keys"
 )
@@ -19,11 +20,17 @@ type asker struct {
 	record   any   // its name, a string
 	prefix   keys.Prefix
 	revision *keys.Revision // on a Cluster, in the place of the two above
+	at       time.Time      // on a Cluster, when it was verified by a call of its own
 	once     bool           // it has uses or limits of its own, and was verified by itself
 }
 
 // maxAskers bounds how many root keys a gateway remembers.
 const maxAskers = 10_000
+
+// trust is for how long a root key is not verified by itself on a Cluster, while its
+// guard stands. Whoever deletes one raises the guard before and after; one who saw it
+// in between, and whose raiser died then, would go on to believe in the root key.
+const trust = 5 * time.Second
 
 // errAsker says that the root key is not any more what it was.
 var errAsker = errors.New("the root key changed")
@@ -35,7 +42,7 @@ func (v *Verifier) asker(ctx context.Context, r *Request) (*asker, error) {
 		return nil, nil
 	}
 	digest := r.By.Digest()
-	if by, ok := v.askers.GetIfPresent(digest); ok {
+	if by, ok := v.askers.GetIfPresent(digest); ok && (by.revision == nil || time.Since(by.at) < trust) {
 		return by, nil
 	}
 	known, err := v.known(ctx, digest, nil)
@@ -62,7 +69,7 @@ func (v *Verifier) askerApart(ctx context.Context, r *Request, known *entry, by 
 		if err != nil {
 			return nil, err
 		}
-		by.revision = &resolved.Revisions[0]
+		by.revision, by.at = &resolved.Revisions[0], time.Now()
 	}
 	outcome, err := v.Verify(ctx, &Request{Secret: r.By, Root: true, Cost: 1})
 	if err != nil {
