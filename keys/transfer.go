@@ -28,7 +28,7 @@ type Line struct {
 	Buried   string `json:"buried,omitempty"`   // a soft-deleted key's id
 	Stored   []byte `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
 	Used     []byte `json:"used,omitempty"`     // when a key was last used
-	TTL      int64  `json:"ttl,omitempty"`      // of a counter, ms
+	TTL      int64  `json:"ttl,omitempty"`      // of a counter or of refusals, ms
 
 	Scan bool `json:"scan,omitempty"` // behind this mark are counters and soft-deleted keys
 	End  bool `json:"end,omitempty"`

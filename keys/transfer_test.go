@@ -124,7 +124,7 @@ func TestExportAndImport(t *testing.T) {
 
 func (s *shop) importAll(lines []keys.Line) (total keys.Imported) {
 	s.t.Helper()
-	name := "moved"
+	name := "moved " + s.access.WorkspaceID
 	if there, err := s.FindWorkspace(s.t.Context(), "w"); err == nil && there == s.access.WorkspaceID {
 		name = "w"
 	}

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -234,18 +235,16 @@ func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, 
 
 // importableAPIs refuses keys of an API that the workspace does not have.
 func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLine) error {
-	there := map[string]*redis.IntCmd{}
-	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, l := range lines {
-			if api := l.key.key.APIID; api != "" && there[api] == nil {
-				there[api] = p.Exists(ctx, definitionName(ws, nounAPI, api))
-			}
-		}
-	}); err != nil {
+	all := make([]*stored, len(lines))
+	for i, l := range lines {
+		all[i] = &stored{key: l.key.key}
+	}
+	gone, err := s.goneAPIs(ctx, ws, all)
+	if err != nil {
 		return err
 	}
 	for _, l := range lines {
-		if api := l.key.key.APIID; api != "" && there[api].Val() == 0 {
+		if api := l.key.key.APIID; gone[api] {
 			return l.bad(Invalidf("stored", "is a key of API %s, which the workspace does not have", api))
 		}
 	}
@@ -325,13 +324,13 @@ func (s *Store) leadGroups(ctx context.Context, ws string, made []*newKey) error
 
 // importUse stores when keys were last used, where they were not used since.
 func (s *Store) importUse(ctx context.Context, lines []checkedLine) error {
-	var calls []invocation
+	used := map[place]int64{}
 	for _, l := range lines {
-		if at := l.key.key.Digest.place(); len(l.Used) > 0 {
-			calls = append(calls, invocation{[]string{at.record(), at.lastUsed()}, []any{string(l.Used)}})
+		if len(l.Used) > 0 {
+			used[l.key.key.Digest.place()], _ = strconv.ParseInt(string(l.Used), 10, 64) // was checked
 		}
 	}
-	_, err := s.runAll(ctx, lastUsedScript, calls)
+	_, err := s.runAll(ctx, lastUsedScript, s.useRuns(used))
 	return err
 }
 

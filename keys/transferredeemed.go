@@ -17,8 +17,9 @@ var redeemedScript = NewScript(redeemedLua)
 // and, in the first line of a key, who was refused.
 type redeemed struct {
 	Peers   []peerTold `cbor:"1,keyasint,omitempty"`
-	Refused [][]byte   `cbor:"2,keyasint,omitempty"` // the newest first
-	TTL     int64      `cbor:"3,keyasint,omitempty"` // of those refused, ms
+	Refused [][]byte   `cbor:"2,keyasint,omitempty"` // the newest first; the line's TTL is theirs
+
+	life int64 // of those refused, ms
 }
 
 type peerTold struct {
@@ -74,7 +75,7 @@ func (e *exporter) redeemed(ctx context.Context, of *stored) error {
 		}
 		if len(first.Peers) > 0 || len(first.Refused) > 0 {
 			slices.SortFunc(first.Peers, func(a, b peerTold) int { return slices.Compare([]byte(a.Peer), []byte(b.Peer)) })
-			if err := e.emit([]Line{{Redeemed: of.key.ID, Stored: encode(first)}}); err != nil {
+			if err := e.emit([]Line{{Redeemed: of.key.ID, Stored: encode(first), TTL: first.life}}); err != nil {
 				return err
 			}
 		}
@@ -96,18 +97,18 @@ func (e *exporter) refused(ctx context.Context, of *stored) (r redeemed, err err
 		r.Refused = append(r.Refused, []byte(note))
 	}
 	if len(r.Refused) > 0 {
-		r.TTL = max(1, life.Val().Milliseconds())
+		r.life = max(1, life.Val().Milliseconds())
 	}
 	return r, err
 }
 
 // decodeRedeemed reads a line's record.
 func decodeRedeemed(l *Line) (*redeemed, error) {
-	var r redeemed
+	r := redeemed{life: l.TTL}
 	if err := decoding.Unmarshal(l.Stored, &r); err != nil {
 		return nil, Invalidf("stored", "is no record of a setup key's peers")
 	}
-	if len(r.Refused) > keptRefusals || r.TTL < 0 || r.TTL > refusalsExpire.Milliseconds() {
+	if len(r.Refused) > keptRefusals || r.life < 0 || r.life > refusalsExpire.Milliseconds() {
 		return nil, Invalidf("stored", "has more refusals than are kept")
 	}
 	for _, p := range r.Peers {
@@ -149,7 +150,7 @@ func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLi
 
 // note is the script call that notes it at a key's place.
 func (r *redeemed) note(at place) invocation {
-	args := []any{r.TTL, len(r.Refused)}
+	args := []any{max(1, r.life), len(r.Refused)}
 	for _, note := range r.Refused {
 		args = append(args, note)
 	}

@@ -205,12 +205,33 @@ func (s *Store) ownersIn(ctx context.Context, ws string, owners []counterOwner) 
 		return made, nil
 	}
 	found, err := s.loadAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := s.goneAPIs(ctx, ws, found)
 	for j, one := range found {
-		if one != nil && one.key.WorkspaceID == ws && one.place.shard() == owners[at[j]].shard {
+		if one != nil && one.key.WorkspaceID == ws && !gone[one.key.APIID] && one.place.shard() == owners[at[j]].shard {
 			made[at[j]] = one.key.CreatedAt
 		}
 	}
 	return made, err
+}
+
+// goneAPIs gives those of keys' APIs that a workspace does not have.
+func (s *Store) goneAPIs(ctx context.Context, ws string, found []*stored) (map[string]bool, error) {
+	there := map[string]*redis.IntCmd{}
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, one := range found {
+			if one != nil && one.key.APIID != "" && there[one.key.APIID] == nil {
+				there[one.key.APIID] = p.Exists(ctx, definitionName(ws, nounAPI, one.key.APIID))
+			}
+		}
+	})
+	gone := map[string]bool{}
+	for api, cmd := range there {
+		gone[api] = cmd.Val() == 0
+	}
+	return gone, err
 }
 
 // defined gives the kind of the owner, if it is a definition, and its counter's shard.

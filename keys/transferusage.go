@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -220,7 +221,7 @@ func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]stri
 		}
 		d := &days[i]
 		if d.Expires = e.store.usageEnd(d.Day); lives[i].Val() > 0 {
-			d.Expires = now.Val().UnixMilli() + lives[i].Val().Milliseconds()
+			d.Expires = now.Val().Add(lives[i].Val()).Round(time.Second).UnixMilli() // the clock went on between the two
 		}
 		d.read(counts[i].Val(), tags)
 		lines = append(lines, Line{Usage: d.API, Stored: encode(d)})
@@ -228,44 +229,51 @@ func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]stri
 	return e.emitAll(lines)
 }
 
-// read reads the fields that usage.lua wrote.
+// read reads the fields that usage.lua wrote. It gives the same for the same counts,
+// whatever numbers the tags have.
 func (d *usageDay) read(fields map[string]string, tags map[int]string) {
-	places := map[int]int{}
-	for _, field := range sortedKeys(fields) {
-		n, err := strconv.ParseInt(fields[field], 10, 64)
+	for field, text := range fields {
+		n, err := strconv.ParseInt(text, 10, 64)
 		if len(field) < 2 || err != nil {
 			continue
 		}
 		c := usageCount{Hour: int(field[0] - 'a'), Outcome: field[1], N: n}
 		for numbers := field[2:]; len(numbers) > 1; numbers = numbers[2:] {
-			c.Tags = append(c.Tags, d.placeOf(int(numbers[0])<<8|int(numbers[1]), tags, places))
+			c.Tags = append(c.Tags, int(numbers[0])<<8|int(numbers[1]))
 		}
 		d.Counts = append(d.Counts, c)
 	}
+	places := d.placeTags(tags)
+	for _, c := range d.Counts {
+		for i, number := range c.Tags {
+			c.Tags[i] = places(number)
+		}
+		slices.Sort(c.Tags)
+	}
+	slices.SortFunc(d.Counts, func(a, b usageCount) int {
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Outcome, b.Outcome), slices.Compare(a.Tags, b.Tags))
+	})
 }
 
-// placeOf gives the place of a tag among the day's Tags, by its number.
-func (d *usageDay) placeOf(number int, tags map[int]string, places map[int]int) int {
-	tag, ok := tags[number]
-	if !ok {
-		return -1
+// placeTags makes the day's Tags of the numbers in its counts, and tells their places.
+func (d *usageDay) placeTags(tags map[int]string) (place func(number int) int) {
+	for _, c := range d.Counts {
+		for _, number := range c.Tags {
+			if tag, ok := tags[number]; ok {
+				d.Tags = append(d.Tags, tag)
+			}
+		}
 	}
-	at, seen := places[number]
-	if !seen {
-		at = len(d.Tags)
-		places[number] = at
-		d.Tags = append(d.Tags, tag)
+	slices.Sort(d.Tags)
+	d.Tags = slices.Compact(d.Tags)
+	return func(number int) int {
+		tag, ok := tags[number]
+		if !ok {
+			return -1
+		}
+		at, _ := slices.BinarySearch(d.Tags, tag)
+		return at
 	}
-	return at
-}
-
-func sortedKeys(m map[string]string) []string {
-	all := make([]string, 0, len(m))
-	for k := range m {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
 }
 
 // decodeUsage reads a line's record.
