@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/verify"
 )
 
 // transferKeys is large enough for a kill to find a transfer under way.
@@ -30,7 +32,7 @@ func TestTransferSurvivesKill(t *testing.T) {
 	file := filepath.Join(dir, "workspace.jsonl")
 	killed := killedUntilDone(t, "export", "--redis", from.URL(), file)
 	if killed == 0 {
-		t.Log("the export was never caught under way")
+		t.Error("the export was never caught under way")
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -40,7 +42,9 @@ func TestTransferSurvivesKill(t *testing.T) {
 	if err != nil || bytes.Contains(text, []byte("secret_of_number")) {
 		t.Fatal("a secret is in the file", err)
 	}
-	killedUntilDone(t, "import", "--redis", to.URL(), file)
+	if killed := killedUntilDone(t, "import", "--redis", to.URL(), file); killed == 0 {
+		t.Error("the import was never caught under way")
+	}
 
 	again := filepath.Join(dir, "again.jsonl")
 	tollgate(t, "export", "--redis", to.URL(), again).must(t)
@@ -76,9 +80,31 @@ func seed(t *testing.T, url string) {
 			drafts[i].APIID, drafts[i].Secret = api.ID, keys.NewSecret(fmt.Sprint("secret_of_number_", from+i))
 			drafts[i].ExternalID = fmt.Sprint("user", i)
 		}
-		if _, err := store.ImportKeys(t.Context(), operator, drafts); err != nil {
+		ids, err := store.ImportKeys(t.Context(), operator, drafts)
+		if err != nil {
 			t.Fatal(err)
 		}
+		spendSome(t, store, operator, drafts, ids)
+	}
+}
+
+// spendSome uses some of a batch of keys, with tags and a limit named in the request,
+// and deletes others, so that there is something of every kind to transfer.
+func spendSome(t *testing.T, store *keys.Store, operator keys.Access, drafts []keys.ImportDraft, ids []string) {
+	t.Helper()
+	usage := keys.NewUsage(store)
+	gateway := verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})
+	named := []verify.LimitRequest{{Name: "named", Cost: 1, Own: true, Limit: 9, Duration: 24 * 3600_000}}
+	for i := 0; i < len(ids); i += 20 {
+		if _, err := gateway.Verify(t.Context(), &verify.Request{Secret: drafts[i].Secret, Cost: 1, Limits: named, Tags: []string{fmt.Sprint("tag", i)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.DeleteKey(t.Context(), operator, ids[i+1], false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := usage.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -121,11 +147,12 @@ func program0(t *testing.T, out io.Writer, args []string) *exec.Cmd {
 	return cmd
 }
 
-// killedUntilDone kills a command ever later until it ends by itself, and tells how
-// often.
+// killedUntilDone kills a command at random moments, ever later, until it ends by
+// itself, and tells how often.
 func killedUntilDone(t *testing.T, args ...string) (killed int) {
 	t.Helper()
-	for wait := 60 * time.Millisecond; ; wait += wait / 4 {
+	for upTo := 100 * time.Millisecond; ; upTo += upTo / 4 {
+		wait := upTo/2 + rand.N(upTo)
 		var out bytes.Buffer
 		cmd := program0(t, &out, args)
 		if err := cmd.Start(); err != nil {
