@@ -188,7 +188,7 @@ func TestEntriesOfAnAdoptedKey(t *testing.T) {
 
 		var all sync.WaitGroup
 		for range 2 {
-			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{})
+			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			all.Go(func() {
 				for _, plaintext := range plaintexts {
 					r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}

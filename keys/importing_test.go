@@ -186,7 +186,7 @@ func TestReroll(t *testing.T) {
 func TestRerollSpendsNothingTwice(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
-		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{})
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		for range 10 {
 			made := s.create(keys.KeyDraft{Remaining: count(1000)})
 			var spent int64

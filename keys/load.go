@@ -81,6 +81,11 @@ func (s *Store) locate(ctx context.Context, id string) (place, error) {
 // by its balance, so it is changed as a setup key alone.
 func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
 	found, resolved, err := s.readable(ctx, a, id, also...)
+	if err == nil && found.key.Moving != nil {
+		if err = s.move(ctx, found); err == nil {
+			found, resolved, err = s.readable(ctx, a, id, also...)
+		}
+	}
 	if err == nil && found.key.Setup != nil {
 		return nil, nil, Errorf(KindForbidden, "key", "key %s is a setup key: change it by /api/setup-keys", id)
 	}

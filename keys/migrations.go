@@ -156,6 +156,7 @@ func (s *Store) AdoptKey(ctx context.Context, a Access, migrationID string, secr
 	if !ok {
 		return nil
 	}
+	to := &Moving{secret.Digest(), start}
 	for range tries {
 		old, err := s.loadAt(ctx, hashed.Digest().place())
 		if err != nil || old == nil || !old.waitsFor(a, m) {
@@ -164,8 +165,16 @@ func (s *Store) AdoptKey(ctx context.Context, a Access, migrationID string, secr
 		if gone, err := s.unlisted(ctx, old.key.ID); gone || err != nil {
 			return err
 		}
-		done, err := s.adopt(ctx, old, secret.Digest(), start)
-		if err != nil || done {
+		if old.key.Moving != nil {
+			if old.key.Moving.Digest != to.Digest {
+				return nil // another plaintext with this part was first
+			}
+			return s.move(ctx, old)
+		}
+		if there, err := s.loadAt(ctx, to.Digest.place()); err != nil || there != nil {
+			return err // another gateway was as quick
+		}
+		if _, err := s.mark(ctx, old, to); err != nil {
 			return err
 		}
 	}
@@ -178,20 +187,38 @@ func (old *stored) waitsFor(a Access, m *Migration) bool {
 	return k.WorkspaceID == a.WorkspaceID && k.Migration == m.ID && a.check(k.APIID) == nil
 }
 
-// adopt stores the key anew, then takes the old record away, if it is still what
-// was copied. Another gateway may have been as quick, or a crash left both.
-func (s *Store) adopt(ctx context.Context, old *stored, d Digest, start string) (bool, error) {
+// mark says in a key's record where it goes on. From then on nothing of it changes in
+// its old place: a change that was under way finds that the record is another one, and
+// who means to change it then moves it first. So what is copied is what it has.
+func (s *Store) mark(ctx context.Context, old *stored, to *Moving) (bool, error) {
 	k := *old.key
-	k.Digest, k.Start, k.Migration = d, start, ""
-	k.Prefix = ""
-	taken, err := s.insert(ctx, []*newKey{{key: &k, balance: old.state.Balance, state: &old.state, moved: true}})
+	k.Moving = to
+	return s.put(ctx, old, &k, put{})
+}
+
+// move stores a marked key in its new place, has its id lead there, and takes the old
+// record away. Several may do it at once, and one after another that died.
+func (s *Store) move(ctx context.Context, old *stored) error {
+	k := *old.key
+	k.Digest, k.Start, k.Prefix = k.Moving.Digest, k.Moving.Start, ""
+	k.Migration, k.Moving = "", nil
+	made := []*newKey{{key: &k, balance: old.state.Balance, state: &old.state}}
+	replies, err := s.runAll(ctx, insertScript, []invocation{insertion(made, []int{0})})
 	if err != nil {
-		return false, err
+		return err
 	}
-	if len(taken) > 0 {
-		if err := s.overtake(ctx, &k, old); err != nil {
-			return false, err
+	if taken := len(replies[0]) > 1; taken {
+		there, err := s.loadAt(ctx, k.Digest.place())
+		if err != nil {
+			return err
 		}
+		if there == nil || there.key.ID != k.ID { // another key's, or was
+			_, err = s.mark(ctx, old, nil)
+			return err
+		}
+	}
+	if err := s.lead(ctx, made); err != nil {
+		return err
 	}
 	return s.unmoor(ctx, old, &k)
 }
@@ -206,29 +233,18 @@ func (s *Store) unlisted(ctx context.Context, id string) (bool, error) {
 	return false, err
 }
 
-// overtake brings a record that was stored from an older look at the key up to what
-// the key is now. Its counts stay, and its balance where nobody changed that.
-func (s *Store) overtake(ctx context.Context, k *Key, old *stored) error {
-	there, err := s.loadAt(ctx, k.Digest.place())
-	if err != nil || there == nil || there.key.ID != k.ID || there.key.UpdatedAt >= k.UpdatedAt {
-		return err
-	}
-	_, err = s.put(ctx, there, k, put{balance: &old.state.Balance})
-	return err
-}
-
 // unmoor takes the record of the part away, and the entries that the key had with it.
 // The index and other entries lead to the new one already.
-func (s *Store) unmoor(ctx context.Context, old *stored, k *Key) (bool, error) {
+func (s *Store) unmoor(ctx context.Context, old *stored, k *Key) error {
 	at := old.place
 	reply, err := s.run(ctx, buryScript, []string{at.record(), at.grave()}, string(old.prefix), "0")
-	if err != nil || reply[0] != nil {
-		return false, err
+	if err != nil || reply[0] != nil { // another gateway was as quick
+		return err
 	}
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) { // where this fails the index tells which entry holds
 		for _, name := range listsOf(k) {
 			p.ZRem(ctx, name, entryOf(old.key))
 		}
 	})
-	return true, nil
+	return nil
 }

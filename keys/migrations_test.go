@@ -29,7 +29,7 @@ type migrating struct {
 func newMigrating(t *testing.T, c redis.UniversalClient) *migrating {
 	t.Helper()
 	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
-	m := &migrating{Store: store, Verifier: verify.New(store, verify.Options{}), t: t}
+	m := &migrating{Store: store, Verifier: verify.New(store, verify.Options{Timeout: 10 * time.Second}), t: t}
 	ws, err := m.Workspace(t.Context(), "test")
 	m.must(err)
 	m.access = keys.Operator(ws).As()
@@ -157,7 +157,7 @@ func TestMigrateConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		codes := make(chan verify.Code, 20)
 		for range 2 {
-			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{})
+			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			for range 10 {
 				wg.Go(func() {
 					r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}

@@ -347,7 +347,7 @@ func TestSetupKeysAreListedWhole(t *testing.T) {
 func TestSetupKeyIsVerified(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{})
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		g := o.group("g")
 		limited, secret := o.make(keys.SetupKeyDraft{UsageLimit: 3, Groups: []string{g}})
 		expect := func(secret keys.Secret, want verify.Code) *verify.Outcome {

@@ -78,7 +78,7 @@ func (s *shop) full(gateway *verify.Verifier) (used keys.NewKey, root keys.Secre
 func TestExportAndImport(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		old := open(t, c, "w")
-		used, root := old.full(verify.New(old.Store, verify.Options{}))
+		used, root := old.full(verify.New(old.Store, verify.Options{Timeout: 10 * time.Second}))
 		lines := old.export()
 		for _, l := range lines {
 			for _, secret := range []string{used.Secret.Reveal(), root.Reveal(), "stock_"} {
@@ -101,7 +101,7 @@ func TestExportAndImport(t *testing.T) {
 			t.Errorf("a second time: %+v", again)
 		}
 
-		gateway := verify.New(moved.Store, verify.Options{})
+		gateway := verify.New(moved.Store, verify.Options{Timeout: 10 * time.Second})
 		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: used.Secret, Cost: 1}); err != nil || o.Code != verify.Valid || o.Remaining != 6 ||
 			o.Limits[0].Remaining != 5 || o.Limits[1].Remaining != 5 {
 			t.Errorf("%+v %v", o, err)
@@ -142,7 +142,7 @@ func (s *shop) importAll(lines []keys.Line) (total keys.Imported) {
 func TestExportGoesOn(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
-		s.full(verify.New(s.Store, verify.Options{}))
+		s.full(verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}))
 		other, err := s.CreateAPI(t.Context(), s.access, "other")
 		s.must(err)
 		s.api = other.ID
