@@ -4,6 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +39,10 @@ func exchange(timeout time.Duration) time.Duration { return timeout * 16 / 25 }
 var (
 	errPatience = errors.New("too long in line for the store")
 	errCrowded  = errors.New("too many in line for the store")
+
+	errLate   = keys.Unavailable(errPatience)
+	errFull   = keys.Unavailable(errCrowded)
+	errUnread = keys.Unavailable(errReply)
 )
 
 // notRun tells whether a call that failed certainly spent nothing.
@@ -45,7 +51,8 @@ func notRun(err error) bool {
 }
 
 // line is where verifications wait while others are on their way. One that finds
-// nobody on the way leaves at once; those that come meanwhile leave together.
+// room on the way leads: it leaves at once with those who are ready by then. Those
+// that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
 	timeout  time.Duration // for a verification in all
@@ -57,26 +64,36 @@ type line struct {
 
 // do sends a call and waits for its reply. It is sent once at most.
 func (l *line) do(c *call) error {
-	l.mu.Lock()
-	if l.onTheWay >= maxInFlight {
-		if len(l.waiting) >= maxWaiting && c.began != 0 {
-			l.mu.Unlock()
-			return keys.Unavailable(errCrowded)
-		}
-		if c.done == nil {
-			c.done = make(chan struct{}, 1)
-		}
-		l.waiting = append(l.waiting, c)
-		l.mu.Unlock()
-		<-c.done
-		return c.err
+	if c.done == nil {
+		c.done = make(chan struct{}, 1)
 	}
-	l.onTheWay++
-	l.mu.Unlock()
-	c.alone[0] = c
-	l.travel(c.alone[:])
-	l.leave()
+	leads, err := l.join(c)
+	if err != nil {
+		return err
+	}
+	if leads {
+		// Whoever is ready to run comes along: under load batches of one would cost
+		// as much as full ones. With nobody ready this takes no time.
+		runtime.Gosched()
+		if l.carry() {
+			l.leave()
+		}
+	}
+	<-c.done
 	return c.err
+}
+
+func (l *line) join(c *call) (leads bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) >= maxWaiting && c.began != 0 {
+		return false, errFull
+	}
+	l.waiting = append(l.waiting, c)
+	if leads = l.onTheWay < maxInFlight; leads {
+		l.onTheWay++
+	}
+	return leads, nil
 }
 
 // start is the origin of call.began.
@@ -104,71 +121,70 @@ func (l *line) leave() {
 
 // drain takes batch after batch until nobody waits.
 func (l *line) drain() {
-	for {
-		calls := l.next()
-		if calls == nil {
-			return
-		}
-		l.travel(calls)
-		for _, c := range calls {
-			c.done <- struct{}{}
-		}
+	for l.carry() {
 	}
-}
-
-// turnAway refuses those at the head of the line who are late, so that under
-// overload a batch is full of those who can still be answered.
-func (l *line) turnAway() {
-	now := int64(time.Since(start))
-	for len(l.waiting) > 0 && l.late(l.waiting[0], now) {
-		c := l.waiting[0]
-		l.waiting = l.waiting[1:]
-		c.err = keys.Unavailable(errPatience)
-		c.done <- struct{}{}
-	}
-}
-
-// next takes up to a batch of those who wait; nil gives up the place on the way.
-func (l *line) next() []*call {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.turnAway()
-	if len(l.waiting) == 0 {
-		l.onTheWay--
-		l.waiting = nil
-		return nil
-	}
-	n, windows := 0, 0
-	for n < min(maxBatch, len(l.waiting)) && (n == 0 || windows+len(l.waiting[n].windows) <= maxWindows) {
-		windows += len(l.waiting[n].windows)
-		n++
-	}
-	calls := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	return calls
 }
 
 var batches = sync.Pool{New: func() any { return newBatch() }}
 
-// travel sends calls in one script call and gives each its reply or its error.
-func (l *line) travel(calls []*call) {
+// carry takes one batch there and back, in one script call, and gives each call its
+// reply or its error. Where nobody waits it gives up its place on the way and tells so.
+func (l *line) carry() bool {
 	b := batches.Get().(*batch)
 	defer func() {
 		b.reset()
 		batches.Put(b)
 	}()
+	if !l.board(b) {
+		return false
+	}
 	now := int64(time.Since(start))
-	for _, c := range calls {
-		if l.late(c, now) {
-			c.err = keys.Unavailable(errPatience)
-			continue
+	for _, c := range b.aboard {
+		if c.err = errUnread; l.late(c, now) {
+			c.err = errLate
+		} else {
+			b.add(c)
 		}
-		c.err = keys.Unavailable(errReply)
-		b.add(c)
 	}
 	if len(b.calls) > 0 {
 		l.send(b)
 	}
+	for _, c := range b.aboard {
+		c.done <- struct{}{}
+	}
+	return true
+}
+
+// turnAway refuses those at the head of the line who are late, so that under
+// overload a batch is full of those who can still be answered.
+func (l *line) turnAway() {
+	now, n := int64(time.Since(start)), 0
+	for n < len(l.waiting) && l.late(l.waiting[n], now) {
+		l.waiting[n].err = errLate
+		l.waiting[n].done <- struct{}{}
+		n++
+	}
+	l.waiting = slices.Delete(l.waiting, 0, n)
+}
+
+// board takes up to a batch of those who wait; with nobody it gives up the place on
+// the way.
+func (l *line) board(b *batch) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turnAway()
+	n, windows := 0, 0
+	for n < min(maxBatch, len(l.waiting)) && (n == 0 || windows+len(l.waiting[n].windows) <= maxWindows) {
+		windows += len(l.waiting[n].windows)
+		n++
+	}
+	if n == 0 {
+		l.onTheWay--
+		return false
+	}
+	b.aboard = append(b.aboard, l.waiting[:n]...)
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	return true
 }
 
 func (l *line) send(b *batch) {

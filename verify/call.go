@@ -70,7 +70,6 @@ type call struct {
 
 	began int64         // monotonic ns when the request began; 0 has all the time there is
 	done  chan struct{} // takes one word when the reply or the error is there
-	alone [1]*call
 	reply reply
 	err   error
 }
@@ -97,22 +96,24 @@ type room struct {
 //
 // Names are boxed where they are made, once: go-redis takes arguments of any type.
 type batch struct {
-	calls []*call
-	args  []any // keys.Reserved places, then the names
-	index map[string]int
-	sets  [][]guard // those of the calls, each once: most calls have the same
-	heads []byte    // the guards, as text
-	blob  []byte    // the calls, as text
+	aboard []*call // who is told when it is back
+	calls  []*call // those of them that are sent
+	args   []any   // keys.Reserved places, then the names
+	index  map[string]int
+	sets   [][]guard // those of the calls, each once: most calls have the same
+	heads  []byte    // the guards, as text
+	blob   []byte    // the calls, as text
 }
 
 func newBatch() *batch { return &batch{args: make([]any, keys.Reserved), index: map[string]int{}} }
 
 func (b *batch) reset() {
+	clear(b.aboard)
 	clear(b.calls)
 	clear(b.args)
 	clear(b.index)
 	clear(b.sets)
-	b.calls, b.args, b.sets = b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
+	b.aboard, b.calls, b.args, b.sets = b.aboard[:0], b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
 	b.heads, b.blob = b.heads[:0], b.blob[:0]
 }
 
