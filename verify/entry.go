@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"strings"
 	"sync/atomic"
 
 	"tollgate/keys"
@@ -16,6 +17,43 @@ type entry struct {
 	record any // the name of the record, a string
 	shard  string
 	ticket atomic.Pointer[ticket] // nil until what the key refers to was looked up
+
+	// The counters that requests with limits of their own have asked for, as far as
+	// they are remembered: naming one takes longer than finding it here.
+	counters atomic.Pointer[[]counter]
+}
+
+// counter is what a request's own limit of a key counts in.
+type counter struct {
+	limit    string
+	duration int64
+	name     any // a string
+}
+
+// What is remembered of counters: requests name what they like.
+const (
+	maxCounters    = 4
+	maxCounterName = 64
+)
+
+// counter names the counter of a request's own limit.
+func (e *entry) counter(limit string, duration int64) any {
+	var known []counter
+	list := e.counters.Load()
+	if list != nil {
+		known = *list
+	}
+	for i := range known {
+		if known[i].duration == duration && known[i].limit == limit {
+			return known[i].name
+		}
+	}
+	var name any = keys.Counter(e.shard, e.key.ID, limit, duration)
+	if len(known) < maxCounters && len(limit) <= maxCounterName {
+		grown := append(known[:len(known):len(known)], counter{strings.Clone(limit), duration, name})
+		e.counters.CompareAndSwap(list, &grown)
+	}
+	return name
 }
 
 var errForeign = errors.New("a record holds another digest than its place says")

@@ -34,10 +34,10 @@ func (l *limits) addStored() {
 	}
 }
 
-func (l *limits) addAsked(asked LimitRequest) error {
+func (l *limits) addAsked(asked *LimitRequest) error {
 	if asked.Own {
 		own := ratelimit.Limit{Name: asked.Name, Limit: asked.Limit, Duration: asked.Duration}
-		l.set(own, asked.Cost, window{counter: keys.Counter(l.entry.shard, l.entry.key.ID, own.Name, own.Duration)})
+		l.set(own, asked.Cost, window{counter: l.entry.counter(own.Name, own.Duration)})
 		return nil
 	}
 	byName := func(limit ratelimit.Limit) bool { return limit.Name == asked.Name }

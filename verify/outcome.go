@@ -29,6 +29,8 @@ type Outcome struct {
 	Remaining int64        // the balance after this decision, where Key.Limited
 	Limits    []LimitState // every limit that was looked at, refused or not
 	Now       int64        // Redis's clock at the decision, unix ms
+
+	one [1]LimitState // what Limits is made of where it suffices
 }
 
 // Triggered gives the first limit that refused; nil where none did.

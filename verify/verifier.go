@@ -253,14 +253,20 @@ type plan struct {
 	refusal Code // "" where the script decides
 	err     error
 	limits  []LimitState
-	guards  []guard // room for those of the call, where the ticket's do not suffice
+
+	// Room for those of the call, where the ticket's do not suffice.
+	guards  []guard
+	states  []LimitState
+	windows []window
 }
 
 var plans = sync.Pool{New: func() any { return new(plan) }}
 
 func (p *plan) release() {
 	clear(p.guards)
-	*p = plan{guards: p.guards[:0], call: call{done: p.call.done}}
+	clear(p.states)
+	clear(p.windows)
+	*p = plan{guards: p.guards[:0], states: p.states[:0], windows: p.windows[:0], call: call{done: p.call.done}}
 	plans.Put(p)
 }
 
@@ -318,12 +324,13 @@ func (p *plan) addLimits(r *Request) error {
 	if len(r.Limits) == 0 {
 		return nil
 	}
-	l := limits{p.entry, p.ticket.resolved, slices.Clone(p.limits), slices.Clone(p.call.windows)}
-	for _, asked := range r.Limits {
-		if err := l.addAsked(asked); err != nil {
+	l := limits{p.entry, p.ticket.resolved, append(p.states, p.limits...), append(p.windows, p.call.windows...)}
+	for i := range r.Limits {
+		if err := l.addAsked(&r.Limits[i]); err != nil {
 			return err
 		}
 	}
+	p.states, p.windows = l.states, l.windows
 	p.limits, p.call.windows = l.states, l.windows
 	return nil
 }
@@ -352,7 +359,7 @@ func (p *plan) outcome() (*Outcome, error) {
 			return &Outcome{Code: NotFound, Now: reply.now}, nil
 		}
 	}
-	if len(reply.rooms) > 0 {
+	if o.Limits = o.one[:0]; len(reply.rooms) > len(o.one) {
 		o.Limits = make([]LimitState, 0, len(reply.rooms))
 	}
 	for i, left := range reply.rooms {

@@ -52,7 +52,7 @@ func (g *guessGuard) admit(c *web.Call) error {
 	if !ok || limiter.Tokens() >= 1 {
 		return nil
 	}
-	_, token, _ := strings.Cut(c.Header("Authorization"), " ")
+	_, token, _ := strings.Cut(c.Authorization(), " ")
 	if token == "" || g.knows(keys.NewSecret(strings.TrimSpace(token))) {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (g *guessGuard) admit(c *web.Call) error {
 
 // observe counts an answer that said that a root key is unknown.
 func (g *guessGuard) observe(c *web.Call) {
-	if g.burst == 0 || c.Cause() == nil || keys.AsError(c.Cause()).Kind != keys.KindUnauthenticated || c.Header("Authorization") == "" {
+	if g.burst == 0 || c.Cause() == nil || keys.AsError(c.Cause()).Kind != keys.KindUnauthenticated || c.Authorization() == "" {
 		return
 	}
 	limiter, _ := g.addresses.ComputeIfAbsent(guesser(g.address(c)), func() (*rate.Limiter, bool) {

@@ -62,7 +62,7 @@ var (
 // admit finds out who is calling, by a root key of either scheme.
 func (a *API) admit(c *web.Call) error {
 	c.SetHeader("Vary", "Origin")
-	token, err := tokenOf(c.Header("Authorization"))
+	token, err := tokenOf(c.Authorization())
 	if err != nil {
 		return err
 	}

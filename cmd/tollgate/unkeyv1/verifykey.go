@@ -54,11 +54,11 @@ func (q *permissionQuery) DecodeJSON(v *fastjson.Value) (err error) {
 }
 
 func queryOf(v *fastjson.Value) (verify.Query, error) {
-	if text, err := v.StringBytes(); err == nil && len(text) > 0 {
+	if text := v.GetStringBytes(); len(text) > 0 {
 		return verify.Permission(string(text)), nil
 	}
-	members, err := v.Object()
-	if err != nil || members.Len() != 1 {
+	members := v.GetObject()
+	if members == nil || members.Len() != 1 {
 		return verify.Query{}, errQuery
 	}
 	if and := members.Get("and"); and != nil {
@@ -149,6 +149,7 @@ func (a *API) request(c *web.Call, in *verifyKeyRequest) *verify.Request {
 	if in.Authorization != nil && in.Authorization.Permissions != nil {
 		r.Permissions = in.Authorization.Permissions.Query
 	}
+	r.Limits = make([]verify.LimitRequest, 0, len(in.Ratelimits))
 	for _, l := range in.Ratelimits {
 		limit := verify.LimitRequest{Name: l.Name, Cost: l.Cost}
 		if l.Limit != nil && l.Duration != nil {

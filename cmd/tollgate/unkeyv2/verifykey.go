@@ -95,6 +95,7 @@ func (a *API) request(c *web.Call, in *verifyKeyRequest) (r *verify.Request, err
 			return nil, err
 		}
 	}
+	r.Limits = make([]verify.LimitRequest, 0, len(in.Ratelimits))
 	for _, l := range in.Ratelimits {
 		limit := verify.LimitRequest{Name: l.Name, Cost: l.Cost}
 		if l.Limit != nil && l.Duration != nil {

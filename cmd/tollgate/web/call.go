@@ -29,6 +29,9 @@ type Call struct {
 	ctx     *requestContext
 	cause   error // why it failed, for the log
 	body    []byte
+
+	authorization string // once it was asked for: the guard, the dialect and the endpoint do
+	asked         bool
 }
 
 var calls = sync.Pool{New: func() any { return new(Call) }}

@@ -17,7 +17,15 @@ func (c *Call) Bearer() (token string, found Credential) { return c.Token("Beare
 
 // Token reads "Authorization: <scheme> <token>", such as NetBird's "Token".
 func (c *Call) Token(scheme string) (token string, found Credential) {
-	return parseAuthorization(c.Header("Authorization"), scheme)
+	return parseAuthorization(c.Authorization(), scheme)
+}
+
+// Authorization is the value of that header, empty when it was not sent.
+func (c *Call) Authorization() string {
+	if !c.asked {
+		c.authorization, c.asked = c.Header("Authorization"), true
+	}
+	return c.authorization
 }
 
 // parseAuthorization compares the scheme without regard to case, as HTTP has it.

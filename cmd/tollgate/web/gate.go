@@ -63,26 +63,26 @@ func indexSingle(key []byte) int {
 }
 
 func checkSingle(i int, value []byte) *Fault {
-	switch v := string(value); {
-	case i == contentEncoding && !strings.EqualFold(v, "identity"):
+	switch {
+	case i == contentEncoding && !bytes.EqualFold(value, []byte("identity")):
 		return &Fault{http.StatusUnsupportedMediaType, "send the body without Content-Encoding"}
-	case i == transferEncoding && !strings.EqualFold(v, "chunked"):
+	case i == transferEncoding && !bytes.EqualFold(value, []byte("chunked")):
 		return bad("the only Transfer-Encoding understood is chunked")
-	case i == contentLength && !allDigits(v):
+	case i == contentLength && !allDigits(value):
 		return bad("Content-Length is not a number")
-	case i == host && v == "":
+	case i == host && len(value) == 0:
 		return bad("the header Host is empty")
 	}
 	return nil
 }
 
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+func allDigits(s []byte) bool {
+	for _, b := range s {
+		if b < '0' || b > '9' {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
 // checkLine wants a name that is a token, directly followed by its colon, and

@@ -172,6 +172,10 @@ func (d *decoder) refuseDuplicates(v *fastjson.Value) {
 			d.refuseDuplicates(item)
 		}
 	case fastjson.TypeObject:
+		if v.GetObject().Len() < 2 {
+			v.GetObject().Visit(func(_ []byte, member *fastjson.Value) { d.refuseDuplicates(member) })
+			return
+		}
 		var names []string
 		v.GetObject().Visit(func(name []byte, member *fastjson.Value) {
 			names = append(names, string(name))
