@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,8 @@ func padDecimal(n int64) string {
 	return digits + strings.Repeat(" ", 17-len(digits))
 }
 
-// A damaged record is refused, never misread and never a panic.
+// A damaged record is refused, never misread and never a panic. What is read can be
+// written, and is then read as the same.
 func FuzzDecodeKey(f *testing.F) {
 	good := string(layoutVersion) + string(AppendU56(nil, 7)) + string(make([]byte, 14)) + "\x00" + string(encode(&Key{ID: "key_1"}))
 	f.Add(good)
@@ -70,6 +72,13 @@ func FuzzDecodeKey(f *testing.F) {
 		key, state, prefix, err := DecodeKey(stored)
 		if err == nil && (key == nil || len(prefix) != prefixLength || len(state.Windows) != len(key.Limits)) {
 			t.Errorf("%q: %+v", stored, key)
+		}
+		if err != nil {
+			return
+		}
+		again, sameState, samePrefix, err := DecodeKey(stored[:HeaderLength(len(key.Limits))] + string(encode(key)))
+		if err != nil || !reflect.DeepEqual(encode(again), encode(key)) || !reflect.DeepEqual(sameState, state) || samePrefix != prefix {
+			t.Errorf("%q was written and read as %+v, %v", stored, again, err)
 		}
 	})
 }

@@ -259,6 +259,9 @@ func (v *vault) wantSighted() {
 			v.t.Errorf("%s does not have what may be in it: this test looks in the wrong place", place)
 		}
 	}
+	if report, err := leaks.Dir(world.Dir); err != nil || report.Err() != nil {
+		v.t.Errorf("%v %v", err, report.Err())
+	}
 	planted := filepath.Join(world.Dir, "planted.log")
 	defer os.Remove(planted)
 	if err := os.WriteFile(planted, []byte("key="+v.secrets[0]), 0o600); err != nil {

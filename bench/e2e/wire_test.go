@@ -17,10 +17,11 @@ import (
 // A wire is one connection to a gateway, used for one request after the other as a careful client
 // would: until the gateway says or does otherwise.
 type wire struct {
-	t    *testing.T
-	addr string
-	conn net.Conn
-	in   *bufio.Reader
+	t     *testing.T
+	addr  string
+	conn  net.Conn
+	in    *bufio.Reader
+	gives bool // the latest request is answered with a key
 }
 
 var errNoAnswer = errors.New("the connection ended without an answer")
@@ -53,6 +54,7 @@ func (w *wire) send(request string) answer {
 	if w.conn == nil {
 		w.dial()
 	}
+	w.gives = strings.Contains(request, "/keys.createKey ")
 	w.conn.SetDeadline(time.Now().Add(15 * time.Second))
 	// A gateway may refuse a large body before it has read it, so a failed write is not the end.
 	written := make(chan struct{})
@@ -72,7 +74,9 @@ func (w *wire) receive() (a answer) {
 	}
 	a.status, a.header = res.StatusCode, res.Header
 	a.raw, a.err = io.ReadAll(res.Body)
-	answers.keep(a.status, a.header, a.raw)
+	if !w.gives || a.status != http.StatusOK {
+		answers.keep(a.status, a.header, a.raw)
+	}
 	if a.err == nil && res.Close {
 		a.err = w.conn.Close()
 		w.conn = nil

@@ -1,0 +1,262 @@
+package keys
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/ratelimit"
+)
+
+// fuzzStore is a store that is patient, on a real Redis: miniredis reads "[+" as the end of a list.
+func fuzzStore(f *testing.F) *Store {
+	f.Helper()
+	return Open(redistest.Shared(f).Client(), Options{Timeout: 5 * time.Second})
+}
+
+// village is a workspace with some of everything that is listed.
+type village struct {
+	access Access
+	api    string
+	lists  map[string][]string // ids, sorted, by what they are of
+}
+
+func newVillage(f *testing.F, s *Store, name string) *village {
+	f.Helper()
+	ws, err := s.Workspace(f.Context(), name)
+	must := func(err error) {
+		f.Helper()
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	must(err)
+	v := &village{access: Operator(ws).As(), lists: map[string][]string{}}
+	api, err := s.CreateAPI(f.Context(), v.access, "village")
+	must(err)
+	v.api = api.ID
+	for _, n := range []string{"one", "two", "three", "four", "five"} {
+		key, err := s.CreateKey(f.Context(), v.access, KeyDraft{APIID: v.api, Name: n})
+		must(err)
+		permission, err := s.CreatePermission(f.Context(), v.access, PermissionDraft{Name: n})
+		must(err)
+		role, err := s.CreateRole(f.Context(), v.access, RoleDraft{Name: n})
+		must(err)
+		identity, err := s.CreateIdentity(f.Context(), v.access, IdentityDraft{ExternalID: n})
+		must(err)
+		override, err := s.SetOverride(f.Context(), v.access, NamespaceRef{Name: "space", Create: true}, Override{Identifier: n, Limit: 1, Duration: ratelimit.MinDuration})
+		must(err)
+		for kind, id := range map[string]string{"keys": key.ID, "permissions": permission.ID, "roles": role.ID, "identities": identity.ID, "overrides": override} {
+			v.lists[kind] = append(v.lists[kind], id)
+		}
+	}
+	for _, ids := range v.lists {
+		slices.Sort(ids)
+	}
+	return v
+}
+
+// list reads two rows of each list from a cursor on, behind it or with it, and gives their ids.
+func (v *village) list(t *testing.T, s *Store, after, from string) map[string][]string {
+	t.Helper()
+	got := map[string][]string{}
+	refused := func(err error) bool {
+		if err != nil && AsError(err).Kind != KindInvalid {
+			t.Fatal(err)
+		}
+		return err != nil
+	}
+	ask := Ask{Limit: 2, After: after, From: from}
+	if page, err := s.Keys(t.Context(), v.access, KeyQuery{APIID: v.api, After: after, From: from, Limit: 2}); !refused(err) {
+		for _, k := range page.Keys {
+			got["keys"] = append(got["keys"], k.Key.ID)
+		}
+	}
+	if page, err := s.Permissions(t.Context(), v.access, ask); !refused(err) {
+		for _, p := range page.Rows {
+			got["permissions"] = append(got["permissions"], p.ID)
+		}
+	}
+	if page, err := s.Roles(t.Context(), v.access, ask); !refused(err) {
+		for _, r := range page.Rows {
+			got["roles"] = append(got["roles"], r.ID)
+		}
+	}
+	if page, err := s.Identities(t.Context(), v.access, ask); !refused(err) {
+		for _, i := range page.Rows {
+			got["identities"] = append(got["identities"], i.ID)
+		}
+	}
+	if page, err := s.ListOverrides(t.Context(), v.access, NamespaceRef{Name: "space"}, OverrideCursor{After: after, From: from}, 2); !refused(err) {
+		for _, o := range page.Overrides {
+			got["overrides"] = append(got["overrides"], o.ID)
+		}
+	}
+	return got
+}
+
+// Whatever a cursor says, a list gives the rows behind it, in order, of its own workspace.
+func FuzzCursor(f *testing.F) {
+	s := fuzzStore(f)
+	mine, other := newVillage(f, s, "mine"), newVillage(f, s, "other")
+	for _, seed := range []string{"", "key_", "+", "-", "(", "[", "\xff", "key_1\x00", "perm_zzzz", "}{" + "tg:l:", strings.Repeat("z", 2000)} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	for _, v := range []*village{mine, other} {
+		for _, ids := range v.lists {
+			f.Add(ids[2], true)
+			f.Add(ids[2][:len(ids[2])-1], false)
+		}
+	}
+	f.Fuzz(func(t *testing.T, cursor string, behind bool) {
+		after, from := "", cursor
+		if behind {
+			after, from = cursor, ""
+		}
+		got := mine.list(t, s, after, from)
+		for kind, ids := range mine.lists {
+			want := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id < from || after != "" && id <= after })
+			if want = want[:min(2, len(want))]; !slices.Equal(got[kind], want) {
+				t.Errorf("%s from %q, behind it %t: %v, want %v", kind, cursor, behind, got[kind], want)
+			}
+		}
+	})
+}
+
+// A minted key begins with what is kept to show, and its prefix is what it was made with,
+// whatever that is: a reroll keeps it.
+func FuzzMint(f *testing.F) {
+	for _, prefix := range []string{"", "live", "a_b", "_", "__", "a_", "_a", "é", "\xff", strings.Repeat("p", 300)} {
+		f.Add(prefix, uint8(16), true)
+		f.Add(prefix, uint8(255), false)
+	}
+	f.Fuzz(func(t *testing.T, prefix string, size uint8, header bool) {
+		secret, start := mint(prefix, max(MinSecretBytes, int(size)), header)
+		k := &Key{Start: start}
+		k.setPrefix(prefix)
+		if k.prefix() != prefix || !strings.HasPrefix(secret.text, start) || prefix != "" && !strings.HasPrefix(secret.text, prefix+"_") {
+			t.Errorf("prefix %q: start %q, read back as %q", prefix, start, k.prefix())
+		}
+		if shown := len(start) - len(prefix); shown > startLength+1 {
+			t.Errorf("%d characters are shown", shown)
+		}
+		name, shard := secret.Digest().RecordName()
+		if !strings.HasPrefix(name, "tg:k:{"+shard+"}") || strings.Contains(name, secret.text[len(secret.text)-8:]) {
+			t.Errorf("the name %q", name)
+		}
+		if d, err := ParseDigest(secret.Digest().String()); err != nil || !d.Equal(secret.Digest()) {
+			t.Errorf("the digest reads back as %s, %v", d, err)
+		}
+	})
+}
+
+// What is read as a digest is 32 bytes, and is what it is written as.
+func FuzzParseDigest(f *testing.F) {
+	f.Add("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=")
+	f.Add("n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg")
+	f.Add("")
+	f.Add("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCg==")
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := ParseDigest(text)
+		raw, wrong := base64.StdEncoding.DecodeString(text)
+		if fits := wrong == nil && len(raw) == 32; fits != (err == nil) || fits && string(d[:]) != string(raw) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if again, err := ParseDigest(d.String()); err != nil || again != d {
+			t.Fatalf("%q reads back as %s, %v", text, again, err)
+		}
+	})
+}
+
+// An access token that is right is wrong with any of its characters changed.
+func FuzzAccessToken(f *testing.F) {
+	f.Add(accessPrefix+strings.Repeat("0", accessRandom)+checksum(strings.Repeat("0", accessRandom)), 3, byte('x'))
+	f.Add("nbp_", 0, byte(0))
+	f.Add("", 0, byte(0))
+	f.Fuzz(func(t *testing.T, token string, at int, with byte) {
+		right := token
+		if !CheckAccessToken(token) {
+			body := (token + strings.Repeat("0", accessRandom))[:accessRandom]
+			if right = accessPrefix + body + checksum(body); !CheckAccessToken(right) || !IsAccessToken(right) {
+				t.Fatalf("%q has the right checksum and is refused", right)
+			}
+		}
+		changed := []byte(right)
+		changed[uint(at)%uint(len(changed))] = with
+		if string(changed) != right && CheckAccessToken(string(changed)) {
+			t.Errorf("%q and %q are both right", right, changed)
+		}
+	})
+}
+
+// A line of an import is stored or refused by an error that names it, and whichever it
+// is, nothing of another workspace changes.
+func FuzzImport(f *testing.F) {
+	s := fuzzStore(f)
+	mine, other := newVillage(f, s, "mine"), newVillage(f, s, "other")
+	for _, v := range []*village{mine, other} {
+		err := s.Export(f.Context(), v.access.WorkspaceID, nil, func(lines []Line) error {
+			for _, l := range lines {
+				text, _ := json.Marshal(l) // a Line always encodes
+				f.Add(text)
+			}
+			return nil
+		})
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add([]byte(`{"key":"key_1","stored":"MQ=="}`))
+	f.Add([]byte(`{"counter":"tg:k:{00}x","ttl":1,"stored":"AA=="}`))
+	f.Add([]byte(`{"noun":"api","id":"","name":"x"}`))
+	before := storedOf(f, s, other)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var l Line
+		if json.Unmarshal(text, &l) != nil {
+			return
+		}
+		_, err := s.Import(t.Context(), mine.access.WorkspaceID, []Line{l})
+		var bad *BadLine
+		if kind := AsError(err); err != nil && (kind.Kind == KindInternal || kind.Kind == KindInvalid && !errors.As(err, &bad)) {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if now := storedOf(t, s, other); !maps.Equal(now, before) {
+			t.Fatalf("%s changed another workspace", text)
+		}
+	})
+}
+
+// storedOf is what Redis has that belongs to a village.
+func storedOf(tb testing.TB, s *Store, v *village) map[string]string {
+	tb.Helper()
+	all := map[string]string{}
+	names := []string{"tg:l:" + v.api}
+	for kind, n := range map[string]noun{"permissions": nounPermission, "roles": nounRole, "identities": nounIdentity} {
+		names = append(names, listName(v.access.WorkspaceID, n), uniqueName(v.access.WorkspaceID, n))
+		for _, id := range v.lists[kind] {
+			names = append(names, definitionName(v.access.WorkspaceID, n, id))
+		}
+	}
+	for _, id := range v.lists["keys"] {
+		at, err := s.redis.Get(tb.Context(), indexName(id)).Result()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		names = append(names, indexName(id), place{at}.record())
+	}
+	for _, name := range names {
+		dumped, err := s.redis.Dump(tb.Context(), name).Result()
+		if err != nil {
+			tb.Fatal(name, err)
+		}
+		all[name] = dumped
+	}
+	return all
+}
