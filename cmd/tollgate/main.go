@@ -6,6 +6,7 @@
 //	tollgate root       creates, lists and deletes root keys
 //	tollgate api        creates, lists and protects APIs
 //	tollgate role       sets and lists what roles give
+//	tollgate namespace  lists and deletes rate limit namespaces
 //	tollgate migration  creates and lists migrations, for keys that come by their hashes
 //	tollgate export     writes a whole workspace into a file
 //	tollgate import     stores it in another Redis
@@ -30,6 +31,7 @@ type program struct {
 	Root      rootCommand      `cmd:"" help:"Create, list and delete root keys."`
 	API       apiCommand       `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
 	Role      roleCommand      `cmd:"" help:"Set and list the permissions of roles."`
+	Namespace namespaceCommand `cmd:"" help:"List and delete rate limit namespaces."`
 	Migration migrationCommand `cmd:"" help:"Create and list migrations, for keys that come by their hashes."`
 	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
 	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`

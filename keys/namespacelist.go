@@ -1,0 +1,12 @@
+package keys
+
+import "context"
+
+// NamespaceList gives a page of the caller's workspace's namespaces, those that were
+// deleted as well: their names stay taken.
+func (s *Store) NamespaceList(ctx context.Context, a Access, ask Ask) (Page[*Namespace], error) {
+	if err := a.check(""); err != nil {
+		return Page[*Namespace]{}, err
+	}
+	return pageOf(ctx, s, a.WorkspaceID, nounNamespace, ask, func(n *Namespace) []string { return []string{n.ID, n.Name} })
+}
