@@ -177,7 +177,7 @@ func (g *Caller) Post(title, path, body string) Answer {
 	return g.Exchange(title, http.MethodPost, path, body)
 }
 
-// List records a GET of a list, with its rows sorted: ids of one second are in no
+// List records a GET of a list, with its rows sorted: ids of one moment are in no
 // order, so what order and cursor do is a matter for other tests. member names the
 // array in the body; "" is the body itself.
 func (g *Caller) List(title, path, member string) Answer {
