@@ -80,7 +80,10 @@ func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:
 // the next 16, 128 bits that no two secrets share. The record holds the whole
 // digest and the verifier compares it.
 func (d Digest) place() place {
-	return place{hex.EncodeToString(d[:1]) + base64.RawURLEncoding.EncodeToString(d[1:17])}
+	var text [24]byte
+	hex.Encode(text[:2], d[:1])
+	base64.RawURLEncoding.Encode(text[2:], d[1:17])
+	return place{string(text[:])}
 }
 
 // RecordName names the Redis key of a secret's record, and its shard.

@@ -156,21 +156,36 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry,
 		if known, ok := v.cache.GetIfPresent(d); ok {
 			return known, nil
 		}
-		name, shard := d.RecordName()
-		c := &call{began: began(ctx), shard: shard, record: name, prefix: unknown, verdict: verdictBefore, guards: by.appendGuards(nil, v.store, shard)}
-		if err := v.line(shard).do(c); err != nil {
-			return nil, err
-		}
-		switch c.reply.status {
-		case replyAbsent:
-			return nil, by.ended(c.reply.now)
-		case replyGuard:
-			return nil, v.forget(ctx, by, shard, c.reply.prefix)
-		case replyRecord:
-			return v.remember(d, c.reply.stored)
+		known, again, err := v.read(ctx, d, by)
+		if !again {
+			return known, err
 		}
 	}
 	return nil, keys.Unavailable(errChanging)
+}
+
+// read reads the key of a digest. It is to be read again where somebody else is being
+// told what it is.
+func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
+	p := plans.Get().(*plan)
+	defer p.release()
+	name, shard := d.RecordName()
+	p.guards = by.appendGuards(p.guards, v.store, shard)
+	c := &p.call
+	c.began, c.shard, c.record, c.prefix, c.verdict, c.guards = began(ctx), shard, name, unknown, verdictBefore, p.guards
+	if err := v.line(shard).do(c); err != nil {
+		return nil, false, err
+	}
+	switch c.reply.status {
+	case replyAbsent:
+		return nil, false, by.ended(c.reply.now)
+	case replyGuard:
+		return nil, false, v.forget(ctx, by, shard, c.reply.prefix)
+	case replyRecord:
+		known, err = v.remember(d, c.reply.stored)
+		return known, false, err
+	}
+	return nil, true, nil
 }
 
 func (v *Verifier) remember(d keys.Digest, stored string) (*entry, error) {
