@@ -49,6 +49,15 @@
 // record which peer it told what. The groups that it hands out are definitions of
 // the workspace; grouplinks.go keeps the two consistent across slots.
 //
+// # Transfers
+//
+// Export writes a workspace as lines that Import stores elsewhere, on a single Redis or
+// on a Cluster: ids, digests and the names of counters stay as they are, so what was
+// half used is half used there. Lists, indexes, copies and revisions are made anew.
+// What is there is never changed and counts are set, never added, so both can be
+// repeated after anything. What is not in an export: keys of deleted APIs, which are
+// being removed, and what hangs on things that are gone for good.
+//
 // # Rights
 //
 // Each operation takes an Access: the caller and what the operation needs. The

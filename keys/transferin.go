@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -277,9 +278,11 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 	}); err != nil {
 		return nil, nil, tally, err
 	}
-	elsewhere, err := s.loadPlaces(ctx, at)
-	if err != nil {
-		return nil, nil, tally, err
+	elsewhere := make([]*stored, len(lines))
+	if slices.ContainsFunc(at, func(p place) bool { return p.text != "" }) {
+		if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
+			return nil, nil, tally, err
+		}
 	}
 	for i, l := range lines {
 		there, other := found[i], elsewhere[i]

@@ -29,6 +29,7 @@ type shelf struct {
 	store  *keys.Store
 	gate   *gate
 	redis  redis.UniversalClient
+	url    string
 	access keys.Access
 	api    string
 	some   []keys.Secret // whose keys are spread over all
@@ -43,7 +44,7 @@ func newShelf(t *testing.T) *shelf {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	s := &shelf{t: t, store: keys.Open(client, keys.Options{Timeout: 10 * time.Second}), gate: g, redis: client}
+	s := &shelf{t: t, store: keys.Open(client, keys.Options{Timeout: 10 * time.Second}), gate: g, redis: client, url: "redis://" + address}
 	ws, err := s.store.Workspace(t.Context(), keys.DefaultWorkspace)
 	s.must(err)
 	s.access = keys.Operator(ws).As()

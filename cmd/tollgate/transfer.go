@@ -3,16 +3,21 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"tollgate/keys"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // importCommand is `tollgate import`.
@@ -194,10 +199,12 @@ func (p *partFile) finish(name string) error {
 	return os.Rename(p.file.Name(), name)
 }
 
-// How many lines are stored together, and how many bytes of them.
+// How many lines are stored together, how many bytes of them, and how many batches
+// are on their way side by side: the program reads lines while Redis stores others.
 const (
-	importBatch = 200
-	importBytes = 4 << 20
+	importBatch   = 200
+	importBytes   = 4 << 20
+	importBatches = 4
 )
 
 // Run stores what is not there yet, so that it can be repeated after anything.
@@ -279,38 +286,82 @@ type importing struct {
 	workspace string
 	step      func(int)
 
+	mu      sync.Mutex
 	done    keys.Imported
-	batch   []keys.Line
-	numbers []int // of the lines in the batch
+	batch   batch
+	sent    errgroup.Group // batches of one kind of lines
+	failing atomic.Bool
+}
+
+// batch is lines that are stored together.
+type batch struct {
+	lines   []keys.Line
+	numbers []int // in the file
+	kind    string
 	bytes   int
 }
 
-// pass stores those of a file's lines that are wanted.
+// pass stores those of a file's lines that are wanted. Lines of a kind may refer to
+// those of the kinds before, so these are stored first.
 func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.Line) bool) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	i.sent.SetLimit(importBatches)
+	if err := i.read(ctx, file, wanted); err != nil {
+		return cmp.Or(i.sent.Wait(), err)
+	}
+	i.flush(ctx)
+	return i.sent.Wait()
+}
+
+func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.Line) bool) error {
 	number := 0
 	for line, err := range linesOf(file) {
 		number++
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", i.file, number, err)
+		var l keys.Line
+		if err == nil {
+			l, err = readImport(line)
 		}
-		l, err := readImport(line)
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", i.file, number, err)
 		}
 		if !wanted(l) {
 			continue
 		}
-		i.batch, i.numbers, i.bytes = append(i.batch, l), append(i.numbers, number), i.bytes+len(line)
-		if len(i.batch) == importBatch || i.bytes > importBytes {
-			if err := i.flush(ctx); err != nil {
+		if kind := kindOf(l); kind != i.batch.kind {
+			i.flush(ctx)
+			if err := i.sent.Wait(); err != nil {
 				return err
 			}
+			i.batch.kind = kind
+		}
+		i.batch.lines, i.batch.numbers, i.batch.bytes = append(i.batch.lines, l), append(i.batch.numbers, number), i.batch.bytes+len(line)
+		if len(i.batch.lines) == importBatch || i.batch.bytes > importBytes {
+			i.flush(ctx)
+		}
+		if i.failing.Load() {
+			return nil // the group has the error
 		}
 	}
-	return i.flush(ctx)
+	return nil
+}
+
+// kindOf is what lines have in common that may be stored side by side.
+func kindOf(l keys.Line) string {
+	switch {
+	case l.Key != "":
+		return "key"
+	case l.Usage != "":
+		return "usage"
+	case l.Counter != "":
+		return "counter"
+	case l.Redeemed != "":
+		return "redeemed"
+	case l.Buried != "":
+		return "buried"
+	}
+	return l.Noun + " " + strconv.FormatBool(l.Name != "")
 }
 
 // readImport reads a line as nothing but what it may be.
@@ -327,15 +378,32 @@ func readImport(text []byte) (l keys.Line, err error) {
 	return l, err
 }
 
-// flush stores a batch, and says of which line it can't.
-func (i *importing) flush(ctx context.Context) error {
-	done, err := i.store.Import(ctx, i.workspace, i.batch)
+// flush sends the batch on its way.
+func (i *importing) flush(ctx context.Context) {
+	one := i.batch
+	i.batch = batch{kind: one.kind}
+	if len(one.lines) == 0 {
+		return
+	}
+	i.sent.Go(func() error {
+		err := i.storeBatch(ctx, one)
+		if err != nil {
+			i.failing.Store(true)
+		}
+		return err
+	})
+}
+
+// storeBatch stores a batch, and says of which line it can't.
+func (i *importing) storeBatch(ctx context.Context, one batch) error {
+	done, err := i.store.Import(ctx, i.workspace, one.lines)
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.done.Stored, i.done.Same, i.done.Different = i.done.Stored+done.Stored, i.done.Same+done.Same, i.done.Different+done.Different
+	i.step(len(one.lines))
 	var bad *keys.BadLine
 	if errors.As(err, &bad) {
-		err = fmt.Errorf("%s:%d: %w", i.file, i.numbers[bad.Index], bad)
+		err = fmt.Errorf("%s:%d: %w", i.file, one.numbers[bad.Index], bad)
 	}
-	i.step(len(i.batch))
-	i.batch, i.numbers, i.bytes = i.batch[:0], i.numbers[:0], 0
 	return err
 }
