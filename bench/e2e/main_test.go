@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tollgate/bench/conformance/stack"
+	"tollgate/bench/redistest"
 )
 
 const gateways = 3
@@ -22,13 +23,7 @@ const gateways = 3
 var world *stack.Stack
 
 func TestMain(m *testing.M) {
-	var err error
-	world, err = stack.Start(stack.Options{
-		Gateways: gateways, Password: rand.Text(), Env: []string{"TOLLGATE_LOG_LEVEL=debug", "TOLLGATE_REDIS_TIMEOUT=4s"},
-	})
-	if err == nil {
-		err = answers.open()
-	}
+	err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "These tests need a running gateway and could not start one:", err)
 		os.Exit(1)
@@ -42,7 +37,32 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
+	if store != nil {
+		fmt.Printf("%s: %d requests, %d failovers\n", redistest.Kind(), failovers.requests.Load(), failovers.happened)
+		store.Stop()
+		_ = os.RemoveAll(world.Dir)
+	}
 	os.Exit(code)
+}
+
+func start() (err error) {
+	o := stack.Options{Gateways: gateways, Password: rand.Text(), Env: []string{"TOLLGATE_LOG_LEVEL=debug", "TOLLGATE_REDIS_TIMEOUT=4s"}}
+	if redistest.Kind() != "" {
+		if o.Dir, err = os.MkdirTemp("", "e2e"); err != nil {
+			return err
+		}
+		if store, err = redistest.Lasting(o.Dir, redistest.WithPassword(o.Password), redistest.WithAOF("no"), redistest.WithConfig("rdbcompression no")); err != nil {
+			return err
+		}
+		o.Store = store
+	}
+	if world, err = stack.Start(o); err != nil {
+		return err
+	}
+	if err = answers.open(); err != nil || store == nil {
+		return err
+	}
+	return failovers.begin()
 }
 
 // patient is the HTTP client of these tests: enough idle connections for every concurrent caller.
@@ -50,7 +70,7 @@ func TestMain(m *testing.M) {
 var patient = &http.Client{Timeout: 20 * time.Second, Transport: &answers}
 
 // answers keeps every answer that may not have the plaintext of a key, in a file beside the logs.
-var answers = answerLog{through: &http.Transport{MaxIdleConnsPerHost: 700}}
+var answers = answerLog{through: &failovers}
 
 // A gate is one gateway, spoken to with the root key.
 type gate struct {

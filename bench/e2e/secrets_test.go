@@ -245,9 +245,9 @@ func (v *vault) wantSighted() {
 	}
 	sighted := map[string]bool{}
 	for name, text := range files {
-		place, needle := name, v.ids[0]
+		place, needle := filepath.Base(name), v.ids[0]
 		switch {
-		case strings.HasPrefix(name, "appendonlydir"):
+		case strings.Contains(name, "appendonlydir"):
 			place = "appendonly"
 		case strings.HasPrefix(name, "gateway-"):
 			needle = "DEBUG"

@@ -15,10 +15,13 @@ const (
 	sentinel      = "sentinel"
 )
 
-// kind is the kind of store that the run is about.
+// Kind is the kind of store that the run is about, "" for the usual.
+func Kind() string { return os.Getenv(storeVariable) }
+
+// kind is Kind, if there is such a kind.
 func kind(tb testing.TB) string {
 	tb.Helper()
-	k := os.Getenv(storeVariable)
+	k := Kind()
 	if k != single && k != cluster && k != sentinel {
 		tb.Fatalf("%s is %q: want %s, %s or nothing", storeVariable, k, cluster, sentinel)
 	}

@@ -94,26 +94,37 @@ func startSharedGroup(tb testing.TB, f form) group {
 	removeAbandoned()
 	var opts []Option
 	if f.clock {
-		opts = append(opts, withClockOfGroup(filepath.Join(lastingDir(tb), "clock")))
+		opts = append(opts, withClockOfGroup(filepath.Join(lastingDir(tb, ""), "clock")))
 	}
-	if f.kind == sentinel {
-		return newSentinel(tb, lasting, f.replicas, opts...)
-	}
-	return newCluster(tb, lasting, 3, f.replicas, opts...)
+	return startGroup(tb, f, lasting(""), opts...)
 }
 
-// lasting starts a server that lives as long as the test binary.
-func lasting(tb testing.TB, opts ...Option) *Server {
+func startGroup(tb testing.TB, f form, begin func(testing.TB, ...Option) *Server, opts ...Option) group {
 	tb.Helper()
-	s := &Server{tb: tb, dir: lastingDir(tb)}
-	for _, o := range opts {
-		o(s)
+	if f.kind == sentinel {
+		return newSentinel(tb, begin, f.replicas, opts...)
 	}
-	if s.clock != "" {
-		s.writeClock(0)
+	return newCluster(tb, begin, 3, f.replicas, opts...)
+}
+
+// lasting starts servers that live as long as the test binary, each with what it stores
+// in a directory of its own within one, by default that of its settings and its log.
+func lasting(within string) func(testing.TB, ...Option) *Server {
+	return func(tb testing.TB, opts ...Option) *Server {
+		tb.Helper()
+		s := &Server{tb: tb, dir: lastingDir(tb, "")}
+		if within != "" {
+			s.config = append(s.config, "dir "+lastingDir(tb, within))
+		}
+		for _, o := range opts {
+			o(s)
+		}
+		if s.clock != "" {
+			s.writeClock(0)
+		}
+		s.listen()
+		return s
 	}
-	s.listen()
-	return s
 }
 
 // withClockOfGroup gives all servers of a group one movable clock. They would take
@@ -140,9 +151,9 @@ func setClock(of []*Server, t time.Time) {
 // left of those that ended.
 const abandonedPrefix = "redistest-cluster-"
 
-func lastingDir(tb testing.TB) string {
+func lastingDir(tb testing.TB, within string) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-*", abandonedPrefix, os.Getpid()))
+	dir, err := os.MkdirTemp(within, fmt.Sprintf("%s%d-*", abandonedPrefix, os.Getpid()))
 	if err != nil {
 		tb.Fatalf("redistest: %v", err)
 	}

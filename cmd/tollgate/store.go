@@ -1,10 +1,27 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
+
 	"tollgate/keys"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 )
+
+// go-redis writes lines of its own to stderr, of every failed dial and of what sentinels
+// say: among a log in JSON, and among what a command prints.
+func init() { redis.SetLogger(libraryLog{}) }
+
+// libraryLog has them in the log, for who looks closely.
+type libraryLog struct{}
+
+// Printf implements the logger of go-redis.
+func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
+	slog.DebugContext(ctx, "go-redis", "said", fmt.Sprintf(format, args...))
+}
 
 // storeFlags say where state lives, for every command that needs it.
 type storeFlags struct {

@@ -40,6 +40,9 @@ func (s *Stack) startRedis() error {
 
 // RedisURL is the address of the Redis, with the password if it has one.
 func (s *Stack) RedisURL() string {
+	if s.opts.Store != nil {
+		return s.opts.Store.URL()
+	}
 	u := url.URL{Scheme: "redis", Host: s.RedisAddr}
 	if s.opts.Password != "" {
 		u.User = url.UserPassword("", s.opts.Password)
@@ -49,6 +52,9 @@ func (s *Stack) RedisURL() string {
 
 // Do sends one command to the Redis and returns its reply: a string, an int64, a []any or nil.
 func (s *Stack) Do(args ...string) (any, error) {
+	if s.opts.Store != nil {
+		return s.opts.Store.Do(args...)
+	}
 	conn, err := net.DialTimeout("tcp", s.RedisAddr, time.Second)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,13 @@ type Options struct {
 	Args     []string // further arguments for every gateway, after the address and the Redis
 	Env      []string // further environment of every gateway, "NAME=value"
 	Password string   // that the Redis asks for; empty is none
+	Store    Store    // that runs already, in the place of a Redis of the stack's own
+}
+
+// A Store is a Redis, a Cluster or what sentinels watch.
+type Store interface {
+	URL() string                    // in Tollgate's form, with the password
+	Do(args ...string) (any, error) // on every server that takes writes; lists are joined
 }
 
 // A Stack is a running Redis with its gateways.
@@ -83,8 +90,10 @@ func (s *Stack) start() (err error) {
 			return err
 		}
 	}
-	if err := s.startRedis(); err != nil {
-		return err
+	if s.opts.Store == nil {
+		if err := s.startRedis(); err != nil {
+			return err
+		}
 	}
 	for range max(s.opts.Gateways, 1) {
 		if _, err := s.StartGateway(); err != nil {
@@ -133,7 +142,10 @@ func (s *Stack) URLs() []string {
 
 // PIDs lists every process of the stack, Redis first.
 func (s *Stack) PIDs() []int {
-	pids := []int{s.Redis.PID()}
+	var pids []int
+	if s.Redis != nil {
+		pids = append(pids, s.Redis.PID())
+	}
 	for _, g := range s.Gateways {
 		pids = append(pids, g.PID())
 	}
