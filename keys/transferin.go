@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -255,54 +254,101 @@ func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLi
 // unknownKeys gives the keys whose digest and id nobody has, and these with those
 // that are there already, and counts them. An id that another workspace has is refused.
 func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine) (fresh []*newKey, known []checkedLine, tally Imported, err error) {
-	ids, places := make([]string, len(lines)), make([]place, len(lines))
-	for i, l := range lines {
-		ids[i], places[i] = l.Key, l.key.key.Digest.place()
-	}
-	graves := make([]*redis.IntCmd, len(lines))
-	at, err := s.places(ctx, ids)
+	seen, err := s.seenKeys(ctx, lines)
 	if err != nil {
 		return nil, nil, tally, err
 	}
-	found, err := s.loadPlaces(ctx, places)
+	var doubtful []checkedLine
+	for i, l := range lines {
+		if seen[i] {
+			doubtful = append(doubtful, l)
+		} else {
+			tally.Stored++
+			fresh, known = append(fresh, l.key), append(known, l)
+		}
+	}
+	if len(doubtful) == 0 {
+		return fresh, known, tally, nil
+	}
+	found, elsewhere, err := s.sameKeys(ctx, doubtful)
 	if err != nil {
 		return nil, nil, tally, err
 	}
-	if err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i := range lines {
-			graves[i] = p.Exists(ctx, places[i].grave())
-			if at[i] == places[i] {
-				at[i] = place{}
-			}
-		}
-	}); err != nil {
-		return nil, nil, tally, err
-	}
-	elsewhere := make([]*stored, len(lines))
-	if slices.ContainsFunc(at, func(p place) bool { return p.text != "" }) {
-		if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
-			return nil, nil, tally, err
-		}
-	}
-	for i, l := range lines {
+	for i, l := range doubtful {
 		there, other := found[i], elsewhere[i]
-		if other != nil && other.key.ID != l.Key {
-			other = nil // the entry leads nowhere
-		}
 		switch {
 		case other != nil && other.key.WorkspaceID != ws:
 			return nil, nil, tally, l.bad(taken("key", l.Key))
 		case there != nil && there.key.ID == l.Key && there.key.WorkspaceID == ws:
 			tally.Same++
 			known = append(known, l)
-		case there != nil || other != nil || graves[i].Val() > 0:
+		case there != nil || other != nil || l.grave:
 			tally.Different++
-		default:
+		default: // only an entry, which leads nowhere
 			tally.Stored++
 			fresh, known = append(fresh, l.key), append(known, l)
 		}
 	}
 	return fresh, known, tally, nil
+}
+
+// seenKeys tells of which keys anything is there: a record, a grave, or an entry. On
+// one Redis it asks for all of them at once first: mostly there is nothing.
+func (s *Store) seenKeys(ctx context.Context, lines []checkedLine) ([]bool, error) {
+	seen := make([]bool, len(lines))
+	if !s.cluster {
+		var names []string
+		for _, l := range lines {
+			at := l.key.key.Digest.place()
+			names = append(names, at.record(), at.grave(), indexName(l.Key))
+		}
+		var there *redis.IntCmd
+		if err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.Exists(ctx, names...) }); err != nil || there.Val() == 0 {
+			return seen, err
+		}
+	}
+	records, graves, entries := make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, l := range lines {
+			at := l.key.key.Digest.place()
+			records[i], graves[i] = p.Exists(ctx, at.record()), p.Exists(ctx, at.grave())
+			entries[i] = p.Exists(ctx, indexName(l.Key))
+		}
+	})
+	for i := range lines {
+		lines[i].grave = graves[i].Val() > 0
+		seen[i] = lines[i].grave || records[i].Val() > 0 || entries[i].Val() > 0
+	}
+	return seen, err
+}
+
+// sameKeys gives what is where the keys would be, and what their ids lead to elsewhere.
+func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsewhere []*stored, err error) {
+	ids, places := make([]string, len(lines)), make([]place, len(lines))
+	for i, l := range lines {
+		ids[i], places[i] = l.Key, l.key.key.Digest.place()
+	}
+	at, err := s.places(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range at {
+		if at[i] == places[i] {
+			at[i] = place{}
+		}
+	}
+	if found, err = s.loadPlaces(ctx, places); err != nil {
+		return nil, nil, err
+	}
+	if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
+		return nil, nil, err
+	}
+	for i, other := range elsewhere {
+		if other != nil && other.key.ID != ids[i] {
+			elsewhere[i] = nil
+		}
+	}
+	return found, elsewhere, nil
 }
 
 // leadGroups notes in groups which setup keys may refer to them.
