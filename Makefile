@@ -3,7 +3,7 @@
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
-.PHONY: build run test race lint fuzz bench faults soak million conformance
+.PHONY: build run test cluster sentinel race lint fuzz bench faults soak million conformance
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
@@ -22,6 +22,12 @@ test:
 	.ci/redis
 	$(GOTEST) ./...
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOTEST) ./...) || exit 1; done
+
+# The whole suite on three masters with three replicas, or behind Sentinel: in the middle of each
+# test a replica takes over.
+cluster sentinel:
+	.ci/redis
+	TOLLGATE_STORE=$@ $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill ./bench/e2e
 
 race:
 	.ci/redis

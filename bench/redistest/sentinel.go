@@ -30,6 +30,7 @@ func Sentinel(tb testing.TB, opts ...Option) *SentinelServer {
 // newSentinel is Sentinel on servers that begin starts.
 func newSentinel(tb testing.TB, begin func(testing.TB, ...Option) *Server, replicas int, opts ...Option) *SentinelServer {
 	tb.Helper()
+	opts = append([]Option{func(s *Server) { s.watched = true }}, opts...)
 	g := &SentinelServer{tb: tb, Nodes: []*Server{begin(tb, opts...)}}
 	master := g.Nodes[0]
 	follow := WithConfig(fmt.Sprintf("replicaof 127.0.0.1 %d", master.port))

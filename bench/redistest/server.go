@@ -25,6 +25,7 @@ type Server struct {
 	config   []string // lines of redis.conf
 	clock    string   // the file that holds the clock's offset; "" when it is the machine's
 	sentinel bool
+	watched  bool // by sentinels
 	proc     *process
 	admin    *redis.Client // patient, and never closed by a test
 }
@@ -79,7 +80,7 @@ func (s *Server) listen() {
 	s.tb.Helper()
 	var err error
 	for range 5 {
-		s.port = freePort(s.tb)
+		s.port = freePort(s.tb, s.watched)
 		if err = s.configure(); err == nil {
 			err = s.run()
 		}

@@ -65,7 +65,7 @@ func forbidden(err error) bool {
 func (s settings) tell(log *slog.Logger) {
 	switch {
 	case s["appendonly"] == "yes":
-		log.Info("Redis keeps an append-only file: acknowledged changes survive a crash of Redis", "appendfsync", s["appendfsync"], "a crash of its machine", s.atRisk())
+		log.Info("Redis keeps an append-only file: acknowledged changes survive its restart", "appendfsync", s["appendfsync"], "a crash of its machine", s.atRisk(), "a crash of Redis alone", s.atRiskAlone())
 	case strings.TrimSpace(s["save"]) != "":
 		log.Warn("Redis keeps snapshots alone: a crash forgets what changed since the last one; set appendonly yes, so that acknowledged changes survive", "save", s["save"])
 	default:
@@ -85,4 +85,13 @@ func (s settings) atRisk() string {
 		return "can lose the last second"
 	}
 	return "can lose what the kernel had not written yet"
+}
+
+// atRiskAlone is what a crash of Redis can lose. With everysec Redis answers before it
+// writes while an fsync in the background is under way, for up to two seconds.
+func (s settings) atRiskAlone() string {
+	if s["appendfsync"] == "everysec" {
+		return "loses nothing, but up to two seconds while the disk is slow; with always never anything"
+	}
+	return "loses nothing"
 }
