@@ -60,6 +60,7 @@ func outcomeIndex(o UsageOutcome) int {
 const (
 	usageShards   = 16
 	usageRows     = 1 << 17 // that wait to be sent; what comes then is dropped
+	spareRows     = 1 << 8  // a map that had more is not kept: it would never shrink
 	usageInterval = 500 * time.Millisecond
 	maxUsageTags  = 20  // of one verification
 	maxUsageTag   = 512 // bytes; a longer one is counted as OtherTag
@@ -90,6 +91,7 @@ type usageShard struct {
 	mu    sync.Mutex
 	rows  map[usageRow]usageTally
 	spare map[usageRow]usageTally // was sent, is empty
+	grown bool                    // what was taken is too large to be kept
 }
 
 // usageRow is what is counted together.
@@ -248,7 +250,7 @@ func (s *usageShard) take() map[usageRow]usageTally {
 		return nil
 	}
 	rows := s.rows
-	s.rows, s.spare = s.spare, nil
+	s.rows, s.spare, s.grown = s.spare, nil, len(s.rows) > spareRows
 	if s.rows == nil {
 		s.rows = map[usageRow]usageTally{}
 	}
@@ -270,6 +272,8 @@ func (u *Usage) keep(s *usageShard, rows map[usageRow]usageTally) {
 		there.place, there.used = t.place, max(there.used, t.used)
 		s.rows[row] = there
 	}
-	clear(rows)
-	s.spare = rows
+	if !s.grown {
+		clear(rows)
+		s.spare = rows
+	}
 }

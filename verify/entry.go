@@ -36,24 +36,28 @@ const (
 	maxCounterName = 64
 )
 
-// counter names the counter of a request's own limit.
-func (e *entry) counter(limit string, duration int64) any {
-	var known []counter
-	list := e.counters.Load()
-	if list != nil {
-		known = *list
+func (e *entry) known() []counter {
+	if list := e.counters.Load(); list != nil {
+		return *list
 	}
+	return nil
+}
+
+// counter names the counter of a request's own limit. The entry weighs more where
+// grown says so.
+func (e *entry) counter(limit string, duration int64) (name any, grown bool) {
+	list, known := e.counters.Load(), e.known()
 	for i := range known {
 		if known[i].duration == duration && known[i].limit == limit {
-			return known[i].name
+			return known[i].name, false
 		}
 	}
-	var name any = keys.Counter(e.shard, e.key.ID, limit, duration)
+	name = keys.Counter(e.shard, e.key.ID, limit, duration)
 	if len(known) < maxCounters && len(limit) <= maxCounterName {
-		grown := append(known[:len(known):len(known)], counter{strings.Clone(limit), duration, name})
-		e.counters.CompareAndSwap(list, &grown)
+		longer := append(known[:len(known):len(known)], counter{strings.Clone(limit), duration, name})
+		grown = e.counters.CompareAndSwap(list, &longer)
 	}
-	return name
+	return name, grown
 }
 
 var errForeign = errors.New("a record holds another digest than its place says")
@@ -71,12 +75,16 @@ func newEntry(d keys.Digest, stored string) (*entry, error) {
 	return &entry{key: key, prefix: prefix, record: record, shard: shard}, nil
 }
 
-// weight estimates the memory that an entry keeps, in bytes.
+// weight estimates the memory that an entry keeps, in bytes. TestCacheKeepsItsBound
+// holds it against what is taken.
 func (e *entry) weight() uint32 {
 	k := e.key
-	n := 900 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
+	n := 1100 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
 	n += 72 * (len(k.Permissions) + len(k.Roles))
 	n += 250 * len(k.Limits)
+	for _, c := range e.known() {
+		n += 220 + 2*len(c.limit)
+	}
 	return uint32(n)
 }
 

@@ -19,6 +19,7 @@ type limits struct {
 	resolved *keys.Resolved
 	states   []LimitState
 	windows  []window
+	grown    bool // the entry takes more memory than before
 }
 
 func (l *limits) addStored() {
@@ -37,7 +38,9 @@ func (l *limits) addStored() {
 func (l *limits) addAsked(asked *LimitRequest) error {
 	if asked.Own {
 		own := ratelimit.Limit{Name: asked.Name, Limit: asked.Limit, Duration: asked.Duration}
-		l.set(own, asked.Cost, window{counter: l.entry.counter(own.Name, own.Duration)})
+		name, grown := l.entry.counter(own.Name, own.Duration)
+		l.grown = l.grown || grown
+		l.set(own, asked.Cost, window{counter: name})
 		return nil
 	}
 	byName := func(limit ratelimit.Limit) bool { return limit.Name == asked.Name }

@@ -268,6 +268,7 @@ type plan struct {
 	refusal Code // "" where the script decides
 	err     error
 	limits  []LimitState
+	grown   bool // the entry takes more memory than before
 
 	// Room for those of the call, where the ticket's do not suffice.
 	guards  []guard
@@ -299,8 +300,20 @@ func (v *Verifier) plan(r *Request, by *asker, e *entry, t *ticket) *plan {
 		p.guards = by.appendGuards(append(p.guards, t.guards...), v.store, e.shard)
 		c.guards = p.guards
 	}
-	p.decide(r)
+	if p.decide(r); p.grown {
+		v.weigh(e)
+	}
 	return p
+}
+
+// weigh makes the cache count anew what an entry takes.
+func (v *Verifier) weigh(e *entry) {
+	v.cache.ComputeIfPresent(e.key.Digest, func(there *entry) (*entry, otter.ComputeOp) {
+		if there != e {
+			return there, otter.CancelOp
+		}
+		return e, otter.WriteOp
+	})
 }
 
 // decide is the order of checks. What it leaves to the script is expiry, which
@@ -339,13 +352,13 @@ func (p *plan) addLimits(r *Request) error {
 	if len(r.Limits) == 0 {
 		return nil
 	}
-	l := limits{p.entry, p.ticket.resolved, append(p.states, p.limits...), append(p.windows, p.call.windows...)}
+	l := limits{entry: p.entry, resolved: p.ticket.resolved, states: append(p.states, p.limits...), windows: append(p.windows, p.call.windows...)}
 	for i := range r.Limits {
 		if err := l.addAsked(&r.Limits[i]); err != nil {
 			return err
 		}
 	}
-	p.states, p.windows = l.states, l.windows
+	p.states, p.windows, p.grown = l.states, l.windows, l.grown
 	p.limits, p.call.windows = l.states, l.windows
 	return nil
 }

@@ -63,6 +63,22 @@ func (s *Side) Memory() (m probe.Memory, err error) {
 	return m, json.Unmarshal(text, &m)
 }
 
+// Live is how many bytes of its memory the program uses. It collects twice: the first
+// time pools keep what they have.
+func (s *Side) Live() (uint64, error) {
+	var m probe.Memory
+	for range 2 {
+		text, err := s.look("/memory?collect")
+		if err == nil {
+			err = json.Unmarshal(text, &m)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return m.Live, nil
+}
+
 // Profile takes a profile of the program: "profile?seconds=5", "allocs".
 func (s *Side) Profile(name string) ([]byte, error) { return s.look("/debug/pprof/" + name) }
 

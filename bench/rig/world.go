@@ -41,6 +41,9 @@ func (w *World) start() (err error) {
 	return err
 }
 
+// Another starts one more gateway, on a Redis of its own.
+func (w *World) Another(args ...string) (*Side, error) { return Start(w.built.Gateway, args...) }
+
 // End stops both and removes what was built.
 func (w *World) End() error {
 	var errs []error
