@@ -6,7 +6,8 @@ import (
 )
 
 // Lua defines window_roll and window_room, the twins of Window.At and of the
-// arithmetic of Check, as local functions. It is put in front of a script that
+// arithmetic of Check, and window_lasts, which tells whether Window.At leaves a window
+// as it is in the present one, as local functions. It is put in front of a script that
 // needs them.
 //
 //go:embed window.lua

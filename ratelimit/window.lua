@@ -3,10 +3,14 @@
 
 local floor = math.floor
 
+-- Whether window w is the present one; told without a division, since it mostly is.
+local function window_lasts(w, duration, now)
+  local passed = now - w * duration
+  return passed >= 0 and passed < duration
+end
+
 -- The window as of now: its number, its count, and the count of the one before.
 local function window_roll(w, c, p, duration, now)
-  local passed = now - w * duration
-  if passed >= 0 and passed < duration then return w, c, p end -- as mostly, without a division
   local index = floor(now / duration)
   if w >= index then return index, c, p end -- the present one, or the clock stepped back
   if w == index - 1 then return index, 0, c end

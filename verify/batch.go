@@ -190,8 +190,7 @@ func (l *line) board(b *batch) bool {
 func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), exchange(l.timeout))
 	defer cancel()
-	names := b.names()
-	b.args = append(b.args, b.heads, b.blob)
+	names := b.seal()
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args)
 	l.observer.Sent(len(b.calls), time.Since(sent), err)

@@ -96,53 +96,78 @@ type room struct {
 //
 // Names are boxed where they are made, once: go-redis takes arguments of any type.
 type batch struct {
-	aboard []*call // who is told when it is back
-	calls  []*call // those of them that are sent
-	args   []any   // keys.Reserved places, then the names
-	index  map[string]int
-	sets   [][]guard // those of the calls, each once: most calls have the same
-	heads  []byte    // the guards, as text
-	blob   []byte    // the calls, as text
+	aboard       []*call // who is told when it is back
+	calls        []*call // those of them that are sent
+	args         []any   // keys.Reserved places, then the names
+	index        map[string]int
+	counters     []any // their names, which stand behind the others
+	counterIndex map[string]int
+	sets         [][]guard // those of the calls, each once: most calls have the same
+	heads        []byte    // the guards, as text
+	blob         []byte    // the calls, as text
 }
 
-func newBatch() *batch { return &batch{args: make([]any, keys.Reserved), index: map[string]int{}} }
+func newBatch() *batch {
+	return &batch{args: make([]any, keys.Reserved), index: map[string]int{}, counterIndex: map[string]int{}}
+}
 
 func (b *batch) reset() {
 	clear(b.aboard)
 	clear(b.calls)
 	clear(b.args)
 	clear(b.index)
+	clear(b.counters)
+	clear(b.counterIndex)
 	clear(b.sets)
 	b.aboard, b.calls, b.args, b.sets = b.aboard[:0], b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
-	b.heads, b.blob = b.heads[:0], b.blob[:0]
+	b.counters, b.heads, b.blob = b.counters[:0], b.heads[:0], b.blob[:0]
 }
 
 // names counts the names in args.
 func (b *batch) names() int { return len(b.args) - keys.Reserved }
 
-// number gives a name's place in KEYS, counted from one.
-func (b *batch) number(name any) int {
-	text := name.(string)
-	n, ok := b.index[text]
+// seal puts the counters and the two texts behind the names, and gives how many names
+// there are then.
+func (b *batch) seal() int {
+	own := b.names()
+	b.args = append(b.args, b.counters...)
+	names := b.names()
+	b.heads[0], b.heads[1] = byte(own>>8), byte(own)
+	b.args = append(b.args, b.heads, b.blob)
+	return names
+}
+
+// appendNumber appends a name's place in KEYS, counted from one; 0 for none.
+func (b *batch) appendNumber(text []byte, name any) []byte {
+	if name == nil {
+		return append(text, 0, 0)
+	}
+	n, ok := b.index[name.(string)]
 	if !ok {
 		b.args = append(b.args, name)
 		n = b.names()
-		b.index[text] = n
+		b.index[name.(string)] = n
 	}
-	return n
+	return append(text, byte(n>>8), byte(n))
 }
 
-// appendNumber appends a name's place in KEYS; 0 for none.
-func (b *batch) appendNumber(text []byte, name any) []byte {
-	n := 0
-	if name != nil {
-		n = b.number(name)
+// appendCounter is appendNumber for a counter: its place behind the other names.
+func (b *batch) appendCounter(text []byte, name any) []byte {
+	if name == nil {
+		return append(text, 0, 0)
+	}
+	n, ok := b.counterIndex[name.(string)]
+	if !ok {
+		b.counters = append(b.counters, name)
+		n = len(b.counters)
+		b.counterIndex[name.(string)] = n
 	}
 	return append(text, byte(n>>8), byte(n))
 }
 
 // set gives the place of a set of guards among those of the batch, counted from
-// one; 0 for none. A set is written as 1 how many, for each 2 number, 8 prefix.
+// one; 0 for none. The text of the sets begins with 2 how many names are not
+// counters; a set is written as 1 how many, for each 2 number, 8 prefix.
 func (b *batch) set(guards []guard) byte {
 	if len(guards) == 0 {
 		return 0
@@ -165,8 +190,11 @@ func (b *batch) set(guards []guard) byte {
 //
 //	2 the record's number, 8 its prefix, 1 set of guards, 1 verdict, 1 slots,
 //	1 limits, 1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
-//	for each limit 2 number, 1 slot, 7 limit, 7 duration, 7 cost
+//	for each limit 2 number of its counter, 1 slot, 7 limit, 7 duration, 7 cost
 func (b *batch) add(c *call) {
+	if len(b.heads) == 0 {
+		b.heads = append(b.heads, 0, 0) // for seal
+	}
 	b.calls = append(b.calls, c)
 	limited := byte(0)
 	if c.limited {
@@ -180,7 +208,7 @@ func (b *batch) add(c *call) {
 	text = keys.AppendU56(text, c.amount)
 	text = append(text, byte(c.day))
 	for _, w := range c.windows {
-		text = b.appendNumber(text, w.counter)
+		text = b.appendCounter(text, w.counter)
 		text = append(text, byte(w.slot))
 		text = keys.AppendU56(text, w.limit)
 		text = keys.AppendU56(text, w.duration)

@@ -70,8 +70,7 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 		}
 		travelling.add(planned(b, v, made.Secret))
 	}
-	names := travelling.names()
-	travelling.args = append(travelling.args, travelling.heads, travelling.blob)
+	names := travelling.seal()
 	reset(b, store.Redis())
 	for b.Loop() {
 		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args); err != nil {

@@ -1,7 +1,7 @@
 -- Verifications, each all or nothing, in the order they arrived.
 --
--- KEYS: every name that one of them uses, each once. ARGV: two texts as call.go
--- writes them, the guards and the entries. Nothing is written before every entry
+-- KEYS: every name that one of them uses, each once, the counters behind the others.
+-- ARGV: two texts as call.go writes them, the guards and the entries. Nothing is written before every entry
 -- is decided: only the first write can be refused (no memory, read-only), and then
 -- nothing was spent.
 --
@@ -72,19 +72,21 @@ end
 -- for now, and a full limit would stay full until then otherwise.
 local function roll(list, i, duration)
   local was = list[i]
+  if window_lasts(was, duration, now) then return false end
   list[i], list[i + 1], list[i + 2] = window_roll(was, list[i + 1], list[i + 2], duration, now)
   return was > list[i]
 end
 
--- The window of a counter key, read once: a list like a slot's, and behind it the
--- number of the window that is stored.
-local counters, counted = {}, {}
+-- The window of a counter: a list like a slot's, and behind it the number of the
+-- window that is stored. All counters are read at once.
+local counters, counted, others = {}, {}, take('>I2', ARGV[1])
+local stored = #KEYS > others and call('MGET', unpack(KEYS, others + 1)) or counters
 local function counter(key, duration)
   local w = counters[key]
   if not w then
-    local s = range(KEYS[key], '0', '20')
+    local s = stored[key]
     w = {0, 0, 0, -1}
-    if #s == 21 then
+    if s and #s == 21 then
       w = {take('>I7I7I7', s)}
       w[4] = w[1]
     end
@@ -164,7 +166,7 @@ end
 -- guards; false where all hold.
 local changed = {[0] = false}
 do
-  local text, at, held = ARGV[1], 1, {}
+  local text, at, held = ARGV[1], 3, {}
   while at <= #text do
     local count = byte(text, at)
     local set = #changed + 1
@@ -228,7 +230,8 @@ for key, duration in pairs(counted) do
   local w = counters[key]
   local s = make('>I7I7I7', w[1], w[2], w[3])
   -- In a window that is stored already the key lives long enough.
-  if w[1] == w[4] then call('SETRANGE', KEYS[key], '0', s)
-  else call('SET', KEYS[key], s, 'PX', string.format('%.0f', 2 * duration)) end
+  local name = KEYS[others + key]
+  if w[1] == w[4] then call('SETRANGE', name, '0', s)
+  else call('SET', name, s, 'PX', string.format('%.0f', 2 * duration)) end
 end
 return concat(out)
