@@ -24,7 +24,7 @@ func TestCounterOutlivesTheNextWindow(t *testing.T) {
 			}
 			for name := range w.counters() {
 				life := c.PTTL(t.Context(), name).Val()
-				least := time.UnixMilli(all[0].Reset + duration).Sub(time.Now())
+				least := time.Until(time.UnixMilli(all[0].Reset + duration))
 				if life < least-2*time.Second || life > 2*duration*time.Millisecond {
 					t.Errorf("after use %d the counter lives for %v, want %v to %v", use, life, least, 2*duration*time.Millisecond)
 				}

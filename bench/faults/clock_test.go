@@ -22,9 +22,10 @@ import (
 // and what for. None of it is a decision.
 var ownClock = map[string]string{
 	"keys/exchange.go":  "for how long a request has been going on",
-	"keys/id.go":        "ids sort by the second of their creation",
+	"keys/id.go":        "ids sort by the moment of their creation",
 	"keys/usagesend.go": "when to look again at what is being counted",
 	"verify/batch.go":   "for how long a verification has waited",
+	"verify/rootkey.go": "on a Cluster, when to verify a known root key by itself again",
 }
 
 // A gateway whose clock is off by a day decides like the others: nothing that decides
