@@ -22,7 +22,11 @@ func TestCounterOutlivesTheNextWindow(t *testing.T) {
 			if want := int64(99 - use); all[0].Remaining != want {
 				t.Fatalf("use %d leaves %d, want %d", use, all[0].Remaining, want)
 			}
-			for name := range w.counters() {
+			counters := w.counters()
+			if len(counters) != 1 {
+				t.Fatalf("%d counters, want 1", len(counters))
+			}
+			for name := range counters {
 				life := c.PTTL(t.Context(), name).Val()
 				least := time.Until(time.UnixMilli(all[0].Reset + duration))
 				if life < least-2*time.Second || life > 2*duration*time.Millisecond {

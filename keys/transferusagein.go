@@ -1,0 +1,193 @@
+package keys
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed usagein.lua
+var usageInLua string
+
+var usageInScript = NewScript(usageInLua)
+
+// decodeUsage reads a line's record.
+func decodeUsage(l *Line) (*usageDay, error) {
+	var d usageDay
+	if err := decoding.Unmarshal(l.Stored, &d); err != nil {
+		return nil, Invalidf("stored", "is no record of usage")
+	}
+	switch {
+	case d.API != l.Usage || !isID(d.API):
+		return nil, Invalidf("usage", "is not the API of the record")
+	case d.Level < levelAPI || d.Level > levelKey || d.Level == levelKey && !isID(d.Key) || d.Identity != "" && !isID(d.Identity):
+		return nil, Invalidf("stored", "names nobody whose usage it is")
+	case d.Day < 0 || d.Day > MaxTime/dayMS || d.Expires < 0 || d.Expires > MaxTime || len(d.Tags) > maxDayTags:
+		return nil, Invalidf("stored", "is out of bounds")
+	}
+	for _, tag := range d.Tags {
+		if len(tag) > maxUsageTag {
+			return nil, Invalidf("stored", "has a tag of more than %d bytes", maxUsageTag)
+		}
+	}
+	for _, c := range d.Counts {
+		if c.Hour < 0 || c.Hour > 23 || !strings.ContainsRune(usageOutcomes, rune(c.Outcome)) || c.N < 1 || c.N > MaxCount || len(c.Tags) > maxUsageTags ||
+			slices.ContainsFunc(c.Tags, func(at int) bool { return at < -1 || at >= len(d.Tags) }) {
+			return nil, Invalidf("stored", "has a count that can't be")
+		}
+	}
+	return &d, nil
+}
+
+// importUsage stores counts where there are none yet: they are set, never added. An
+// API that is not there and a key of another workspace are refused.
+func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	now, err := s.usageOwners(ctx, ws, lines)
+	if err != nil {
+		return err
+	}
+	var days []*usageDay
+	for _, l := range lines {
+		if l.usage.Expires > now {
+			days = append(days, l.usage)
+		} else {
+			done.Same++ // nobody can ask for it any more
+		}
+	}
+	numbers, err := s.numberTags(ctx, days)
+	if err != nil {
+		return err
+	}
+	if err := s.indexUsage(ctx, days); err != nil {
+		return err
+	}
+	for _, d := range days {
+		replies, err := s.runAll(ctx, usageInScript, d.calls(numbers[usageTagsName(d.API, d.Day)]))
+		if err != nil {
+			return err
+		}
+		stored := slices.ContainsFunc(replies, func(r []any) bool { return number(r[0]) > 0 })
+		done.countStored([][]any{{map[bool]int64{true: 1}[stored]}})
+	}
+	return nil
+}
+
+// usageOwners refuses what is not the workspace's. It gives the store's clock.
+func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedLine) (now int64, err error) {
+	ids, apis := make([]string, len(lines)), make([]*redis.IntCmd, len(lines))
+	var clock *redis.TimeCmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		clock = p.Time(ctx)
+		for i, l := range lines {
+			ids[i], apis[i] = l.usage.Key, p.Exists(ctx, definitionName(ws, nounAPI, l.Usage))
+		}
+	}); err != nil {
+		return 0, err
+	}
+	found, err := s.loadAll(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	for i, l := range lines {
+		switch {
+		case apis[i].Val() == 0:
+			return 0, l.bad(Invalidf("usage", "the workspace has no API %s", l.Usage))
+		case found[i] != nil && found[i].key.WorkspaceID != ws:
+			return 0, l.bad(taken("key", l.usage.Key))
+		}
+	}
+	return clock.Val().UnixMilli(), nil
+}
+
+// numberTags gives the tags of days their numbers, by the name of the numbers.
+func (s *Store) numberTags(ctx context.Context, days []*usageDay) (map[string]map[string]int, error) {
+	asked, order := map[string]*invocation{}, []string(nil)
+	for _, d := range days {
+		if len(d.Tags) == 0 {
+			continue
+		}
+		name := usageTagsName(d.API, d.Day)
+		if asked[name] == nil {
+			asked[name] = &invocation{[]string{name}, []any{maxDayTags, max(d.Expires, s.usageEnd(d.Day))}}
+			order = append(order, name)
+		}
+		for _, tag := range d.Tags {
+			asked[name].args = append(asked[name].args, tag)
+		}
+	}
+	numbers := map[string]map[string]int{}
+	for _, name := range order {
+		one := asked[name]
+		tags := slices.Compact(slices.SortedFunc(slices.Values(one.args[2:]), func(a, b any) int { return cmp.Compare(a.(string), b.(string)) }))
+		numbers[name] = map[string]int{}
+		for some := range slices.Chunk(tags, maxDayTags) {
+			replies, err := s.runAll(ctx, usageTagsScript, []invocation{{one.names, append(one.args[:2:2], some...)}})
+			if err != nil {
+				return nil, err
+			}
+			for i, tag := range some {
+				numbers[name][tag.(string)] = int(number(replies[0][i]))
+			}
+		}
+	}
+	return numbers, nil
+}
+
+// indexUsage makes sure that what will be stored can be found.
+func (s *Store) indexUsage(ctx context.Context, days []*usageDay) error {
+	asked, order := map[string]*invocation{}, []string(nil)
+	for _, d := range days {
+		if d.Level == levelAPI {
+			continue
+		}
+		name := usageIndexName(d.API, d.Day, map[int]string{levelIdentity: usageOfIdentities, levelKey: usageOfKeys}[d.Level])
+		if asked[name] == nil {
+			asked[name] = &invocation{[]string{name}, []any{max(d.Expires, s.usageEnd(d.Day)), "index"}}
+			order = append(order, name)
+		}
+		asked[name].args = append(asked[name].args, d.member())
+	}
+	calls := make([]invocation, len(order))
+	for i, name := range order {
+		calls[i] = *asked[name]
+	}
+	_, err := s.runAll(ctx, usageInScript, calls)
+	return err
+}
+
+// usageInStep is how many counts one run of the script stores.
+const usageInStep = 128
+
+// calls are the script calls that store a day, each short.
+func (d *usageDay) calls(numbers map[string]int) (calls []invocation) {
+	sums := map[string]int64{}
+	for _, c := range d.Counts {
+		sums[d.field(c, numbers)] += c.N
+	}
+	var args []any
+	for field, n := range sums {
+		args = append(args, field, n)
+	}
+	name := usageName(d.subject(), d.Day)
+	for some := range slices.Chunk(args, 2*usageInStep) {
+		calls = append(calls, invocation{[]string{name}, append([]any{d.Expires, "counts"}, some...)})
+	}
+	return calls
+}
+
+// field is what usage.lua calls a count.
+func (d *usageDay) field(c usageCount, numbers map[string]int) string {
+	var all []int
+	for _, at := range c.Tags {
+		if at < 0 {
+			all = append(all, otherNumber)
+		} else {
+			all = append(all, numbers[d.Tags[at]])
+		}
+	}
+	return string(rune('a'+c.Hour)) + string(rune(c.Outcome)) + fieldTags(all)
+}
