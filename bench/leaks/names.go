@@ -41,14 +41,20 @@ const (
 // Search gives the keys among the words of a text, each once.
 func (n Names) Search(place string, text []byte) (found []Leak) {
 	seen := map[string]bool{}
+	take := func(word []byte, form string) {
+		if form != "" && !seen[string(word)] {
+			seen[string(word)] = true
+			d := sha256.Sum256(word)
+			found = append(found, Leak{Secret: "a key, of SHA-256 " + hex.EncodeToString(d[:4]) + "…", Form: form, Place: place})
+		}
+	}
 	eachRun(text, func(run []byte) {
-		eachWord(run, func(word []byte) {
-			if form := n.form(word); form != "" && !seen[string(word)] {
-				seen[string(word)] = true
-				d := sha256.Sum256(word)
-				found = append(found, Leak{Secret: "a key, of SHA-256 " + hex.EncodeToString(d[:4]) + "…", Form: form, Place: place})
-			}
-		})
+		eachWord(run, func(word []byte) { take(word, n.form(word)) })
+	})
+	eachMinted(text, func(word []byte) {
+		if n.has(word) {
+			take(word, "as it is")
+		}
 	})
 	return found
 }
