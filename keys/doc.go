@@ -32,7 +32,8 @@
 // A change is read, made in Go, and put back under the condition that nothing
 // else changed it meanwhile. Writes that touch several slots go in an order in
 // which a crash leaves only index entries that point nowhere; readers skip them.
-// No write is ever sent twice: a reply that is lost is KindUnavailable.
+// No write is ever sent twice: a reply that is lost is KindUnavailable. A client that
+// DurableWrites has seen waits until a write is in Redis's append-only file.
 //
 // # Usage
 //

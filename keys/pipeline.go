@@ -32,18 +32,18 @@ func (s *Store) runAll(ctx context.Context, script *Script, all []invocation) ([
 // sendAll sends those that have no reply yet. It tells whether some did not run
 // because a server does not have the script.
 func (s *Script) sendAll(ctx context.Context, client redis.UniversalClient, verb, body string, all []invocation, replies [][]any) (again bool, err error) {
-	sent := make([]once, len(all))
+	sent := make([]*redis.Cmd, len(all))
 	_, _ = client.Pipelined(ctx, func(p redis.Pipeliner) error { // the commands hold their errors
 		for i, one := range all {
 			if replies[i] == nil {
 				sent[i] = command(ctx, verb, body, one.names, one.args)
-				_ = p.Process(ctx, sent[i])
+				_ = p.Process(ctx, s.form(sent[i]))
 			}
 		}
 		return nil
 	})
 	for i, cmd := range sent {
-		if cmd.Cmd == nil {
+		if cmd == nil {
 			continue
 		}
 		reply, failure := cmd.Result()

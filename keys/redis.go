@@ -42,7 +42,7 @@ var (
 	creditsScript = NewScript(refill.Lua, creditsLua)
 	buryScript    = NewScript(buryLua)
 	defineScript  = NewScript(defineLua)
-	readScript    = NewScript(readLua)
+	readScript    = NewScript(readLua).ReadOnly()
 	copyScript    = NewScript(copyLua)
 	insertScript  = NewScript(insertLua)
 )
@@ -51,6 +51,7 @@ var (
 type Script struct {
 	text, sha string
 	boxedSHA  any
+	form      func(*redis.Cmd) redis.Cmder
 }
 
 // NewScript joins state.lua, which reads and writes the header of a stored key
@@ -59,7 +60,21 @@ func NewScript(fragments ...string) *Script {
 	text := stateLua + strings.Join(fragments, "\n")
 	sum := sha1.Sum([]byte(text))
 	sha := hex.EncodeToString(sum[:])
-	return &Script{text: text, sha: sha, boxedSHA: sha}
+	return &Script{text: text, sha: sha, boxedSHA: sha, form: func(c *redis.Cmd) redis.Cmder { return once{c} }}
+}
+
+// ReadOnly says of a new script that nothing is lost where what it writes is: nobody
+// waits until it is in the append-only file.
+func (s *Script) ReadOnly() *Script {
+	s.form = func(c *redis.Cmd) redis.Cmder { return reading{once{c}} }
+	return s
+}
+
+// Telling says of a new script that it answers with a text that ends in 'w' where it
+// has written anything, and in '-' where it has not.
+func (s *Script) Telling() *Script {
+	s.form = func(c *redis.Cmd) redis.Cmder { return telling{once{c}} }
+	return s
 }
 
 // once is a command that is sent at most once: go-redis repeats every other one
@@ -68,6 +83,20 @@ type once struct{ *redis.Cmd }
 
 // NoRetry implements redis.Cmder.
 func (once) NoRetry() bool { return true }
+
+func (once) mayWrite() bool { return true }
+func (once) wrote() bool    { return true }
+
+type reading struct{ once }
+
+func (reading) mayWrite() bool { return false }
+
+type telling struct{ once }
+
+func (t telling) wrote() bool {
+	told, err := t.Text()
+	return err != nil || !strings.HasSuffix(told, "-")
+}
 
 // Run runs the script once at most. names are the declared keys; all of one slot
 // on a Cluster. A script that the server does not have yet did not run: it is
@@ -101,39 +130,39 @@ func failed(client redis.UniversalClient, err error) error {
 // takes.
 func (s *Script) RunReserved(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
 	args[0], args[1], args[2] = "evalsha", s.boxedSHA, names
-	reply, err := process(ctx, client, names, args)
+	reply, err := s.process(ctx, client, names, args)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		args[0], args[1] = "eval", s.text
-		reply, err = process(ctx, client, names, args)
+		reply, err = s.process(ctx, client, names, args)
 	}
 	return reply, failed(client, err)
 }
 
-func process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
-	cmd := once{redis.NewCmd(ctx, args...)}
-	if names > 0 {
-		cmd.SetFirstKeyPos(Reserved)
-	}
-	_ = client.Process(ctx, cmd) // the command holds its error
+func (s *Script) process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
+	cmd := numbered(redis.NewCmd(ctx, args...), names)
+	_ = client.Process(ctx, s.form(cmd)) // the command holds its error
 	return cmd.Result()
 }
 
 func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, body string, names []string, args []any) (any, error) {
 	cmd := command(ctx, verb, body, names, args)
-	_ = client.Process(ctx, cmd) // the command holds its error
+	_ = client.Process(ctx, s.form(cmd)) // the command holds its error
 	return cmd.Result()
 }
 
-func command(ctx context.Context, verb, body string, names []string, args []any) once {
-	all := make([]any, 0, 3+len(names)+len(args))
+func command(ctx context.Context, verb, body string, names []string, args []any) *redis.Cmd {
+	all := make([]any, 0, Reserved+len(names)+len(args))
 	all = append(all, verb, body, len(names))
 	for _, name := range names {
 		all = append(all, name)
 	}
-	all = append(all, args...)
-	cmd := once{redis.NewCmd(ctx, all...)}
-	if len(names) > 0 {
-		cmd.SetFirstKeyPos(3)
+	return numbered(redis.NewCmd(ctx, append(all, args...)...), len(names))
+}
+
+// numbered says where the names of a script's call begin.
+func numbered(cmd *redis.Cmd, names int) *redis.Cmd {
+	if names > 0 {
+		cmd.SetFirstKeyPos(Reserved)
 	}
 	return cmd
 }

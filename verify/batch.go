@@ -19,7 +19,7 @@ import (
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua)
+var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua).Telling()
 
 // How verifications travel. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.

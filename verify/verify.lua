@@ -5,7 +5,7 @@
 -- is decided: only the first write can be refused (no memory, read-only), and then
 -- nothing was spent.
 --
--- Returns one text: the time, and for each entry
+-- Returns one text: the time, then for each entry what follows, and 'w' if anything was written, otherwise '-'.
 --   'A'  there is no such key
 --   'R'  the record is another one: its length and itself
 --   'S'  the same, told to an earlier entry: ask again
@@ -234,4 +234,5 @@ for key, duration in pairs(counted) do
   if w[1] == w[4] then call('SETRANGE', name, '0', s)
   else call('SET', name, s, 'PX', string.format('%.0f', 2 * duration)) end
 end
+out[o + 1] = (next(spent) or next(counted)) and 'w' or '-'
 return concat(out)

@@ -58,6 +58,7 @@ func dial(tb testing.TB, url string) gateway {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
+	keys.DurableWrites(client, nil)
 	return newGateway(client)
 }
 

@@ -13,15 +13,16 @@ import (
 )
 
 // inspect refuses a Redis that may drop keys, warns of one that forgets them, and
-// says which promise each setting buys. Of a Cluster it looks at every master. A Redis
-// that does not let itself be looked at is taken as it is, and said so.
-func inspect(ctx context.Context, client redis.UniversalClient, log *slog.Logger) error {
+// says which promise each setting buys; durable tells whether writes wait for its
+// append-only file. Of a Cluster it looks at every master. A Redis that does not let
+// itself be looked at is taken as it is, and said so.
+func inspect(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) error {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
-		return inspectNode(ctx, client, log)
+		return inspectNode(ctx, client, durable, log)
 	}
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		return inspectNode(ctx, node, log.With("node", node.Options().Addr))
+		return inspectNode(ctx, node, durable, log.With("node", node.Options().Addr))
 	})
 	var found *keys.Error
 	if err == nil || errors.As(err, &usageError{}) || errors.As(err, &found) {
@@ -34,7 +35,7 @@ func inspect(ctx context.Context, client redis.UniversalClient, log *slog.Logger
 type settings map[string]string
 
 // inspectNode looks at one server.
-func inspectNode(ctx context.Context, client redis.UniversalClient, log *slog.Logger) error {
+func inspectNode(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) error {
 	s := settings{}
 	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write"} {
 		got, err := client.ConfigGet(ctx, name).Result()
@@ -51,7 +52,16 @@ func inspectNode(ctx context.Context, client redis.UniversalClient, log *slog.Lo
 	if policy := s["maxmemory-policy"]; policy != "noeviction" {
 		return usageError{fmt.Sprintf("Redis has maxmemory-policy %s, which can drop keys: set it to noeviction", policy)}
 	}
-	s.tell(log)
+	if durable {
+		if err := client.Info(ctx, "persistence").Err(); err != nil {
+			if !forbidden(err) {
+				return keys.Unavailable(err)
+			}
+			log.Warn("Redis does not allow INFO: nobody can wait until it has written its append-only file")
+			durable = false
+		}
+	}
+	s.tell(durable, log)
 	return nil
 }
 
@@ -62,10 +72,10 @@ func forbidden(err error) bool {
 }
 
 // tell says what the settings promise: a warning where they promise too little.
-func (s settings) tell(log *slog.Logger) {
+func (s settings) tell(durable bool, log *slog.Logger) {
 	switch {
 	case s["appendonly"] == "yes":
-		log.Info("Redis keeps an append-only file: acknowledged changes survive its restart", "appendfsync", s["appendfsync"], "a crash of its machine", s.atRisk(), "a crash of Redis alone", s.atRiskAlone())
+		log.Info("Redis keeps an append-only file: acknowledged changes survive its restart", "appendfsync", s["appendfsync"], "a crash of its machine", s.atRisk(), "a crash of Redis alone", s.atRiskAlone(durable))
 	case strings.TrimSpace(s["save"]) != "":
 		log.Warn("Redis keeps snapshots alone: a crash forgets what changed since the last one; set appendonly yes, so that acknowledged changes survive", "save", s["save"])
 	default:
@@ -87,11 +97,11 @@ func (s settings) atRisk() string {
 	return "can lose what the kernel had not written yet"
 }
 
-// atRiskAlone is what a crash of Redis can lose. With everysec Redis answers before it
+// atRiskAlone is what a crash of Redis can lose. With everysec it answers before it
 // writes while an fsync in the background is under way, for up to two seconds.
-func (s settings) atRiskAlone() string {
-	if s["appendfsync"] == "everysec" {
-		return "loses nothing, but up to two seconds while the disk is slow; with always never anything"
+func (s settings) atRiskAlone(durable bool) string {
+	if s["appendfsync"] == "everysec" && !durable {
+		return "can lose what was acknowledged during an fsync, up to two seconds"
 	}
 	return "loses nothing"
 }

@@ -21,7 +21,7 @@ func inspected(t *testing.T, url string) (string, error) {
 	}
 	defer client.Close()
 	var log bytes.Buffer
-	err = inspect(t.Context(), client, slog.New(slog.NewTextHandler(&log, nil)))
+	err = inspect(t.Context(), client, true, slog.New(slog.NewTextHandler(&log, nil)))
 	return log.String(), err
 }
 
@@ -35,7 +35,7 @@ func TestInspect(t *testing.T) {
 		"nothing kept": {redistest.WithConfig("appendonly no"), "level=WARN msg=\"Redis keeps nothing across a restart"},
 		"snapshots":    {redistest.WithConfig("save 3600 1"), "level=WARN msg=\"Redis keeps snapshots alone"},
 		"always":       {redistest.WithAOF("always"), "appendfsync=always \"a crash of its machine\"=\"loses nothing\""},
-		"everysec":     {redistest.WithAOF("everysec"), "can lose the last second"},
+		"everysec":     {redistest.WithAOF("everysec"), "\"can lose the last second\" \"a crash of Redis alone\"=\"loses nothing\""},
 		"no fsync":     {redistest.WithAOF("no"), "can lose what the kernel had not written yet"},
 		"failover":     {redistest.WithAOF("always"), "min-replicas-to-write=0"},
 		"no CONFIG":    {redistest.WithConfig(`rename-command CONFIG ""`), "could not check"},
@@ -53,6 +53,11 @@ func TestInspect(t *testing.T) {
 		if !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), policy) {
 			t.Errorf("%s is taken: %v", policy, err)
 		}
+	}
+	limited := redistest.Start(t, redistest.WithAOF("everysec"), redistest.WithConfig("user limited on >secret ~* &* +@all -info"))
+	said, err := inspected(t, strings.Replace(limited.URL(), "//", "//limited:secret@", 1))
+	if err != nil || !strings.Contains(said, "does not allow INFO") || !strings.Contains(said, "can lose what was acknowledged during an fsync") {
+		t.Errorf("no INFO: %v, said %s", err, said)
 	}
 	gone := redistest.Start(t)
 	gone.Kill()

@@ -75,8 +75,19 @@ func newMetrics() *metrics {
 	return m
 }
 
-// watch adds what the usage counts could not keep.
-func (m *metrics) watch(usage *keys.Usage) {
+// newFileWaits counts the waits for the append-only file. It is needed before the rest.
+func newFileWaits() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "tollgate_aof_wait_seconds", Help: "How long calls to Redis that had to wait until it had written its append-only file waited.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
+	})
+}
+
+// watch adds what the usage counts could not keep, and the waits for the append-only
+// file; none with --dev.
+func (m *metrics) watch(usage *keys.Usage, waits prometheus.Histogram) {
+	if waits != nil {
+		m.registry.MustRegister(waits)
+	}
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "tollgate_usage_dropped_total", Help: "Verifications that are missing in the usage counts, because Redis did not take them.",
 	}, func() float64 { return float64(usage.Dropped()) }))

@@ -28,7 +28,7 @@ func (f *workspaceFlags) open() (*keys.Store, error) {
 	if f.Redis == "" {
 		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL)")
 	}
-	return f.storeFlags.open(0, keys.Options{Timeout: 5 * time.Second})
+	return f.storeFlags.open(0, keys.Options{Timeout: 5 * time.Second}, nil)
 }
 
 // find opens the store and gives the id of the workspace, which must be there.

@@ -21,6 +21,8 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 	"tollgate/verify"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // serveCommand is `tollgate serve`.
@@ -49,6 +51,8 @@ type serveCommand struct {
 	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
 	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
+
+	fileWaits prometheus.Histogram
 }
 
 // Run serves until SIGTERM or SIGINT.
@@ -110,7 +114,8 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		store, _, err := openDev(options)
 		return store, err
 	}
-	return f.open(f.RedisPool, options)
+	f.fileWaits = newFileWaits()
+	return f.open(f.RedisPool, options, func(took time.Duration) { f.fileWaits.Observe(took.Seconds()) })
 }
 
 func (f *serveCommand) logger() *slog.Logger {
@@ -204,7 +209,7 @@ func (g *gateway) openMetrics(stop context.Context) error {
 		return nil
 	}
 	g.counts = newMetrics()
-	g.counts.watch(g.usage)
+	g.counts.watch(g.usage, g.flags.fileWaits)
 	g.guard.refused = g.counts.refusals.Inc
 	addr, err := g.counts.serve(stop, g.flags.MetricsAddr)
 	if err == nil {
@@ -277,7 +282,7 @@ func (g *gateway) bootstrap(ctx context.Context, addr string) error {
 
 func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if !g.flags.Dev {
-		if err := inspect(ctx, g.store.Redis(), g.log); err != nil {
+		if err := inspect(ctx, g.store.Redis(), g.flags.DurableWrites, g.log); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"tollgate/keys"
 
@@ -25,14 +26,19 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 
 // storeFlags say where state lives, for every command that needs it.
 type storeFlags struct {
-	Redis string `name:"redis" env:"TOLLGATE_REDIS_URL" placeholder:"URL" help:"Redis: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port."`
+	Redis         string `name:"redis" env:"TOLLGATE_REDIS_URL" placeholder:"URL" help:"Redis: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port."`
+	DurableWrites bool   `env:"TOLLGATE_DURABLE_WRITES" default:"true" negatable:"" help:"Acknowledge only what Redis has handed to the kernel for its append-only file, if it keeps one: then a crash of Redis loses nothing that was acknowledged. With appendfsync everysec that waits, up to --redis-timeout, for an fsync that is under way (${default})."`
 }
 
-// open makes a store on the Redis of the flags, without talking to it yet.
-func (f *storeFlags) open(pool int, o keys.Options) (*keys.Store, error) {
+// open makes a store on the Redis of the flags, without talking to it yet. waited, or
+// nil, is told how long writes waited for the append-only file.
+func (f *storeFlags) open(pool int, o keys.Options, waited func(time.Duration)) (*keys.Store, error) {
 	client, err := keys.DialWithin(f.Redis, pool, o.Timeout)
 	if err != nil {
 		return nil, usagef("--redis: %s", err)
+	}
+	if f.DurableWrites {
+		keys.DurableWrites(client, waited)
 	}
 	return keys.Open(client, o), nil
 }

@@ -1,0 +1,253 @@
+package keys
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis writes its append-only file before it answers, with one exception: with
+// appendfsync everysec it answers first while an fsync is under way in the background,
+// and writes when that has ended, or after two seconds. A crash of Redis in between
+// forgets what it acknowledged. It tells when that is so, in INFO persistence: behind
+// every write a client that DurableWrites has seen asks, in the same round trip, and
+// waits until Redis has written. An answer that says so after the write is enough:
+// Redis writes what is pending before it sends an answer.
+
+//go:embed written.lua
+var writtenFile string
+
+// writtenLua goes with every call, so that it never has to be sent again by itself.
+var writtenLua = writtenFile[strings.Index(writtenFile, "\nlocal")+1:] // without what it says to readers
+
+const (
+	// An append-only file that is switched on is noticed so soon.
+	fileLookEvery = time.Second
+	// While an fsync is under way its end is asked for so often.
+	fsyncLookEvery = time.Millisecond
+	fsyncLookLimit = time.Second
+)
+
+var (
+	errUnwritten = errors.New("Redis has not written its append-only file yet")
+	errRestarted = errors.New("Redis was restarted before it had written its append-only file")
+)
+
+// DurableWrites makes a client acknowledge a write only when Redis has handed it to
+// the kernel for its append-only file, so that a crash of Redis, though not of its machine,
+// loses nothing that was acknowledged whatever appendfsync is. A write for which that
+// does not come in time fails as one whose reply was lost. It costs Redis some
+// microseconds a round trip, and nothing where it keeps no such file. waited, which may
+// be nil, is told how long each write that had to waited; it must be safe for
+// concurrent use. Call it once for a client, before the first command.
+func DurableWrites(client redis.UniversalClient, waited func(time.Duration)) {
+	if waited == nil {
+		waited = func(time.Duration) {}
+	}
+	switch c := client.(type) {
+	case *redis.ClusterClient:
+		c.OnNewNode(func(node *redis.Client) { node.AddHook(&durable{node: node, waited: waited}) })
+	case *redis.Client:
+		c.AddHook(&durable{node: c, waited: waited})
+	}
+}
+
+// durable is the hook on the client of one node.
+type durable struct {
+	node   *redis.Client
+	waited func(time.Duration)
+	lookAt atomic.Int64 // since start; before, there is no append-only file
+
+	mu      sync.Mutex
+	waiting []*write // for the end of an fsync
+	looking bool
+}
+
+// write is one that is not in the file yet.
+type write struct {
+	run  string     // of the server that made it
+	done chan error // has room for one
+}
+
+// start is the origin of durable.lookAt.
+var start = time.Now()
+
+// DialHook implements redis.Hook.
+func (d *durable) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook. A write becomes a pipeline, which asks behind it.
+func (d *durable) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if !mayWrite(cmd) || d.unkept() {
+			return next(ctx, cmd)
+		}
+		pipe := d.node.Pipeline()
+		_ = pipe.Process(ctx, cmd)
+		_, _ = pipe.Exec(ctx) // the command holds its error
+		return cmd.Err()
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (d *durable) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if !slices.ContainsFunc(cmds, mayWrite) || d.unkept() {
+			return next(ctx, cmds)
+		}
+		asked := writtenSince(ctx, "")
+		err := next(ctx, append(slices.Clip(cmds), asked))
+		if !slices.ContainsFunc(cmds, wrote) {
+			return err
+		}
+		if late := d.settle(ctx, asked); late != nil {
+			for _, cmd := range cmds {
+				if wrote(cmd) {
+					cmd.SetErr(late)
+				}
+			}
+			return late
+		}
+		return err
+	}
+}
+
+// unkept tells whether there was no append-only file a moment ago.
+func (d *durable) unkept() bool { return int64(time.Since(start)) < d.lookAt.Load() }
+
+// settle returns when what was asked behind a write says that it is in the file.
+func (d *durable) settle(ctx context.Context, asked asking) error {
+	told, err := asked.Text()
+	switch {
+	case err != nil:
+		return err // and whether the write is in the file nobody knows
+	case told == "":
+		d.lookAt.Store(int64(time.Since(start) + fileLookEvery))
+		return nil
+	case told[0] != 'p':
+		return nil
+	}
+	begun := time.Now()
+	err = d.await(ctx, told[1:])
+	d.waited(time.Since(begun))
+	return err
+}
+
+// await returns when a server has written what it has done until now.
+func (d *durable) await(ctx context.Context, run string) error {
+	w := &write{run, make(chan error, 1)}
+	d.mu.Lock()
+	d.waiting = append(d.waiting, w)
+	if !d.looking {
+		d.looking = true
+		go d.look()
+	}
+	d.mu.Unlock()
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return errUnwritten
+	}
+}
+
+// look asks until nobody waits.
+func (d *durable) look() {
+	for {
+		time.Sleep(fsyncLookEvery)
+		d.mu.Lock()
+		round := d.waiting
+		d.waiting, d.looking = nil, len(round) > 0
+		d.mu.Unlock()
+		if len(round) == 0 {
+			return
+		}
+		if left := d.lookFor(round); len(left) > 0 {
+			d.mu.Lock()
+			d.waiting = append(d.waiting, left...)
+			d.mu.Unlock()
+		}
+	}
+}
+
+// lookFor tells those whose fate is known, and gives the others.
+func (d *durable) lookFor(round []*write) (left []*write) {
+	ctx, cancel := context.WithTimeout(context.Background(), fsyncLookLimit)
+	defer cancel()
+	run := round[0].run
+	asked := writtenSince(ctx, run)
+	_ = d.node.Process(ctx, asked) // the command holds its error
+	told, err := asked.Text()
+	for _, w := range round {
+		switch {
+		case err != nil:
+			w.done <- err
+		case w.run != run:
+			left = append(left, w)
+		case told == "" || told == "w":
+			w.done <- nil
+		case told == "x" || told[1:] != run:
+			w.done <- errRestarted
+		default:
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// asking is the command that tells whether everything is in the file.
+type asking struct{ *redis.Cmd }
+
+func (asking) mayWrite() bool { return false }
+func (asking) wrote() bool    { return false }
+
+// writtenSince asks whether a server that still has this run id has written
+// everything; any server, for "". It goes to the node at hand: it names no key.
+func writtenSince(ctx context.Context, run string) asking {
+	return asking{redis.NewCmd(ctx, "eval", writtenLua, 0, run)}
+}
+
+// effect is what a command of this package says of itself.
+type effect interface {
+	mayWrite() bool // before it is sent
+	wrote() bool    // once it succeeded
+}
+
+// mayWrite tells whether a command can change anything.
+func mayWrite(cmd redis.Cmder) bool {
+	if e, ok := cmd.(effect); ok {
+		return e.mayWrite()
+	}
+	return !harmless[cmd.Name()]
+}
+
+// wrote tells whether a command that was answered has changed anything, as far as it says.
+func wrote(cmd redis.Cmder) bool {
+	if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+		return false
+	}
+	if e, ok := cmd.(effect); ok {
+		return e.mayWrite() && e.wrote()
+	}
+	return !harmless[cmd.Name()]
+}
+
+// harmless are commands that change nothing, those of a connection's start among
+// them. Every other one is taken for a write.
+var harmless = func() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range []string{
+		"asking", "auth", "client", "cluster", "command", "config", "hello", "info", "ping", "readonly", "role", "script", "select", "time",
+		"exists", "get", "getrange", "hget", "hgetall", "hlen", "hmget", "hscan", "mget", "pttl", "scan", "scard", "smembers", "sscan", "strlen", "ttl", "type",
+		"zcard", "zcount", "zlexcount", "zrange", "zrangebylex", "zrangebyscore", "zrevrange", "zrevrangebylex", "zscan", "zscore",
+	} {
+		all[name] = true
+	}
+	return all
+}()

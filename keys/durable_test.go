@@ -1,0 +1,193 @@
+package keys_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+)
+
+// durable opens a store as a program does that must lose nothing.
+func durable(t *testing.T, url string, timeout time.Duration) (*shop, *waits) {
+	t.Helper()
+	client, err := keys.DialWithin(url, 0, timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	w := &waits{}
+	keys.DurableWrites(client, w.add)
+	s := open(t, client, "w")
+	s.Store = keys.Open(client, keys.Options{Timeout: timeout})
+	return s, w
+}
+
+type waits struct {
+	mu  sync.Mutex
+	all []time.Duration
+}
+
+func (w *waits) add(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, d)
+}
+
+// writing makes writes until the test ends, so that there are fsyncs.
+func writing(t *testing.T, server *redistest.Server) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	client := server.Client()
+	go func() {
+		defer close(over)
+		for n := 0; ctx.Err() == nil; n++ {
+			client.Incr(ctx, "other"+strconv.Itoa(n%16)) // on a Cluster some are another node's
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-over })
+}
+
+// A write is acknowledged no sooner than Redis has written its append-only file; a
+// read does not wait. What does not come in time may have happened.
+func TestDurableWritesWait(t *testing.T) {
+	server := redistest.Start(t, redistest.WithAOF("everysec"))
+	s, waited := durable(t, server.URL(), 10*time.Second)
+	impatient, _ := durable(t, server.URL(), 250*time.Millisecond)
+	made := s.create(keys.KeyDraft{Remaining: count(10)})
+	writing(t, server)
+	release := server.HoldFsync()
+
+	acknowledged := make(chan error)
+	go func() {
+		_, err := s.CreateKey(context.Background(), s.access, keys.KeyDraft{APIID: s.api})
+		acknowledged <- err
+	}()
+	begun := time.Now()
+	if left := s.read(made.ID).State.Balance; left != 10 || time.Since(begun) > time.Second {
+		t.Errorf("a read waits: %v, %d left", time.Since(begun), left)
+	}
+	_, _, err := impatient.UpdateCredits(t.Context(), impatient.access, made.ID, keys.DecrementCredits, count(1))
+	if kind(err) != keys.KindUnavailable || keys.NotRun(err) {
+		t.Errorf("a change that nobody knows to be kept: %v", err)
+	}
+	select {
+	case err := <-acknowledged:
+		t.Fatalf("acknowledged before it was written: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	release()
+	if err := <-acknowledged; err != nil {
+		t.Error(err)
+	}
+	if left := s.read(made.ID).State.Balance; left != 9 || len(waited.all) == 0 {
+		t.Errorf("%d left after %d waits", left, len(waited.all))
+	}
+}
+
+// A server that comes back after a crash has not written what its predecessor acknowledged.
+func TestDurableWritesRestarted(t *testing.T) {
+	server := redistest.Start(t, redistest.WithAOF("everysec"))
+	s, _ := durable(t, server.URL(), 10*time.Second)
+	s.create(keys.KeyDraft{})
+	writing(t, server)
+	release := server.HoldFsync()
+	failed := make(chan error)
+	go func() {
+		_, err := s.CreateKey(context.Background(), s.access, keys.KeyDraft{APIID: s.api, Name: "lost"})
+		failed <- err
+	}()
+	time.Sleep(50 * time.Millisecond)
+	server.KillHeld(release)
+	server.Restart()
+	if err := <-failed; kind(err) != keys.KindUnavailable {
+		t.Errorf("acknowledged: %v", err)
+	}
+	s.create(keys.KeyDraft{})
+}
+
+// On a Cluster it is the node that was written to that is asked.
+func TestDurableWritesCluster(t *testing.T) {
+	cluster := redistest.Cluster(t, 3, 0)
+	for _, node := range cluster.Nodes {
+		node.Do("CONFIG", "SET", "appendonly", "yes")
+	}
+	s, waited := durable(t, cluster.URL(), 250*time.Millisecond)
+	for _, node := range cluster.Nodes {
+		writing(t, node)
+	}
+	var releases []func()
+	for _, node := range cluster.Nodes {
+		releases = append(releases, node.HoldFsync())
+	}
+	_, err := s.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api})
+	if kind(err) != keys.KindUnavailable || len(waited.all) == 0 {
+		t.Errorf("acknowledged before it was written: %v", err)
+	}
+	for _, release := range releases {
+		release()
+	}
+	s.create(keys.KeyDraft{})
+}
+
+// Where there is nothing to wait for Redis is hardly asked and nothing fails: it keeps no
+// file, or does not say. A file that is switched on is noticed.
+func TestDurableWritesNothingToWaitFor(t *testing.T) {
+	server := redistest.Start(t, redistest.WithConfig("user limited on >secret ~* &* +@all -info"))
+	s, waited := durable(t, server.URL(), 10*time.Second)
+	forbidden, _ := durable(t, strings.Replace(server.URL(), "//", "//limited:secret@", 1), 10*time.Second)
+	server.Do("CONFIG", "RESETSTAT")
+	begun := time.Now()
+	for range 200 {
+		s.create(keys.KeyDraft{})
+		forbidden.create(keys.KeyDraft{})
+	}
+	if asked, most := calls(server, "info"), 2+int(time.Since(begun)/time.Second); asked > most || len(waited.all) > 0 {
+		t.Errorf("asked %d times, at most %d", asked, most)
+	}
+	server.Do("CONFIG", "SET", "appendonly", "yes")
+	for begun := time.Now(); ; s.create(keys.KeyDraft{}) {
+		before := calls(server, "info")
+		s.create(keys.KeyDraft{})
+		if s.create(keys.KeyDraft{}); calls(server, "info") >= before+4 { // every round trip that writes, and calls itself
+			return
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("the file is not noticed")
+		}
+	}
+}
+
+// calls tells how often a command was run.
+func calls(server *redistest.Server, command string) int {
+	_, line, _ := strings.Cut(server.Do("INFO", "commandstats").(string), "cmdstat_"+command+":calls=")
+	digits, _, _ := strings.Cut(line, ",")
+	n, _ := strconv.Atoi(digits)
+	return n
+}
+
+// No command that is taken for harmless is one that Redis says writes.
+func TestHarmless(t *testing.T) {
+	client := redistest.Shared(t).Client()
+	known, err := client.Command(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range keys.Harmless() {
+		info, ok := known[name]
+		if !ok {
+			t.Errorf("Redis does not know %s", name)
+			continue
+		}
+		for _, flag := range info.Flags {
+			if strings.EqualFold(flag, "write") {
+				t.Errorf("%s writes", name)
+			}
+		}
+	}
+}
