@@ -95,12 +95,13 @@ func (l *life) once(ctx context.Context) {
 
 // Load that goes on leaves nothing behind.
 func TestSoak(t *testing.T) {
-	server := redistest.Start(t)
+	server := redistest.Start(t, redistest.WithAOF("everysec"))
 	client, err := keys.Dial(server.URL(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	keys.DurableWrites(client, nil)
 	store := keys.Open(client, keys.Options{Timeout: 5 * time.Second})
 	l := life{t: t, store: store, verifier: verify.New(store, verify.Options{CacheBytes: 1 << 20}), keys: new(atomic.Int64), uses: new(atomic.Int64), unknown: new(atomic.Int64), wrong: new(atomic.Int64)}
 	ws, err := store.Workspace(t.Context(), "soak")
