@@ -38,6 +38,32 @@ func gate(raw []byte, http11 bool) *Fault {
 	return nil
 }
 
+// gateStart wants a target without what has no place in one: where a "#" stands, one
+// reader's path ends and another's goes on, and so with a "%" that escapes nothing. Of a
+// version that it does not know nobody can say where a request ends.
+func gateStart(target, protocol []byte) *Fault {
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	if bytes.ContainsFunc(target, notOfTargets) || !escaped(path) {
+		return bad("the request's target has what targets cannot have")
+	}
+	if p := string(protocol); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return bad("the request is not of HTTP/1.1")
+	}
+	return nil
+}
+
+func notOfTargets(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }
+
+// escaped tells whether behind every "%" there are two hexadecimal digits.
+func escaped(path []byte) bool {
+	for i, b := range path {
+		if b == '%' && (i+2 >= len(path) || !hexByte[path[i+1]] || !hexByte[path[i+2]]) {
+			return false
+		}
+	}
+	return true
+}
+
 // The headers that must occur once at most. Those about the client's address
 // are here because it would depend on the reader which one counts.
 const (
@@ -105,12 +131,17 @@ func checkLine(key, value []byte) *Fault {
 	return nil
 }
 
-var tokenByte = func() (set [256]bool) {
-	for _, b := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		set[b] = true
+var (
+	tokenByte = setOf("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	hexByte   = setOf("0123456789abcdefABCDEF")
+)
+
+func setOf(bytes string) (set [256]bool) {
+	for i := range len(bytes) {
+		set[bytes[i]] = true
 	}
 	return set
-}()
+}
 
 // headerLines gives the name and the trimmed value of each line, up to the
 // empty one. A line that is not terminated by CRLF, or lacks its colon, has no

@@ -109,7 +109,11 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 func (s *Server) answer(c *Call) {
 	defer c.recover()
 	header := &c.http.Request.Header
-	if f := gate(header.RawHeaders(), header.IsHTTP11()); f != nil {
+	f := gateStart(header.RequestURI(), header.Protocol())
+	if f == nil {
+		f = gate(header.RawHeaders(), header.IsHTTP11())
+	}
+	if f != nil {
 		c.refuse(f)
 		return
 	}
