@@ -1,6 +1,12 @@
 -- Raises a shard's copies of a workspace's revisions. KEYS: copies of one
--- shard. ARGV: what each must be at least.
+-- shard. ARGV: what each must be at least. Returns the highest that is there then.
+local highest = ''
 for i = 1, #KEYS do
-  if (redis.call('GET', KEYS[i]) or '') < ARGV[i] then redis.call('SET', KEYS[i], ARGV[i]) end
+  local p = redis.call('GET', KEYS[i]) or ''
+  if less(p, ARGV[i]) then
+    p = ARGV[i]
+    redis.call('SET', KEYS[i], p)
+  end
+  if less(highest, p) then highest = p end
 end
-return {1}
+return {highest}

@@ -3,8 +3,7 @@ package keys
 import (
 	"context"
 	"strconv"
-
-	"github.com/redis/go-redis/v9"
+	"time"
 )
 
 // change is a set of conditions and writes on definitions of one workspace, made
@@ -67,13 +66,7 @@ func (c *change) raise(b bucket) {
 // apply makes the change. failed is the number, counted from one, of the first
 // operation whose condition does not hold, with what stood there; 0 when made.
 func (s *Store) apply(ctx context.Context, c *change) (failed int, there string, err error) {
-	floor := Prefix("")
-	if s.cluster && len(c.raises) > 0 {
-		if floor, err = s.announce(ctx, c); err != nil {
-			return 0, "", err
-		}
-	}
-	reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor)}, c.args...)...)
+	reply, err := s.define(ctx, c)
 	if err != nil {
 		return 0, "", err
 	}
@@ -82,44 +75,34 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 	}
 	for i, b := range c.raises {
 		raised := Prefix(text(reply[1+i]))
-		s.revisions.Store(revisionName(c.ws, b), raised)
-		if err := s.spread(ctx, c.ws, []bucket{b}, raised); err != nil {
+		s.note(c.ws, b, raised, time.Time{})
+		if _, err := s.spread(ctx, c.ws, []bucket{b}, raised); err != nil {
 			return 0, "", err
 		}
 	}
 	return 0, "", nil
 }
 
-// announce raises the copies of a Cluster before the change is made: a gateway
-// that sees them asks for the definitions again until the change is there. So a
-// crash between the change and the copies leaves no gateway on the old ones.
-func (s *Store) announce(ctx context.Context, c *change) (Prefix, error) {
-	var highest Prefix
-	for _, b := range c.raises {
-		if err := s.fetch(ctx, c.ws, []need{{bucket: b}}, ""); err != nil {
-			return "", err
-		}
-		highest = max(highest, s.revision(c.ws, b))
-	}
-	next := Prefix(string(layoutVersion)) + Prefix(AppendU56(nil, 1))
-	if highest != "" {
-		next = highest[:1] + Prefix(AppendU56(nil, u56(string(highest[1:]))+1))
-	}
-	return next, s.spread(ctx, c.ws, c.raises, next)
-}
-
-// spread raises the copies of a Cluster to at least a revision.
-func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) error {
-	if !s.cluster {
-		return nil
-	}
-	return s.pipelined(ctx, func(pipe redis.Pipeliner) {
-		for i := range shards {
-			names, args := make([]string, len(buckets)), make([]any, len(buckets))
-			for j, b := range buckets {
-				names[j], args[j] = revisionCopyName(shardName(byte(i)), ws, b), string(p)
+// define runs define.lua; on a Cluster after what is raised was announced, and again where
+// another change came in between.
+func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
+	floor, settled := Prefix(""), true
+	for try := range 4 * tries {
+		var err error
+		if s.cluster && len(c.raises) > 0 {
+			if floor, settled, err = s.announce(ctx, c, floor); err != nil {
+				return nil, err
 			}
-			pipe.Eval(ctx, copyScript.text, names, args...)
 		}
-	})
+		if settled {
+			reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor)}, c.args...)...)
+			if err != nil || number(reply[0]) >= 0 {
+				return reply, err
+			}
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+	return nil, Unavailable(errBusy)
 }

@@ -1,8 +1,10 @@
 -- Changes definitions of one workspace together: first every condition, then
--- every write. KEYS: names of the workspace's tag. ARGV: the least revision a
--- raise may give, then operations of four: what, which key, a field, a value.
+-- every write. KEYS: names of the workspace's tag. ARGV: the revision by which the
+-- change was announced, '' where none is, then operations of four: what, which key,
+-- a field, a value. A raise gives an even revision, beyond that one: see revisions.go.
 -- Returns 0 and the value of each raise, or the number of the operation whose
--- condition does not hold, and what is there.
+-- condition does not hold, and what is there, or -1 where another change came in
+-- between: it has to be announced anew.
 local _, micros = clock()
 for i = 2, #ARGV, 4 do
   local op, key = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
@@ -12,6 +14,8 @@ for i = 2, #ARGV, 4 do
   elseif op == 'is' then -- exactly this text; '' for no such key
     local there = redis.call('GET', key) or ''
     if there ~= ARGV[i + 3] then return {(i + 2) / 4, there} end
+  elseif op == 'raise' and ARGV[1] ~= '' then
+    if less(ARGV[1], redis.call('GET', key) or '') then return {-1} end
   end
 end
 local out = {0}
@@ -25,8 +29,10 @@ for i = 2, #ARGV, 4 do
   elseif op == 'zrem' then redis.call('ZREM', key, field)
   elseif op == 'raise' then
     local p = redis.call('GET', key) or ''
-    if p < ARGV[1] then p = ARGV[1] end
+    if less(p, ARGV[1]) then p = ARGV[1] end
     p = raised(p, micros)
+    local n = u56(p, 2)
+    if n % 2 == 1 then p = sub(p, 1, 1) .. p56(n + 1) end
     redis.call('SET', key, p)
     out[#out + 1] = p
   end

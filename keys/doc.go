@@ -27,6 +27,11 @@
 // one at each change. It is compared for equality alone: a fail-over that loses
 // writes can't bring an old revision back with other content.
 //
+// On a Cluster each shard has copies of the workspaces' revisions, which a change raises
+// twice: to an odd number before it is made, and to the even one that it was given after.
+// A gateway believes an odd one for a second at most, so that it obeys whatever came of a
+// change whose maker died in between. revisions.go says why that suffices.
+//
 // # Writes
 //
 // A change is read, made in Go, and put back under the condition that nothing

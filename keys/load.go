@@ -131,7 +131,7 @@ func (s *Store) current(ctx context.Context, k *Key) (*Resolved, error) {
 	if k.IdentityID != "" {
 		needs = append(needs, need{bucket: identityBucket(k.IdentityID)})
 	}
-	if err := s.fetch(ctx, k.WorkspaceID, needs, ""); err != nil {
+	if err := s.fetch(ctx, k.WorkspaceID, needs); err != nil {
 		return nil, err
 	}
 	return s.Resolve(ctx, k)

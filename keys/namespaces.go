@@ -203,7 +203,7 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 				continue
 			}
 			b := namespaceBucket(id)
-			at := s.revision(ws, b)
+			at, _ := s.revision(ws, b)
 			c, ok := s.definitions.GetIfPresent(definitionName(ws, nounNamespace, id))
 			if !ok || c.prefix != at {
 				missing = append(missing, need{b, nounNamespace, id, func(stored string) (any, error) { return decodeNamespace(stored) }})
@@ -215,7 +215,7 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 		if len(missing) == 0 {
 			return found, nil
 		}
-		if err := s.fetch(ctx, ws, missing, ""); err != nil {
+		if err := s.fetch(ctx, ws, missing); err != nil {
 			return nil, err
 		}
 	}

@@ -7,7 +7,7 @@ local n = tonumber(ARGV[1])
 local out = {(clock())}
 for i = 1, n do
   local p = redis.call('GET', KEYS[i]) or ''
-  if p < ARGV[i + 1] then
+  if less(p, ARGV[i + 1]) then
     p = ARGV[i + 1]
     redis.call('SET', KEYS[i], p)
   end

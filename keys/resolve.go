@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"tollgate/ratelimit"
 )
@@ -25,6 +26,7 @@ type Resolved struct {
 	Roles       []*Role   // sorted by name
 	roleNames   []string
 	Revisions   []Revision // what must still stand for all this to be current
+	Until       time.Time  // and when it has to be resolved anew even if they stand; zero for never
 }
 
 // RoleNames gives the names of the roles, sorted.
@@ -59,7 +61,7 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 		if len(g.missing) == 0 {
 			return g.resolved(), nil
 		}
-		if err := s.fetch(ctx, k.WorkspaceID, g.missing, ""); err != nil {
+		if err := s.fetch(ctx, k.WorkspaceID, g.missing); err != nil {
 			return nil, err
 		}
 	}
@@ -85,34 +87,6 @@ func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) er
 	return s.RefreshIn(ctx, k.WorkspaceID, k.Digest.place().shard(), r, seen)
 }
 
-// RefreshIn is Refresh for a guard of GuardIn.
-func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, seen Prefix) error {
-	if !s.cluster {
-		s.revisions.Store(revisionName(ws, r.bucket), seen)
-		return nil
-	}
-	if err := s.fetch(ctx, ws, []need{{bucket: r.bucket}}, seen); err != nil {
-		return err
-	}
-	if now := s.revision(ws, r.bucket); now != seen {
-		_, err := s.run(ctx, copyScript, []string{s.GuardIn(ws, shard, r)}, string(now))
-		return err
-	}
-	return nil
-}
-
-// revision is the newest one seen; unseen when none was.
-func (s *Store) revision(ws string, b bucket) Prefix {
-	p, ok := s.revisions.Load(revisionName(ws, b))
-	if !ok {
-		return unseen
-	}
-	return p.(Prefix)
-}
-
-// unseen is no revision's Prefix.
-const unseen Prefix = "?"
-
 // need is a definition that is to be read, with the revision that covers it and
 // the way to decode it.
 type need struct {
@@ -123,7 +97,7 @@ type need struct {
 }
 
 // fetch reads definitions at one moment and remembers them, with the revisions.
-func (s *Store) fetch(ctx context.Context, ws string, needs []need, atLeast Prefix) error {
+func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
 	var buckets []bucket
 	var names []string
 	args := []any{0}
@@ -131,7 +105,7 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need, atLeast Pref
 		if !slices.Contains(buckets, n.bucket) {
 			buckets = append(buckets, n.bucket)
 			names = append(names, revisionName(ws, n.bucket))
-			args = append(args, string(atLeast))
+			args = append(args, "")
 		}
 	}
 	args[0] = len(buckets)
@@ -140,6 +114,7 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need, atLeast Pref
 			names = append(names, definitionName(ws, n.noun, n.id))
 		}
 	}
+	began := time.Now()
 	reply, err := s.run(ctx, readScript, names, args...)
 	if err != nil {
 		return err
@@ -147,14 +122,14 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need, atLeast Pref
 	if len(reply) != 1+len(names) {
 		return Unavailable(errCorrupt)
 	}
-	return s.remember(ws, buckets, needs, reply[1:])
+	return s.remember(ws, buckets, needs, reply[1:], began)
 }
 
-func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any) error {
+func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any, began time.Time) error {
 	at := map[bucket]Prefix{}
 	for i, b := range buckets {
 		at[b] = Prefix(text(reply[i]))
-		s.revisions.Store(revisionName(ws, b), at[b])
+		s.note(ws, b, at[b], began)
 	}
 	values := reply[len(buckets):]
 	for _, n := range needs {
@@ -176,6 +151,7 @@ type gathering struct {
 	store     *Store
 	ws        string
 	revisions []Revision
+	until     time.Time
 	missing   []need
 	api       *API
 	identity  *Identity
@@ -185,15 +161,13 @@ type gathering struct {
 }
 
 func (s *Store) gather(k *Key) *gathering {
-	shared := Revision{sharedBucket, s.revision(k.WorkspaceID, sharedBucket)}
-	g := &gathering{store: s, ws: k.WorkspaceID, revisions: []Revision{shared}}
+	g := &gathering{store: s, ws: k.WorkspaceID}
+	shared := g.stands(sharedBucket)
 	if k.APIID != "" {
 		g.api = look[API](g, shared, nounAPI, k.APIID)
 	}
 	if k.IdentityID != "" {
-		b := identityBucket(k.IdentityID)
-		own := Revision{b, s.revision(g.ws, b)}
-		g.revisions = append(g.revisions, own)
+		own := g.stands(identityBucket(k.IdentityID))
 		g.identity = look[Identity](g, own, nounIdentity, k.IdentityID)
 	}
 	g.direct = g.permissions(k.Permissions)
@@ -207,6 +181,17 @@ func (s *Store) gather(k *Key) *gathering {
 		g.missing = append(g.missing, need{bucket: sharedBucket})
 	}
 	return g
+}
+
+// stands gives the revision of a bucket, by which what is found is found.
+func (g *gathering) stands(b bucket) Revision {
+	p, until := g.store.revision(g.ws, b)
+	if g.until.IsZero() || !until.IsZero() && until.Before(g.until) {
+		g.until = until
+	}
+	r := Revision{b, p}
+	g.revisions = append(g.revisions, r)
+	return r
 }
 
 func (g *gathering) permissions(ids []string) []*Permission {
@@ -231,7 +216,7 @@ func look[T any](g *gathering, at Revision, k noun, id string) *T {
 }
 
 func (g *gathering) resolved() *Resolved {
-	r := &Resolved{API: g.api, Identity: g.identity, Roles: g.roles, Revisions: g.revisions}
+	r := &Resolved{API: g.api, Identity: g.identity, Roles: g.roles, Revisions: g.revisions, Until: g.until}
 	r.Direct = slugs(g.direct)
 	r.Permissions = slugs(append(g.direct[:len(g.direct):len(g.direct)], g.viaRoles...))
 	slices.SortFunc(r.Roles, func(a, b *Role) int { return strings.Compare(a.Name, b.Name) })

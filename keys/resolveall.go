@@ -11,7 +11,7 @@ const maxFetch = 1000
 // resolveAll resolves what keys of one workspace refer to as it is now, with a
 // number of round trips that does not depend on how many keys there are.
 func (s *Store) resolveAll(ctx context.Context, ws string, all []*Key) ([]*Resolved, error) {
-	if err := s.fetch(ctx, ws, revisionsOf(all), ""); err != nil {
+	if err := s.fetch(ctx, ws, revisionsOf(all)); err != nil {
 		return nil, err
 	}
 	resolved := make([]*Resolved, len(all))
@@ -31,7 +31,7 @@ func (s *Store) resolveAll(ctx context.Context, ws string, all []*Key) ([]*Resol
 			return resolved, nil
 		}
 		for part := range slices.Chunk(distinct(missing), maxFetch) {
-			if err := s.fetch(ctx, ws, part, ""); err != nil {
+			if err := s.fetch(ctx, ws, part); err != nil {
 				return nil, err
 			}
 		}

@@ -77,3 +77,9 @@ local function raised(p, micros)
   end
   return '1' .. p56(n)
 end
+
+-- Whether revision p is less than q; '' is the least. Texts are not compared: Redis
+-- does that by its locale, in which bytes may stand in any order.
+local function less(p, q)
+  return (p == '' and -1 or u56(p, 2)) < (q == '' and -1 or u56(q, 2))
+end

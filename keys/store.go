@@ -26,7 +26,7 @@ type Store struct {
 	retention   time.Duration // of usage counts
 	name        string        // of this gateway, among those that share a store
 	definitions *otter.Cache[string, cached]
-	revisions   sync.Map // revisionName → Prefix: the newest that was seen
+	revisions   sync.Map // revisionName → sighting: the newest that was seen
 }
 
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.

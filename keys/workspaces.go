@@ -25,10 +25,11 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.fetch(ctx, id, []need{{bucket: sharedBucket}}, ""); err != nil {
+	now, err := s.askMaster(ctx, id, sharedBucket, "")
+	if err != nil {
 		return "", err
 	}
-	if s.revision(id, sharedBucket) == "" {
+	if now == "" {
 		c := newChange(id)
 		c.raise(sharedBucket)
 		_, _, err = s.apply(ctx, c)
@@ -141,26 +142,14 @@ func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error
 	switch {
 	case err == nil && (stored.key.Root == nil || stored.key.WorkspaceID != workspaceID):
 		return keyNotFound(id)
-	case err == nil:
-		if err = s.warnOfRootKeys(ctx, workspaceID); err == nil {
+	case err == nil: // announced before as well: whoever does it may die behind the bury
+		if err = s.announceRootKeys(ctx, workspaceID); err == nil {
 			err = s.bury(ctx, stored, true)
 		}
 	case AsError(err).Kind != KindNotFound:
 		return err
 	}
 	return firstError(s.announceRootKeys(ctx, workspaceID), err)
-}
-
-// warnOfRootKeys has the root keys of a workspace looked at again on a Cluster before
-// one is taken away: the gateway that does it may die before it announces it.
-func (s *Store) warnOfRootKeys(ctx context.Context, workspaceID string) error {
-	if !s.cluster {
-		return nil
-	}
-	c := newChange(workspaceID)
-	c.raise(sharedBucket)
-	_, err := s.announce(ctx, c)
-	return err
 }
 
 // announceRootKeys has the root keys of a workspace looked at again where their

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"tollgate/keys"
 )
@@ -93,12 +94,16 @@ func (e *entry) weight() uint32 {
 type ticket struct {
 	resolved *keys.Resolved
 	guards   []guard
+	until    int64        // monotonic ns when it has to be made anew; 0 for never
 	limits   []LimitState // those that always apply, and below how they are asked for
 	windows  []window
 }
 
 func newTicket(s *keys.Store, e *entry, resolved *keys.Resolved) *ticket {
 	t := &ticket{resolved: resolved}
+	if !resolved.Until.IsZero() {
+		t.until = max(1, int64(resolved.Until.Sub(start)))
+	}
 	for _, revision := range resolved.Revisions {
 		t.guards = append(t.guards, guard{s.Guard(e.key, revision), revision.Prefix})
 	}
@@ -107,3 +112,6 @@ func newTicket(s *keys.Store, e *entry, resolved *keys.Resolved) *ticket {
 	t.limits, t.windows = l.states, l.windows
 	return t
 }
+
+// stands tells whether the ticket may still be used.
+func (t *ticket) stands() bool { return t.until == 0 || int64(time.Since(start)) < t.until }

@@ -218,7 +218,7 @@ func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest
 
 // ticket gives what the key refers to. A root key refers to nothing.
 func (v *Verifier) ticket(ctx context.Context, e *entry) (*ticket, error) {
-	if t := e.ticket.Load(); t != nil {
+	if t := e.ticket.Load(); t != nil && t.stands() {
 		return t, nil
 	}
 	resolved, err := &keys.Resolved{}, error(nil)

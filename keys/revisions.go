@@ -1,0 +1,149 @@
+package keys
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Revisions on a Cluster. A verification sees the slot of its key alone, so each shard has
+// copies of the workspaces' revisions, and a change of a definition is three steps: it is
+// announced in all copies, made at the master, and spread to all copies. Gateways look in
+// between, and whoever changes may die there.
+//
+// The law: what was made is even, what is announced is odd, and when a change is made every
+// copy is odd. So a gateway that decides by an even revision decides by the last change; one
+// that decides by an odd one can't know, and asks the master again within doubt. Where the
+// master has gone on, the guard does not hold, and the shard's copy is raised on demand.
+//
+// define.lua refuses a change before which another one was made since the announcement,
+// whose even revision may be in the copies by now. A revision that a failover of the master
+// took back is found in a copy that is ahead of it: then every copy is made odd, since what
+// was read by the lost one may be anything.
+//
+// Where an announcement led to nothing, and in stores of older versions, which did not tell
+// odd from even, an odd revision may be final. It is asked for once every doubt, by those who
+// use it, until the next change.
+
+// doubt is for how long a gateway believes an odd revision, by its own monotonic clock.
+const doubt = time.Second
+
+// announced tells whether a revision is that of an announcement.
+func (p Prefix) announced() bool { return len(p) == prefixLength && p[prefixLength-1]&1 == 1 }
+
+// announcement is the least odd revision from p on.
+func (p Prefix) announcement() Prefix {
+	if len(p) < prefixLength {
+		p = Prefix(layoutVersion) + Prefix(AppendU56(nil, 0))
+	}
+	return p[:prefixLength-1] + Prefix([]byte{p[prefixLength-1] | 1})
+}
+
+// sighting is a revision as it was last seen.
+type sighting struct {
+	prefix Prefix
+	until  time.Time // when it has to be looked up again; zero for never
+}
+
+// unseen is no revision's Prefix.
+const unseen Prefix = "?"
+
+// note remembers a revision that was looked up, by a call that began at a moment.
+func (s *Store) note(ws string, b bucket, p Prefix, at time.Time) {
+	seen := sighting{prefix: p}
+	if s.cluster && p.announced() {
+		seen.until = at.Add(doubt)
+	}
+	s.revisions.Store(revisionName(ws, b), seen)
+}
+
+// revision is the newest one seen, and until when it may be believed; unseen when none was.
+func (s *Store) revision(ws string, b bucket) (Prefix, time.Time) {
+	there, _ := s.revisions.Load(revisionName(ws, b))
+	seen, ok := there.(sighting)
+	if !ok || !seen.until.IsZero() && !time.Now().Before(seen.until) {
+		return unseen, time.Time{}
+	}
+	return seen.prefix, seen.until
+}
+
+// askMaster looks up a revision, which is raised where it is less than atLeast.
+func (s *Store) askMaster(ctx context.Context, ws string, b bucket, atLeast Prefix) (Prefix, error) {
+	began := time.Now()
+	reply, err := s.run(ctx, readScript, []string{revisionName(ws, b)}, 1, string(atLeast))
+	if err != nil {
+		return "", err
+	}
+	if len(reply) != 2 {
+		return "", Unavailable(errCorrupt)
+	}
+	now := Prefix(text(reply[1]))
+	s.note(ws, b, now, began)
+	return now, nil
+}
+
+// RefreshIn is Refresh for a guard of GuardIn.
+func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, seen Prefix) error {
+	if !s.cluster {
+		s.note(ws, r.bucket, seen, time.Time{})
+		return nil
+	}
+	least := Prefix("")
+	if seen.announced() {
+		least = seen // a change that is never made must not be waited for
+	}
+	now, err := s.askMaster(ctx, ws, r.bucket, least)
+	if err != nil || now == seen {
+		return err
+	}
+	if now < seen { // a failover lost it
+		if now, err = s.askMaster(ctx, ws, r.bucket, seen.announcement()); err != nil {
+			return err
+		}
+		_, err = s.spread(ctx, ws, []bucket{r.bucket}, now)
+		return err
+	}
+	_, err = s.run(ctx, copyScript, []string{s.GuardIn(ws, shard, r)}, string(now))
+	return err
+}
+
+// announce raises the copies of a Cluster, before a change is made, to an odd revision. The
+// change may follow if all of them have it now: settled. least is what the copies have that
+// the master may have lost.
+func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Prefix, settled bool, err error) {
+	for _, b := range c.raises {
+		now, err := s.askMaster(ctx, c.ws, b, "")
+		if err != nil {
+			return "", false, err
+		}
+		least = max(least, now)
+	}
+	next = least.announcement()
+	highest, err := s.spread(ctx, c.ws, c.raises, next)
+	return max(next, highest), highest == next, err
+}
+
+// spread raises the copies of a Cluster to at least a revision, and gives the highest that is
+// there then.
+func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (highest Prefix, err error) {
+	if !s.cluster {
+		return p, nil
+	}
+	sent := make([]*redis.Cmd, shards)
+	err = s.pipelined(ctx, func(pipe redis.Pipeliner) {
+		for i := range sent {
+			names, args := make([]string, len(buckets)), make([]any, len(buckets))
+			for j, b := range buckets {
+				names[j], args[j] = revisionCopyName(shardName(byte(i)), ws, b), string(p)
+			}
+			sent[i] = pipe.Eval(ctx, copyScript.text, names, args...)
+		}
+	})
+	for _, cmd := range sent {
+		if list, ok := cmd.Val().([]any); ok && len(list) > 0 {
+			highest = max(highest, Prefix(text(list[0])))
+		}
+	}
+	return highest, err
+}
