@@ -122,15 +122,15 @@ func openPart(name, workspace string) (*partFile, error) {
 		if err != nil || json.Unmarshal(line, &l) != nil {
 			break // cut off when the export was killed
 		}
-		if end == 0 {
-			if l.Version != keys.TransferVersion || l.Workspace != workspace {
-				file.Close()
-				return nil, usagef("%s is no export of this workspace under way: remove it", name)
-			}
-			p.begun = &keys.Begun{Time: l.Time}
+		if end == 0 && (l.Version != keys.TransferVersion || l.Workspace != workspace) {
+			file.Close()
+			return nil, usagef("%s is no export of this workspace under way: remove it", name)
 		}
 		if l.Scan || l.End {
 			break // what was found by scanning has no order to go on in
+		}
+		if end == 0 {
+			p.begun = &keys.Begun{Time: l.Time}
 		}
 		p.begun.Last, end = l, end+int64(len(line))+1
 		p.lines++
