@@ -55,11 +55,19 @@ func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent
 }
 
 // buryOnce takes those keys away that are still as they were read, and gives them
-// and the ids of the others.
-func (s *Store) buryOnce(ctx context.Context, found []*stored, permanent bool) (gone []*Key, changed []string, err error) {
-	burials := make([]invocation, len(found))
-	for i, one := range found {
-		burials[i] = burial(one.place, one.prefix, permanent)
+// and the ids of the others. One that is moving is moved first, and among the others.
+func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (gone []*Key, changed []string, err error) {
+	var found []*stored
+	var burials []invocation
+	for _, one := range all {
+		if one.key.Moving == nil {
+			found, burials = append(found, one), append(burials, burial(one.place, one.prefix, permanent))
+			continue
+		}
+		if err := s.move(ctx, one, one.key.Moving); err != nil {
+			return nil, nil, err
+		}
+		changed = append(changed, one.key.ID)
 	}
 	replies, err := s.runAll(ctx, buryScript, burials)
 	if err != nil {

@@ -44,12 +44,14 @@ type Key struct {
 	Prefix      string            `cbor:"25,keyasint,omitempty"` // of the plaintext, where Start does not tell it
 	Migration   string            `cbor:"26,keyasint,omitempty"` // Digest is that of a part of the plaintext, until the whole is seen
 	Moving      *Moving           `cbor:"27,keyasint,omitempty"` // the whole was seen: nothing but its place changes until it is there
+	Held        bool              `cbor:"28,keyasint,omitempty"` // it is no key: it keeps the place of one that is moving there
 }
 
 // Moving is where a key of a migration goes on.
 type Moving struct {
 	Digest Digest `cbor:"1,keyasint"`
 	Start  string `cbor:"2,keyasint,omitempty"`
+	Berth  []byte `cbor:"3,keyasint,omitempty"` // the prefix of what keeps its place there
 }
 
 // Root is what makes a key a root key: the rights it has in its workspace.

@@ -200,7 +200,7 @@ func (s *Store) loadAll(ctx context.Context, entries []string) ([]*stored, error
 	}
 	all, err := s.loadPlaces(ctx, places)
 	for i, found := range all {
-		if found != nil && found.key.ID != listedID(entries[i]) {
+		if !found.is(listedID(entries[i])) {
 			all[i] = nil
 		}
 	}

@@ -39,7 +39,7 @@ func (s *Store) load(ctx context.Context, id string) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found == nil || found.key.ID != id {
+	if !found.is(id) {
 		return nil, keyNotFound(id)
 	}
 	return found, nil
@@ -81,11 +81,6 @@ func (s *Store) locate(ctx context.Context, id string) (place, error) {
 // by its balance, so it is changed as a setup key alone.
 func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
 	found, resolved, err := s.readable(ctx, a, id, also...)
-	if err == nil && found.key.Moving != nil {
-		if err = s.move(ctx, found); err == nil {
-			found, resolved, err = s.readable(ctx, a, id, also...)
-		}
-	}
 	if err == nil && found.key.Setup != nil {
 		return nil, nil, Errorf(KindForbidden, "key", "key %s is a setup key: change it by /api/setup-keys", id)
 	}
@@ -94,17 +89,25 @@ func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (
 
 // readable reads a key of the caller's workspace, with what it refers to, and
 // checks the caller's rights over its API. Root keys and keys of an API that was
-// deleted are not found.
+// deleted are not found. One that is moving is moved: it may be used in its new place.
 func (s *Store) readable(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
-	found, err := s.load(ctx, id)
-	if err != nil {
-		return nil, nil, err
+	for range tries {
+		found, err := s.load(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		resolved, err := s.entitled(ctx, a, found, also...)
+		if err != nil {
+			return nil, nil, err
+		}
+		if found.key.Moving == nil {
+			return found, resolved, nil
+		}
+		if err := s.move(ctx, found, found.key.Moving); err != nil {
+			return nil, nil, err
+		}
 	}
-	resolved, err := s.entitled(ctx, a, found, also...)
-	if err != nil {
-		return nil, nil, err
-	}
-	return found, resolved, nil
+	return nil, nil, Unavailable(errBusy)
 }
 
 // entitled is owned for a key that was read already.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const nounMigration noun = "migration"
@@ -156,95 +154,15 @@ func (s *Store) AdoptKey(ctx context.Context, a Access, migrationID string, secr
 	if !ok {
 		return nil
 	}
-	to := &Moving{secret.Digest(), start}
-	for range tries {
-		old, err := s.loadAt(ctx, hashed.Digest().place())
-		if err != nil || old == nil || !old.waitsFor(a, m) {
-			return err
-		}
-		if gone, err := s.unlisted(ctx, old.key.ID); gone || err != nil {
-			return err
-		}
-		if old.key.Moving != nil {
-			if old.key.Moving.Digest != to.Digest {
-				return nil // another plaintext with this part was first
-			}
-			return s.move(ctx, old)
-		}
-		if there, err := s.loadAt(ctx, to.Digest.place()); err != nil || there != nil {
-			return err // another gateway was as quick
-		}
-		if _, err := s.mark(ctx, old, to); err != nil {
-			return err
-		}
+	old, err := s.loadAt(ctx, hashed.Digest().place())
+	if err != nil || old == nil || !old.waitsFor(a, m) {
+		return err
 	}
-	return Unavailable(errBusy)
+	return s.move(ctx, old, &Moving{Digest: secret.Digest(), Start: start})
 }
 
 // waitsFor tells whether a key came with the migration, and the caller may see it.
 func (old *stored) waitsFor(a Access, m *Migration) bool {
 	k := old.key
 	return k.WorkspaceID == a.WorkspaceID && k.Migration == m.ID && a.check(k.APIID) == nil
-}
-
-// mark says in a key's record where it goes on. From then on nothing of it changes in
-// its old place: a change that was under way finds that the record is another one, and
-// who means to change it then moves it first. So what is copied is what it has.
-func (s *Store) mark(ctx context.Context, old *stored, to *Moving) (bool, error) {
-	k := *old.key
-	k.Moving = to
-	return s.put(ctx, old, &k, put{})
-}
-
-// move stores a marked key in its new place, has its id lead there, and takes the old
-// record away. Several may do it at once, and one after another that died.
-func (s *Store) move(ctx context.Context, old *stored) error {
-	k := *old.key
-	k.Digest, k.Start, k.Prefix = k.Moving.Digest, k.Moving.Start, ""
-	k.Migration, k.Moving = "", nil
-	made := []*newKey{{key: &k, balance: old.state.Balance, state: &old.state}}
-	replies, err := s.runAll(ctx, insertScript, []invocation{insertion(made, []int{0})})
-	if err != nil {
-		return err
-	}
-	if taken := len(replies[0]) > 1; taken {
-		there, err := s.loadAt(ctx, k.Digest.place())
-		if err != nil {
-			return err
-		}
-		if there == nil || there.key.ID != k.ID { // another key's, or was
-			_, err = s.mark(ctx, old, nil)
-			return err
-		}
-	}
-	if err := s.lead(ctx, made); err != nil {
-		return err
-	}
-	return s.unmoor(ctx, old, &k)
-}
-
-// unlisted tells whether nothing leads to an id any more: then its key was deleted,
-// and a record that is still there was left by a crash.
-func (s *Store) unlisted(ctx context.Context, id string) (bool, error) {
-	_, err := s.locate(ctx, id)
-	if err != nil && AsError(err).Kind == KindNotFound {
-		return true, nil
-	}
-	return false, err
-}
-
-// unmoor takes the record of the part away, and the entries that the key had with it.
-// The index and other entries lead to the new one already.
-func (s *Store) unmoor(ctx context.Context, old *stored, k *Key) error {
-	at := old.place
-	reply, err := s.run(ctx, buryScript, []string{at.record(), at.grave()}, string(old.prefix), "0")
-	if err != nil || reply[0] != nil { // another gateway was as quick
-		return err
-	}
-	_ = s.pipelined(ctx, func(p redis.Pipeliner) { // where this fails the index tells which entry holds
-		for _, name := range listsOf(k) {
-			p.ZRem(ctx, name, entryOf(old.key))
-		}
-	})
-	return nil
 }

@@ -1,0 +1,147 @@
+package keys_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var errKilled = errors.New("this gateway was killed")
+
+// A key that is deleted while it is verified for the first time stays deleted: wherever
+// one that presents it died before, between any two steps of another, and by whatever way
+// it is deleted. At no moment does anything verify that can't be read and deleted.
+func TestDeletedWhileAKeyIsAdopted(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Undisturbed(c)
+		m := newMigrating(t, c)
+		one := func(id string, permanent bool) error { return m.DeleteKey(t.Context(), m.access, id, permanent) }
+		all := func(_ string, permanent bool) error {
+			_, err := m.DeleteKeys(t.Context(), m.access, m.api, permanent)
+			return err
+		}
+		for name, remove := range map[string]func(id string, permanent bool) error{"one": one, "all": all} {
+			for dead := 0; ; dead++ {
+				at, last := 0, false
+				for ; m.deletedAt(c, fmt.Sprintf("%s%d-%d", name, dead, at), at, dead, &last, remove); at++ {
+				}
+				if at == 0 {
+					t.Fatal("nobody presented the key")
+				}
+				if last {
+					break
+				}
+			}
+		}
+	})
+}
+
+// deletedAt presents a key; before one step of that another presents it, dies after so many
+// steps, or is through, which is the last case, and the key is deleted. It is false where
+// there are fewer steps.
+func (m *migrating) deletedAt(c redis.UniversalClient, name string, at, dead int, last *bool, remove func(string, bool) error) (deleted bool) {
+	plaintext, hash := seam(name)
+	id := m.migrate(keys.PrefixedAPIKey, keys.KeyDraft{ExternalID: "someone", Remaining: uses(5)}, hash)[0]
+	permanent := at%4 != 3
+	client := redistest.Steps(m.t, c, func(step int) error {
+		if step == at {
+			deleted = true
+			*last = m.present(c, plaintext, dead) == nil
+			m.must(remove(id, permanent))
+		}
+		if deleted {
+			m.gone(name, plaintext, id)
+		}
+		return nil
+	})
+	err := m.present(client, plaintext, -1)
+	if !deleted {
+		m.must(err)
+		m.must(remove(id, true))
+		return false
+	}
+	m.gone(name, plaintext, id)
+	if code := m.code(plaintext, "from.seam"); code != verify.NotFound {
+		m.t.Errorf("%s: presented again, a deleted key is %s", name, code)
+	}
+	m.gone(name, plaintext, id)
+	return true
+}
+
+// present verifies a plaintext through a gateway of its own, that dies after so many steps;
+// -1 for never.
+func (m *migrating) present(c redis.UniversalClient, plaintext string, dead int) error {
+	if dead >= 0 {
+		c = redistest.Steps(m.t, c, func(step int) error {
+			if step >= dead {
+				return errKilled
+			}
+			return nil
+		})
+	}
+	r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
+	_, err := first(c).VerifyMigrated(m.t.Context(), r, "from.seam")
+	return err
+}
+
+// gone checks that a key is neither verified nor read.
+func (m *migrating) gone(name, plaintext, id string) {
+	m.t.Helper()
+	if code := m.code(plaintext, ""); code != verify.NotFound {
+		m.t.Errorf("%s: a deleted key is %s", name, code)
+	}
+	if _, err := m.Key(m.t.Context(), m.access, id, false); err == nil || keys.AsError(err).Kind != keys.KindNotFound {
+		m.t.Errorf("%s: a deleted key is read: %v", name, err)
+	}
+	page, err := m.Keys(m.t.Context(), m.access, keys.KeyQuery{APIID: m.api, Limit: keys.MaxPage})
+	m.must(err)
+	for _, d := range page.Keys {
+		if d.Key.ID == id {
+			m.t.Errorf("%s: a deleted key is listed", name)
+		}
+	}
+}
+
+// A key whose berth was lost, with a failover or with the time, is adopted all the same;
+// and one whose hash comes again after it was deleted before it had moved, likewise.
+func TestBerthIsLost(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Undisturbed(c)
+		m := newMigrating(t, c)
+		for dead := 0; ; dead++ {
+			for _, again := range []bool{false, true} {
+				plaintext, hash := seam(fmt.Sprint("berth", dead, again))
+				id := m.migrate(keys.PrefixedAPIKey, keys.KeyDraft{Remaining: uses(5)}, hash)[0]
+				through := m.present(c, plaintext, dead) == nil
+				if through {
+					return
+				}
+				digest := keys.NewSecret(plaintext).Digest()
+				record, _ := digest.RecordName()
+				if ttl := c.PTTL(t.Context(), record).Val(); again {
+					m.must(m.DeleteKey(t.Context(), m.access, id, true))
+					m.gone(fmt.Sprintf("dead after %d steps", dead), plaintext, id)
+					m.code(plaintext, "from.seam")
+					id = m.migrate(keys.PrefixedAPIKey, keys.KeyDraft{Remaining: uses(5)}, hash)[0]
+				} else if ttl > 0 {
+					m.must(c.Del(t.Context(), record).Err())
+				}
+				if code := m.code(plaintext, "from.seam"); code != verify.Valid {
+					t.Errorf("dead after %d steps: %s", dead, code)
+				}
+				d, err := m.Key(t.Context(), m.access, id, false)
+				m.must(err)
+				if ttl := c.PTTL(t.Context(), record).Val(); ttl != -1*time.Nanosecond || d.State.Balance > 4 {
+					t.Errorf("dead after %d steps: %+v, gone in %v", dead, d.State, ttl)
+				}
+			}
+		}
+	})
+}
