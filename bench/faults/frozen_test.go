@@ -74,7 +74,7 @@ func (f *freezing) fault(what string) {
 // A frozen Redis is a 503 in the dialect's shape within 300 ms for whatever is asked,
 // and leaves nothing behind in the gateway when it is over.
 func TestFrozen(t *testing.T) {
-	p := startProgram(t)
+	p := startProgram(t, "--log-level", "debug")
 	f := &freezing{p: p, slowest: map[string]time.Duration{}, faults: map[string]int{}}
 	f.id, f.key = p.createKey(object{"remaining": 1_000_000})
 	var group sync.WaitGroup

@@ -12,7 +12,7 @@ import (
 // has a root key that is right, does not notice, though the address is the same.
 func TestGuesses(t *testing.T) {
 	const burst = 50
-	p := startProgram(t, "--max-guesses", fmt.Sprint(burst))
+	p := startProgram(t, "--log-level", "debug", "--max-guesses", fmt.Sprint(burst))
 	id, key := p.createKey(object{})
 	guess := func(n int) answered {
 		return p.callAs(fmt.Sprintf("tollgate_guess_%032d", n), "GET", "keys.getKey?keyId="+id, nil)

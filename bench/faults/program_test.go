@@ -3,14 +3,17 @@ package faults
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +28,9 @@ type program struct {
 	metrics string
 	client  *http.Client
 	api     string
+
+	keeping sync.Mutex
+	keepErr error
 }
 
 // built is the program's binary, made once.
@@ -41,15 +47,34 @@ func startProgram(tb testing.TB, args ...string) *program {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		p.client.CloseIdleConnections()
-		if err := p.stack.Stop(); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(p.close)
 	p.url = p.stack.Gateways[0].URL
 	p.api = p.must("POST", "apis.createApi", object{"name": "faults"})["apiId"].(string)
 	return p
+}
+
+// close ends the program, and looks for keys in all that it and its Redis have written, and in what
+// it answered to who was refused.
+func (p *program) close() {
+	p.client.CloseIdleConnections()
+	_ = p.stack.Redis.Signal(syscall.SIGCONT) // a test may have failed while it was frozen
+	report, err := p.stack.Search()
+	if err = errors.Join(err, p.stack.Stop(), p.keepErr); err != nil {
+		p.tb.Error(err)
+	}
+	row(p.tb, "leak scan", "%s", report)
+}
+
+// keep has a text searched in the end.
+func (p *program) keep(text []byte) {
+	p.keeping.Lock()
+	defer p.keeping.Unlock()
+	file, err := os.OpenFile(filepath.Join(p.stack.Dir, "answers.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = file.Write(append(text, '\n'))
+		err = errors.Join(err, file.Close())
+	}
+	p.keepErr = errors.Join(p.keepErr, err)
 }
 
 func freeAddr(tb testing.TB) string {
@@ -97,6 +122,9 @@ func (p *program) callAs(rootKey, method, path string, body any) (a answered) {
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	a = answered{status: res.StatusCode, header: res.Header, raw: string(raw), took: time.Since(begun), err: err}
+	if a.status != http.StatusOK {
+		p.keep(fmt.Append(nil, a.header, " ", a.raw))
+	}
 	if err == nil {
 		a.err = json.Unmarshal(raw, &a.body)
 	}
@@ -147,6 +175,7 @@ func (p *program) metricsText() string {
 	if err != nil {
 		p.tb.Fatal(err)
 	}
+	p.keep(text)
 	return string(text)
 }
 
