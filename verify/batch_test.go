@@ -75,6 +75,7 @@ type rig struct {
 	client redis.UniversalClient
 	names  []string
 	shelf  *shelf
+	back   bool // the clock was set back
 }
 
 func newRig(tb testing.TB, client redis.UniversalClient) *rig {
@@ -281,7 +282,7 @@ func told(r reply) string {
 }
 
 // reread has the model go on from what the store holds: time has passed. No counter may be gone
-// before what it counted is over.
+// before what it counted is over; but miniredis gives no time to live back when its clock is set back.
 func (r *rig) reread() {
 	held := r.held()
 	for name, k := range r.shelf.records {
@@ -291,7 +292,7 @@ func (r *rig) reread() {
 	now := r.now()
 	for _, name := range counterNames {
 		w, counts := r.shelf.counters[name].At(now, counterDurations[name]), held[name] != ""
-		if !counts && w.Current+w.Previous > 0 {
+		if !counts && !r.back && w.Current+w.Previous > 0 {
 			r.tb.Fatalf("at %d %s is gone, and counted %v", now, name, w)
 		}
 		if delete(r.shelf.counters, name); counts {
@@ -312,7 +313,9 @@ func (r *rig) batches(d draws, move func(time.Duration)) {
 	r.fill(&d)
 	for range 1 + d.below(4) {
 		r.try(d.batch(r.shelf, r.now()))
-		move([]time.Duration{0, time.Millisecond, time.Second, -time.Second, time.Minute, 25 * time.Hour, -24 * time.Hour, 32 * 24 * time.Hour, 1600 * 24 * time.Hour}[d.below(9)])
+		by := []time.Duration{0, time.Millisecond, time.Second, -time.Second, time.Minute, 25 * time.Hour, -24 * time.Hour, 32 * 24 * time.Hour, 1600 * 24 * time.Hour}[d.below(9)]
+		move(by)
+		r.back = r.back || by < 0
 		r.reread()
 	}
 }
