@@ -357,7 +357,7 @@ func TestBatches(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		random := rand.NewChaCha8([32]byte{byte(time.Now().UnixNano())})
 		all := batchSeeds()
-		for range 100 {
+		for range 40 {
 			text := make([]byte, 1000)
 			_, _ = random.Read(text)
 			all = append(all, text)
