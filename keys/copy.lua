@@ -1,5 +1,5 @@
 -- Raises a shard's copies of a workspace's revisions. KEYS: copies of one
--- shard. ARGV: what each must be at least. Returns the highest that is there then.
+-- shard. ARGV: what each must be at least. Returns the highest even one, '' for none.
 local highest = ''
 for i = 1, #KEYS do
   local p = redis.call('GET', KEYS[i]) or ''
@@ -7,6 +7,6 @@ for i = 1, #KEYS do
     p = ARGV[i]
     redis.call('SET', KEYS[i], p)
   end
-  if less(highest, p) then highest = p end
+  if u56(p, 2) % 2 == 0 and less(highest, p) then highest = p end
 end
 return {highest}

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 // together or not at all by define.lua.
 type change struct {
 	ws     string
+	id     string // of its announcement
 	names  []string
 	args   []any // of four: what, which name, a field, a value
 	raises []bucket
@@ -83,26 +85,34 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 	return 0, "", nil
 }
 
-// define runs define.lua; on a Cluster after what is raised was announced, and again where
-// another change came in between.
+// define runs define.lua; on a Cluster after what is raised was announced.
 func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
-	floor, settled := Prefix(""), true
-	for try := range 4 * tries {
+	if !s.cluster || len(c.raises) == 0 {
+		return s.run(ctx, defineScript, c.names, append([]any{""}, c.args...)...)
+	}
+	c = c.announced()
+	floor, settled := Prefix(""), false
+	for range tries {
 		var err error
-		if s.cluster && len(c.raises) > 0 {
-			if floor, settled, err = s.announce(ctx, c, floor); err != nil {
-				return nil, err
-			}
-		}
-		if settled {
-			reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor)}, c.args...)...)
-			if err != nil || number(reply[0]) >= 0 {
-				return reply, err
-			}
-		}
-		if err := pause(ctx, try); err != nil {
+		if floor, settled, err = s.announce(ctx, c, floor); err != nil {
 			return nil, err
+		}
+		if !settled {
+			continue
+		}
+		reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor)}, c.args...)...)
+		if err != nil || number(reply[0]) >= 0 {
+			return reply, err
 		}
 	}
 	return nil, Unavailable(errBusy)
+}
+
+// announced is the change under the condition that its announcement is still waited for.
+func (c *change) announced() *change {
+	one := &change{ws: c.ws, id: NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises}
+	for _, b := range c.raises {
+		one.add("announced", announcementsName(c.ws, b), one.id, "")
+	}
+	return one
 }

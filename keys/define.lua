@@ -1,21 +1,33 @@
 -- Changes definitions of one workspace together: first every condition, then
 -- every write. KEYS: names of the workspace's tag. ARGV: the revision by which the
 -- change was announced, '' where none is, then operations of four: what, which key,
--- a field, a value. A raise gives an even revision, beyond that one: see revisions.go.
+-- a field, a value. A raise gives a revision beyond that one, even unless another change
+-- is announced as well: see revisions.go. Each raise has its announcement, in their order.
 -- Returns 0 and the value of each raise, or the number of the operation whose
--- condition does not hold, and what is there, or -1 where another change came in
--- between: it has to be announced anew.
-local _, micros = clock()
+-- condition does not hold, and what is there, or -1 where the announcement is over.
+local now, micros = clock()
+now = string.format('%.0f', now)
+
+-- Nothing is changed, and nothing announced any more.
+local function refuse(number, there)
+  for i = 2, #ARGV, 4 do
+    if ARGV[i] == 'announced' then redis.call('ZREM', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) end
+  end
+  return {number, there}
+end
+
+local contested = {}
 for i = 2, #ARGV, 4 do
   local op, key = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   if op == 'absent' then -- no such field
     local there = redis.call('HGET', key, ARGV[i + 2])
-    if there then return {(i + 2) / 4, there} end
+    if there then return refuse((i + 2) / 4, there) end
   elseif op == 'is' then -- exactly this text; '' for no such key
     local there = redis.call('GET', key) or ''
-    if there ~= ARGV[i + 3] then return {(i + 2) / 4, there} end
-  elseif op == 'raise' and ARGV[1] ~= '' then
-    if less(ARGV[1], redis.call('GET', key) or '') then return {-1} end
+    if there ~= ARGV[i + 3] then return refuse((i + 2) / 4, there) end
+  elseif op == 'announced' then -- and still waited for
+    if tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0') <= tonumber(now) then return refuse(-1, '') end
+    contested[#contested + 1] = redis.call('ZCOUNT', key, '(' .. now, '+inf') > 1
   end
 end
 local out = {0}
@@ -27,12 +39,15 @@ for i = 2, #ARGV, 4 do
   elseif op == 'hdel' then redis.call('HDEL', key, field)
   elseif op == 'zadd' then redis.call('ZADD', key, 0, field)
   elseif op == 'zrem' then redis.call('ZREM', key, field)
+  elseif op == 'announced' then
+    redis.call('ZREM', key, field)
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   elseif op == 'raise' then
     local p = redis.call('GET', key) or ''
     if less(p, ARGV[1]) then p = ARGV[1] end
     p = raised(p, micros)
     local n = u56(p, 2)
-    if n % 2 == 1 then p = sub(p, 1, 1) .. p56(n + 1) end
+    if n % 2 ~= (contested[#out] and 1 or 0) then p = sub(p, 1, 1) .. p56(n + 1) end
     redis.call('SET', key, p)
     out[#out + 1] = p
   end

@@ -28,9 +28,10 @@
 // writes can't bring an old revision back with other content.
 //
 // On a Cluster each shard has copies of the workspaces' revisions, which a change raises
-// twice: to an odd number before it is made, and to the even one that it was given after.
-// A gateway believes an odd one for a second at most, so that it obeys whatever came of a
-// change whose maker died in between. revisions.go says why that suffices.
+// twice: to an odd number before it is made, and to the one that it was given after, which
+// is even unless another change is under way. A gateway believes an odd one for a second
+// at most, so that it obeys whatever came of a change whose maker died in between.
+// revisions.go says why that suffices.
 //
 // # Writes
 //

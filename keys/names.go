@@ -19,6 +19,7 @@ import (
 //	tg:s:lease                  string  the store          which gateway sweeps; seconds
 //	tg:v:{WS}BUCKET             string  a workspace        its revisions, forever
 //	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
+//	tg:v:{WS}BUCKET:a           zset    a workspace        changes announced on a Cluster; seconds
 //	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
 //	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
 //	tg:l:{WS}KIND               zset    a workspace        ids, per kind; of root keys as tg:l:API
@@ -93,6 +94,8 @@ func keyListName(apiID, identityID string) string {
 }
 
 func revisionName(ws string, b bucket) string { return "tg:v:{" + ws + "}" + string(b) }
+
+func announcementsName(ws string, b bucket) string { return revisionName(ws, b) + ":a" }
 
 func revisionCopyName(shard, ws string, b bucket) string {
 	return "tg:v:{" + shard + "}" + ws + ":" + string(b)

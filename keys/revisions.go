@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	_ "embed"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,15 +13,16 @@ import (
 // announced in all copies, made at the master, and spread to all copies. Gateways look in
 // between, and whoever changes may die there.
 //
-// The law: what was made is even, what is announced is odd, and when a change is made every
-// copy is odd. So a gateway that decides by an even revision decides by the last change; one
-// that decides by an odd one can't know, and asks the master again within doubt. Where the
-// master has gone on, the guard does not hold, and the shard's copy is raised on demand.
+// The law: when a change is made, every copy is odd. What is announced is odd; what was
+// made is even, or odd as well where another change was announced by then and not made yet,
+// which the master knows. So a gateway that decides by an even revision decides by the last
+// change; one that decides by an odd one can't know, and asks the master again within doubt.
+// Where the master has gone on, the guard does not hold, and the shard's copy is raised on
+// demand.
 //
-// define.lua refuses a change before which another one was made since the announcement,
-// whose even revision may be in the copies by now. A revision that a failover of the master
-// took back is found in a copy that is ahead of it: then every copy is made odd, since what
-// was read by the lost one may be anything.
+// The master waits so long for an announced change, and refuses it afterwards. A revision
+// that a failover of the master took back is found in a copy that is ahead of it: then
+// every copy is made odd, since what was read by the lost one may be anything.
 //
 // Where an announcement led to nothing, and in stores of older versions, which did not tell
 // odd from even, an odd revision may be final. It is asked for once every doubt, by those who
@@ -28,6 +30,15 @@ import (
 
 // doubt is for how long a gateway believes an odd revision, by its own monotonic clock.
 const doubt = time.Second
+
+// announcementLife is for how long an announced change may be made. It is longer than any
+// request takes.
+const announcementLife = 30 * time.Second
+
+//go:embed announce.lua
+var announceLua string
+
+var announceScript = NewScript(announceLua)
 
 // announced tells whether a revision is that of an announcement.
 func (p Prefix) announced() bool { return len(p) == prefixLength && p[prefixLength-1]&1 == 1 }
@@ -108,27 +119,28 @@ func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, see
 	return err
 }
 
-// announce raises the copies of a Cluster, before a change is made, to an odd revision. The
-// change may follow if all of them have it now: settled. least is what the copies have that
-// the master may have lost.
+// announce notes at the master of a Cluster that a change is about to be made, and raises
+// the copies to an odd revision. The change may follow where all of them are odd now: settled.
+// least is what the copies have that the master may have lost.
 func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Prefix, settled bool, err error) {
+	var names []string
 	for _, b := range c.raises {
-		now, err := s.askMaster(ctx, c.ws, b, "")
-		if err != nil {
-			return "", false, err
-		}
-		least = max(least, now)
+		names = append(names, revisionName(c.ws, b), announcementsName(c.ws, b))
 	}
-	next = least.announcement()
-	highest, err := s.spread(ctx, c.ws, c.raises, next)
-	return max(next, highest), highest == next, err
+	reply, err := s.run(ctx, announceScript, names, c.id, announcementLife.Milliseconds())
+	if err != nil {
+		return "", false, err
+	}
+	next = max(least, Prefix(text(reply[0]))).announcement()
+	lost, err := s.spread(ctx, c.ws, c.raises, next)
+	return max(next, lost), lost == "", err
 }
 
-// spread raises the copies of a Cluster to at least a revision, and gives the highest that is
-// there then.
-func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (highest Prefix, err error) {
+// spread raises the copies of a Cluster to at least a revision, and gives the highest even
+// one that is there then, "" for none.
+func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (even Prefix, err error) {
 	if !s.cluster {
-		return p, nil
+		return "", nil
 	}
 	sent := make([]*redis.Cmd, shards)
 	err = s.pipelined(ctx, func(pipe redis.Pipeliner) {
@@ -142,8 +154,8 @@ func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefi
 	})
 	for _, cmd := range sent {
 		if list, ok := cmd.Val().([]any); ok && len(list) > 0 {
-			highest = max(highest, Prefix(text(list[0])))
+			even = max(even, Prefix(text(list[0])))
 		}
 	}
-	return highest, err
+	return even, err
 }

@@ -1,0 +1,11 @@
+-- Notes at the master that a change is announced. KEYS: for each revision that it raises
+-- the revision and the announcements. ARGV: the change, and for how many ms it is waited for.
+-- Returns the highest of the revisions.
+local ends, highest = string.format("%.0f", (clock()) + tonumber(ARGV[2])), ''
+for i = 1, #KEYS, 2 do
+  local p = redis.call('GET', KEYS[i]) or ''
+  if less(highest, p) then highest = p end
+  redis.call('ZADD', KEYS[i + 1], ends, ARGV[1])
+  redis.call('PEXPIRE', KEYS[i + 1], ARGV[2])
+end
+return {highest}
