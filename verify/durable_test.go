@@ -1,0 +1,98 @@
+package verify_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// wire counts what is sent on the connections that it makes.
+type wire struct{ sent atomic.Int64 }
+
+func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return &wireConn{conn, w}, err
+}
+
+type wireConn struct {
+	net.Conn
+	wire *wire
+}
+
+func (c *wireConn) Write(p []byte) (int, error) {
+	c.wire.sent.Add(1)
+	return c.Conn.Write(p)
+}
+
+// durable is a world on a Redis with an append-only file, for which writes wait.
+func durable(t *testing.T, timeout time.Duration) (*world, *redistest.Server, *wire) {
+	t.Helper()
+	server, line := redistest.Start(t, redistest.WithAOF("everysec")), &wire{}
+	client := server.Client(func(o *redis.Options) { o.Dialer = line.dial })
+	keys.DurableWrites(client, nil)
+	w := newWorld(t, client)
+	w.Verifier = verify.New(w.Store, verify.Options{Timeout: timeout})
+	return w, server, line
+}
+
+// A verification asks for the append-only file in the round trip in which it spends.
+func TestDurableIsOneRoundTrip(t *testing.T) {
+	w, _, line := durable(t, 10*time.Second)
+	warm := verify.Request{Secret: w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, Cost: 1}
+	w.code(verify.Valid, warm)
+	before := line.sent.Load()
+	for range 20 {
+		w.code(verify.Valid, warm)
+	}
+	if n := line.sent.Load() - before; n < 20 || n > 22 { // an fsync may be under way
+		t.Errorf("20 warm verifications were %d round trips", n)
+	}
+}
+
+// VALID comes when Redis has written the use to its append-only file; a refusal, which
+// writes nothing, and a look do not wait. What waits too long is unknown.
+func TestDurableWaitsForUsesAlone(t *testing.T) {
+	w, server, _ := durable(t, 2*time.Second)
+	rich, poor := w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
+	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
+	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
+	stop := make(chan struct{})
+	over := make(chan struct{})
+	go func() { // there is no fsync without writes
+		defer close(over)
+		for other := server.Client(); ; time.Sleep(time.Millisecond) {
+			select {
+			case <-stop:
+				return
+			default:
+				other.Incr(context.Background(), "other")
+			}
+		}
+	}()
+	release := server.HoldFsync()
+	begun := time.Now()
+	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
+	w.code(verify.Valid, verify.Request{Secret: rich})
+	w.code(verify.NotFound, verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1})
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("what spends nothing took %v", took)
+	}
+	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich, Cost: 1}); err == nil || keys.AsError(err).Kind != keys.KindUnavailable {
+		t.Errorf("%v, %v before it was written", o, err)
+	}
+	release()
+	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
+	close(stop)
+	<-over
+	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich}); err != nil || o.Remaining != 97 {
+		t.Errorf("%+v, %v: each use was taken once, the unknown one too", o, err)
+	}
+}
