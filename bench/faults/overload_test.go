@@ -74,7 +74,10 @@ func TestSlowConnections(t *testing.T) {
 	var dripping sync.WaitGroup
 	dripping.Go(func() {
 		for !over.Load() {
-			for _, conn := range conns {
+			for i, conn := range conns {
+				if i%100 == 0 { // they are many, and not of one mind
+					time.Sleep(10 * time.Millisecond)
+				}
 				_, _ = conn.Write([]byte("x")) // fails once it is closed
 			}
 			time.Sleep(500 * time.Millisecond)
