@@ -31,7 +31,7 @@ cluster sentinel:
 
 race:
 	.ci/redis
-	go test -race $(TESTFLAGS) -skip 'IsQuick|KeepsItsBound' ./verify ./cmd/tollgate/web
+	go test -race $(TESTFLAGS) -skip 'IsQuick|KeepsItsBound|Batches|DeathWhile|FailoverLoses' ./verify ./cmd/tollgate/web
 	go test -race $(TESTFLAGS) -run 'Concurrent|Race|Once|Storm|Meanwhile|RootKeys' ./keys ./cmd/tollgate/netbird
 
 lint:
