@@ -1,0 +1,190 @@
+package keys
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// importKeys stores keys with what they have left.
+func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	if err := s.importableAPIs(ctx, ws, lines); err != nil {
+		return err
+	}
+	for range tries {
+		fresh, known, tally, err := s.unknownKeys(ctx, ws, lines)
+		if err != nil {
+			return err
+		}
+		if err := s.leadGroups(ctx, ws, fresh); err != nil {
+			return err
+		}
+		taken, err := s.insert(ctx, fresh)
+		if err != nil {
+			return err
+		}
+		if len(taken) == 0 {
+			done.add(tally)
+			return s.importUse(ctx, known)
+		}
+	}
+	return Unavailable(errBusy)
+}
+
+// importableAPIs refuses keys of an API that the workspace does not have.
+func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLine) error {
+	all := make([]*stored, len(lines))
+	for i, l := range lines {
+		all[i] = &stored{key: l.key.key}
+	}
+	gone, err := s.goneAPIs(ctx, ws, all)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if api := l.key.key.APIID; gone[api] {
+			return l.bad(Invalidf("stored", "is a key of API %s, which the workspace does not have", api))
+		}
+	}
+	return nil
+}
+
+// unknownKeys gives the keys whose digest and id nobody has, and these with those
+// that are there already, and counts them. An id that another workspace has is refused.
+func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine) (fresh []*newKey, known []checkedLine, tally Imported, err error) {
+	seen, err := s.seenKeys(ctx, lines)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	var doubtful []checkedLine
+	for i, l := range lines {
+		if seen[i] {
+			doubtful = append(doubtful, l)
+		} else {
+			tally.Stored++
+			fresh, known = append(fresh, l.key), append(known, l)
+		}
+	}
+	if len(doubtful) == 0 {
+		return fresh, known, tally, nil
+	}
+	found, elsewhere, err := s.sameKeys(ctx, doubtful)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	for i, l := range doubtful {
+		there, other := found[i], elsewhere[i]
+		switch {
+		case other != nil && other.key.WorkspaceID != ws:
+			return nil, nil, tally, l.bad(taken("key", l.Key))
+		case there != nil && there.key.ID == l.Key && there.key.WorkspaceID == ws:
+			tally.Same++
+			known = append(known, l)
+		case there != nil || other != nil || l.grave:
+			tally.Different++
+		default: // only an entry, which leads nowhere
+			tally.Stored++
+			fresh, known = append(fresh, l.key), append(known, l)
+		}
+	}
+	return fresh, known, tally, nil
+}
+
+// seenKeys tells of which keys anything is there: a record, a grave, or an entry. On
+// one Redis it asks for all of them at once first: mostly there is nothing.
+func (s *Store) seenKeys(ctx context.Context, lines []checkedLine) ([]bool, error) {
+	seen := make([]bool, len(lines))
+	if !s.cluster {
+		var names []string
+		for _, l := range lines {
+			at := l.key.key.Digest.place()
+			names = append(names, at.record(), at.grave(), indexName(l.Key))
+		}
+		var there *redis.IntCmd
+		if err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.Exists(ctx, names...) }); err != nil || there.Val() == 0 {
+			return seen, err
+		}
+	}
+	records, graves, entries := make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, l := range lines {
+			at := l.key.key.Digest.place()
+			records[i], graves[i] = p.Exists(ctx, at.record()), p.Exists(ctx, at.grave())
+			entries[i] = p.Exists(ctx, indexName(l.Key))
+		}
+	})
+	for i := range lines {
+		lines[i].grave = graves[i].Val() > 0
+		seen[i] = lines[i].grave || records[i].Val() > 0 || entries[i].Val() > 0
+	}
+	return seen, err
+}
+
+// sameKeys gives what is where the keys would be, and what their ids lead to elsewhere.
+func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsewhere []*stored, err error) {
+	ids, places := make([]string, len(lines)), make([]place, len(lines))
+	for i, l := range lines {
+		ids[i], places[i] = l.Key, l.key.key.Digest.place()
+	}
+	at, err := s.places(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range at {
+		if at[i] == places[i] {
+			at[i] = place{}
+		}
+	}
+	if found, err = s.loadPlaces(ctx, places); err != nil {
+		return nil, nil, err
+	}
+	if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
+		return nil, nil, err
+	}
+	for i, other := range elsewhere {
+		if other != nil && other.key.ID != ids[i] {
+			elsewhere[i] = nil
+		}
+	}
+	return found, elsewhere, nil
+}
+
+// leadGroups notes in groups which setup keys may refer to them.
+func (s *Store) leadGroups(ctx context.Context, ws string, made []*newKey) error {
+	var setup []*Key
+	for _, m := range made {
+		if m.key.Setup != nil && len(m.key.Setup.Groups) > 0 {
+			setup = append(setup, m.key)
+		}
+	}
+	if len(setup) == 0 {
+		return nil
+	}
+	return s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, k := range setup {
+			for _, group := range k.Setup.Groups {
+				p.ZAdd(ctx, groupKeysName(ws, group), redis.Z{Member: k.ID})
+			}
+		}
+	})
+}
+
+// importUse stores when keys were last used, where they were not used since.
+func (s *Store) importUse(ctx context.Context, lines []checkedLine) error {
+	used := map[place]int64{}
+	for _, l := range lines {
+		if len(l.Used) > 0 {
+			used[l.key.key.Digest.place()], _ = strconv.ParseInt(string(l.Used), 10, 64) // was checked
+		}
+	}
+	_, err := s.runAll(ctx, lastUsedScript, s.useRuns(used))
+	return err
+}
+
+func orError(err error, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
