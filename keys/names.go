@@ -8,7 +8,7 @@ import (
 // Every name of a Redis key is spelt here.
 //
 //	name                        type    owner              life
-//	tg:k:{SH}TAG                string  a key              until the key is deleted
+//	tg:k:{SH}TAG                string  a key              until the key is deleted; of moving.go's berths a minute
 //	tg:t:{SH}TAG                string  a soft-deleted key forever: its digest stays taken
 //	tg:i:KEYID                  string  a key              as the key; holds SH and TAG
 //	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows
