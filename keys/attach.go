@@ -182,11 +182,13 @@ func (at attachment[T]) pick(there map[string]*T, ids []string) []*T {
 	return picked
 }
 
-// store puts the new list into the key, unless it is the old one. It tells whether
-// the key was still as it was found.
+// store puts the new list into the key, unless it is the old one: then whoever wrote that
+// may have given up waiting until it is kept. It tells whether the key was still as it
+// was found.
 func (at attachment[T]) store(ctx context.Context, s *Store, found *stored, ids []string) (bool, error) {
 	if slices.Equal(ids, *at.list(found.key)) {
-		return true, nil
+		_, err := s.run(ctx, confirmScript, []string{found.place.record()}, 0)
+		return true, err
 	}
 	if len(ids) > MaxKeyRefs {
 		return false, Invalidf(at.field, "a key has at most %d", MaxKeyRefs)

@@ -78,7 +78,7 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 	for i, b := range c.raises {
 		raised := Prefix(text(reply[1+i]))
 		s.note(c.ws, b, raised, time.Time{})
-		if _, err := s.spread(ctx, c.ws, []bucket{b}, raised); err != nil {
+		if _, _, err := s.spread(ctx, c.ws, []bucket{b}, raised); err != nil {
 			return 0, "", err
 		}
 	}

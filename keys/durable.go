@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,8 @@ import (
 // forgets what it acknowledged. It tells when that is so, in INFO persistence: behind
 // every write a client that DurableWrites has seen asks, in the same round trip, and
 // waits until Redis has written. An answer that says so after the write is enough:
-// Redis writes what is pending before it sends an answer.
+// Redis writes what is pending before it sends an answer. (Redis 8 with io-threads does
+// not: the answers of one turn of its loop may go out before the writing that ends it.)
 
 //go:embed written.lua
 var writtenFile string
@@ -37,7 +39,7 @@ const (
 
 var (
 	errUnwritten = errors.New("Redis has not written its append-only file yet")
-	errRestarted = errors.New("Redis was restarted before it had written its append-only file")
+	errRestarted = errors.New("another Redis answers than the one that had to write its append-only file")
 )
 
 // DurableWrites makes a client acknowledge a write only when Redis has handed it to
@@ -46,7 +48,9 @@ var (
 // does not come in time fails as one whose reply was lost. It costs Redis some
 // microseconds a round trip, and nothing where it keeps no such file. waited, which may
 // be nil, is told how long each write that had to waited; it must be safe for
-// concurrent use. Call it once for a client, before the first command.
+// concurrent use. Call it once for a client of Dial, before the first command, and use
+// another client for what is no business of a Store: it does for commands, pipelines
+// and transactions, but not for WATCH and for commands that block.
 func DurableWrites(client redis.UniversalClient, waited func(time.Duration)) {
 	if waited == nil {
 		waited = func(time.Duration) {}
@@ -102,20 +106,30 @@ func (d *durable) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 			return next(ctx, cmds)
 		}
 		asked := writtenSince(ctx, "")
-		err := next(ctx, append(slices.Clip(cmds), asked))
-		if !slices.ContainsFunc(cmds, wrote) {
-			return err
+		if cmds[0].Name() == "multi" { // nothing may stand behind its end
+			err := next(ctx, cmds)
+			_ = d.node.Process(ctx, asked) // the command holds its error
+			return d.acknowledge(ctx, cmds, asked, err)
 		}
-		if late := d.settle(ctx, asked); late != nil {
-			for _, cmd := range cmds {
-				if wrote(cmd) {
-					cmd.SetErr(late)
-				}
-			}
-			return late
-		}
+		return d.acknowledge(ctx, cmds, asked, next(ctx, append(slices.Clip(cmds), asked)))
+	}
+}
+
+// acknowledge gives the result of commands, as it is or as unknown, when what was asked
+// behind them says whether it is kept.
+func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked asking, err error) error {
+	if !slices.ContainsFunc(cmds, wrote) {
 		return err
 	}
+	if late := d.settle(ctx, asked); late != nil {
+		for _, cmd := range cmds {
+			if wrote(cmd) {
+				cmd.SetErr(late)
+			}
+		}
+		return late
+	}
+	return err
 }
 
 // unkept tells whether there was no append-only file a moment ago.
@@ -126,7 +140,7 @@ func (d *durable) settle(ctx context.Context, asked asking) error {
 	told, err := asked.Text()
 	switch {
 	case err != nil:
-		return err // and whether the write is in the file nobody knows
+		return unwritten(err)
 	case told == "":
 		d.lookAt.Store(int64(time.Since(start) + fileLookEvery))
 		return nil
@@ -187,19 +201,22 @@ func (d *durable) lookFor(round []*write) (left []*write) {
 	for _, w := range round {
 		switch {
 		case err != nil:
-			w.done <- err
-		case w.run != run:
+			w.done <- unwritten(err)
+		case w.run != run || told == "p"+run:
 			left = append(left, w)
-		case told == "" || told == "w":
+		case told == "w":
 			w.done <- nil
-		case told == "x" || told[1:] != run:
-			w.done <- errRestarted
 		default:
-			left = append(left, w)
+			w.done <- errRestarted
 		}
 	}
 	return left
 }
+
+// unwritten is the error of a write that was made, and of which nobody knows whether it is
+// kept. What the asking met must not show through: it may tell of a command that did
+// not run, and the write did.
+func unwritten(cause error) error { return fmt.Errorf("%w: %v", errUnwritten, cause) }
 
 // asking is the command that tells whether everything is in the file.
 type asking struct{ *redis.Cmd }

@@ -10,6 +10,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // durable opens a store as a program does that must lose nothing.
@@ -189,5 +191,67 @@ func TestHarmless(t *testing.T) {
 				t.Errorf("%s writes", name)
 			}
 		}
+	}
+}
+
+// Saying the same again, after an answer that nobody knows, is acknowledged when it is
+// written and no sooner, although nothing is changed.
+func TestDurableWritesOfTheSame(t *testing.T) {
+	server := redistest.Start(t, redistest.WithAOF("everysec"))
+	s, _ := durable(t, server.URL(), 10*time.Second)
+	impatient, _ := durable(t, server.URL(), 250*time.Millisecond)
+	reader := keys.Called("reader")
+	set := func() error {
+		_, err := impatient.SetRolePermissions(t.Context(), s.access, reader, keys.Named([]string{"read"}, keys.Create))
+		return err
+	}
+	_, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"read", "write"}, keys.Create)})
+	s.must(err)
+	writing(t, server)
+	release := server.HoldFsync()
+	for range 2 {
+		if err := set(); kind(err) != keys.KindUnavailable {
+			t.Errorf("acknowledged before it was written: %v", err)
+		}
+	}
+	release()
+	s.must(set())
+}
+
+// A write that was made, and for which the wait fails, is unknown: never one that certainly
+// has not run.
+func TestDurableWritesLostWait(t *testing.T) {
+	server := redistest.Start(t, redistest.WithAOF("everysec"), redistest.WithConfig("lua-time-limit 20"))
+	s, _ := durable(t, server.URL(), 10*time.Second)
+	made := s.create(keys.KeyDraft{Remaining: count(10)})
+	writing(t, server)
+	release := server.HoldFsync()
+	failed := make(chan error)
+	go func() {
+		_, _, err := s.UpdateCredits(context.Background(), s.access, made.ID, keys.DecrementCredits, count(1))
+		failed <- err
+	}()
+	time.Sleep(50 * time.Millisecond)
+	other := server.Client()
+	go other.Eval(context.Background(), "local t = redis.call('TIME') local e = t[1] * 1000 + t[2] / 1000 + 400 repeat t = redis.call('TIME') until t[1] * 1000 + t[2] / 1000 > e", nil)
+	err := <-failed
+	release()
+	time.Sleep(500 * time.Millisecond)
+	if left := s.read(made.ID).State.Balance; left != 9 || kind(err) != keys.KindUnavailable || keys.NotRun(err) {
+		t.Errorf("%d left after %v", left, err)
+	}
+}
+
+// A transaction is answered as without the wait.
+func TestDurableWritesTransaction(t *testing.T) {
+	c := redistest.Start(t, redistest.WithAOF("everysec")).Client()
+	keys.DurableWrites(c, nil)
+	got, err := c.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+		p.Set(t.Context(), "a", "1", 0)
+		p.Incr(t.Context(), "a")
+		return nil
+	})
+	if err != nil || len(got) != 2 || c.Get(t.Context(), "a").Val() != "2" {
+		t.Errorf("%v, %v", got, err)
 	}
 }

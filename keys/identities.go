@@ -105,7 +105,7 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 		i.apply(p)
 		changed := encodeDefinition(i)
 		if changed == stored {
-			return i, nil
+			return i, s.confirm(ctx, a.WorkspaceID, identityBucket(i.ID))
 		}
 		c := newChange(a.WorkspaceID)
 		c.unchanged(nounIdentity, i.ID, stored)

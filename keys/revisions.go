@@ -112,7 +112,7 @@ func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, see
 		if now, err = s.askMaster(ctx, ws, r.bucket, seen.announcement()); err != nil {
 			return err
 		}
-		_, err = s.spread(ctx, ws, []bucket{r.bucket}, now)
+		_, _, err = s.spread(ctx, ws, []bucket{r.bucket}, now)
 		return err
 	}
 	_, err = s.run(ctx, copyScript, []string{s.GuardIn(ws, shard, r)}, string(now))
@@ -132,15 +132,32 @@ func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Pre
 		return "", false, err
 	}
 	next = max(least, Prefix(text(reply[0]))).announcement()
-	lost, err := s.spread(ctx, c.ws, c.raises, next)
-	return max(next, lost), lost == "", err
+	highest, even, err := s.spread(ctx, c.ws, c.raises, next)
+	return max(next, highest), even == "", err
 }
 
-// spread raises the copies of a Cluster to at least a revision, and gives the highest even
-// one that is there then, "" for none.
-func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (even Prefix, err error) {
+// confirmScript only reads, but what was written before is waited for as behind a write.
+var confirmScript = NewScript(readLua)
+
+// confirm returns when what was read of a bucket's definitions is kept and obeyed, although
+// nothing is changed: whoever made it may have died, or given up waiting.
+func (s *Store) confirm(ctx context.Context, ws string, b bucket) error {
+	reply, err := s.run(ctx, confirmScript, []string{revisionName(ws, b)}, 1, "")
+	if err != nil {
+		return err
+	}
+	if len(reply) != 2 {
+		return Unavailable(errCorrupt)
+	}
+	_, _, err = s.spread(ctx, ws, []bucket{b}, Prefix(text(reply[1])))
+	return err
+}
+
+// spread raises the copies of a Cluster to at least a revision, and gives the highest that is
+// there then, and the highest even one, "" for none.
+func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (highest, even Prefix, err error) {
 	if !s.cluster {
-		return "", nil
+		return "", "", nil
 	}
 	sent := make([]*redis.Cmd, shards)
 	err = s.pipelined(ctx, func(pipe redis.Pipeliner) {
@@ -153,9 +170,9 @@ func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefi
 		}
 	})
 	for _, cmd := range sent {
-		if list, ok := cmd.Val().([]any); ok && len(list) > 0 {
-			even = max(even, Prefix(text(list[0])))
+		if list, ok := cmd.Val().([]any); ok && len(list) == 2 {
+			highest, even = max(highest, Prefix(text(list[0]))), max(even, Prefix(text(list[1])))
 		}
 	}
-	return even, err
+	return highest, even, err
 }

@@ -93,6 +93,9 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 		}
 		changed := encodeDefinition(r)
 		if changed == stored {
+			if err := s.confirm(ctx, a.WorkspaceID, sharedBucket); err != nil {
+				return RoleDetails{}, err
+			}
 			return s.granted(ctx, a.WorkspaceID, r)
 		}
 		c := newChange(a.WorkspaceID)

@@ -1,10 +1,14 @@
 -- What of all that this server did before is in its append-only file: 'w', all; 'p' and the
 -- server's run id, not all; '' where it keeps no such file or does not let itself be asked.
--- ARGV: the run id that must not have changed, or ''; 'x' where it has.
+-- ARGV: '', or the run id of the server that is waited for; 'x' where this is not that one,
+-- or does not say.
+local waited = ARGV[1] ~= ''
 local told = redis.pcall('INFO', 'persistence')
-if type(told) ~= 'string' or not string.find(told, '\naof_pending_bio_fsync:', 1, true) then return '' end
-local written = string.find(told, '\naof_pending_bio_fsync:0', 1, true)
-if written and ARGV[1] == '' then return 'w' end
-local run = string.match(redis.call('INFO', 'server'), '\nrun_id:(%x+)')
+if type(told) ~= 'string' then return waited and 'x' or '' end
+local kept = string.find(told, '\naof_pending_bio_fsync:', 1, true)
+local written = not kept or string.find(told, '\naof_pending_bio_fsync:0', 1, true) and string.find(told, '\naof_last_write_status:ok', 1, true)
+if not waited and written then return kept and 'w' or '' end
+local server = redis.pcall('INFO', 'server')
+local run = type(server) == 'string' and string.match(server, '\nrun_id:(%x+)') or '?'
 if not written then return 'p' .. run end
-return run == ARGV[1] and 'w' or 'x'
+return run == ARGV[1] and run ~= '?' and 'w' or 'x'

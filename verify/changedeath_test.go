@@ -159,3 +159,20 @@ func (w *changing) dump() map[string]string {
 	}
 	return all
 }
+
+// A change that was made and not spread, said again and acknowledged, is obeyed at once.
+func TestDeathWhileChangingSaidAgain(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Undisturbed(c)
+		for steps := range 20 {
+			w := newChanging(t, c, fmt.Sprint("again-", steps))
+			if w.dies(c, steps, -1) == nil {
+				return
+			}
+			w.must(w.change(newGateway(c).Store, "reader"))
+			if warm, cold := w.says(w.gateway), w.says(newGateway(c)); warm != cold {
+				t.Errorf("dead after %d steps, said again: who looked says %s, who did not %s", steps, warm, cold)
+			}
+		}
+	})
+}

@@ -37,7 +37,7 @@ type settings map[string]string
 // inspectNode looks at one server.
 func inspectNode(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) error {
 	s := settings{}
-	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write"} {
+	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "io-threads", "min-replicas-to-write"} {
 		got, err := client.ConfigGet(ctx, name).Result()
 		if err == nil {
 			s[name] = got[name]
@@ -100,8 +100,11 @@ func (s settings) atRisk() string {
 // atRiskAlone is what a crash of Redis can lose. With everysec it answers before it
 // writes while an fsync in the background is under way, for up to two seconds.
 func (s settings) atRiskAlone(durable bool) string {
-	if s["appendfsync"] == "everysec" && !durable {
+	switch threads := s["io-threads"]; {
+	case s["appendfsync"] == "everysec" && !durable:
 		return "can lose what was acknowledged during an fsync, up to two seconds"
+	case s["appendfsync"] != "always" && threads != "" && threads != "1":
+		return "can lose what was acknowledged in the moment before, if this is Redis 8: with io-threads it answers before it writes"
 	}
 	return "loses nothing"
 }

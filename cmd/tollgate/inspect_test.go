@@ -36,6 +36,7 @@ func TestInspect(t *testing.T) {
 		"snapshots":    {redistest.WithConfig("save 3600 1"), "level=WARN msg=\"Redis keeps snapshots alone"},
 		"always":       {redistest.WithAOF("always"), "appendfsync=always \"a crash of its machine\"=\"loses nothing\""},
 		"everysec":     {redistest.WithAOF("everysec"), "\"can lose the last second\" \"a crash of Redis alone\"=\"loses nothing\""},
+		"threads":      {redistest.WithConfig("appendonly yes", "io-threads 2"), "if this is Redis 8"},
 		"no fsync":     {redistest.WithAOF("no"), "can lose what the kernel had not written yet"},
 		"failover":     {redistest.WithAOF("always"), "min-replicas-to-write=0"},
 		"no CONFIG":    {redistest.WithConfig(`rename-command CONFIG ""`), "could not check"},

@@ -27,7 +27,7 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 // storeFlags say where state lives, for every command that needs it.
 type storeFlags struct {
 	Redis         string `name:"redis" env:"TOLLGATE_REDIS_URL" placeholder:"URL" help:"Redis: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port."`
-	DurableWrites bool   `env:"TOLLGATE_DURABLE_WRITES" default:"true" negatable:"" help:"Acknowledge only what Redis has handed to the kernel for its append-only file, if it keeps one: then a crash of Redis loses nothing that was acknowledged. With appendfsync everysec that waits, up to --redis-timeout, for an fsync that is under way (${default})."`
+	DurableWrites bool   `env:"TOLLGATE_DURABLE_WRITES" default:"true" negatable:"" help:"Acknowledge only what Redis has handed to the kernel for its append-only file, if it keeps one: then a crash of Redis loses nothing that was acknowledged. With appendfsync everysec that waits for an fsync that is under way, as long as a request may wait for Redis (${default})."`
 }
 
 // open makes a store on the Redis of the flags, without talking to it yet. waited, or
