@@ -78,6 +78,10 @@ func TestFrozen(t *testing.T) {
 	f := &freezing{p: p, slowest: map[string]time.Duration{}, faults: map[string]int{}}
 	f.id, f.key = p.createKey(object{"remaining": 1_000_000})
 	var group sync.WaitGroup
+	// One connection each: the program has a goroutine for every one that there ever was at once.
+	p.client.CloseIdleConnections()
+	callers := 4*scale(4, 12) + 1
+	p.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}}
 	for name, ask := range f.operations() {
 		callers := scale(4, 12)
 		if name == "updateKey" {

@@ -40,10 +40,11 @@ func gate(raw []byte, http11 bool) *Fault {
 
 // gateStart wants a target without what has no place in one: where a "#" stands, one
 // reader's path ends and another's goes on, and so with a "%" that escapes nothing. Of a
-// version that it does not know nobody can say where a request ends.
+// version that it does not know nobody can say where a request ends. What follows "//" is
+// a host to some.
 func gateStart(target, protocol []byte) *Fault {
 	path, _, _ := bytes.Cut(target, []byte("?"))
-	if bytes.ContainsFunc(target, notOfTargets) || !escaped(path) {
+	if bytes.HasPrefix(target, []byte("//")) || bytes.ContainsFunc(target, notOfTargets) || !escaped(path) {
 		return bad("the request's target has what targets cannot have")
 	}
 	if p := string(protocol); p != "HTTP/1.1" && p != "HTTP/1.0" {

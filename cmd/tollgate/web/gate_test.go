@@ -76,6 +76,7 @@ func TestTheGateOnALiveConnection(t *testing.T) {
 		{"transfer encoding in HTTP/1.0", "POST /v1/greet HTTP/1.0\nHost: x\nTransfer-Encoding: chunked\n\n0\n\n", 400},
 		{"gzip", "POST /v1/greet HTTP/1.1\nHost: x\nContent-Encoding: gzip\nContent-Length: 2\n\n{}", 415},
 		{"fragment in the target", "POST /v1/greet#/../x HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}", 400},
+		{"a host in the target", "POST //v1/greet HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}", 400},
 		{"a bad escape in the target", "POST /v1/greet%2 HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}", 400},
 		{"no version of HTTP", "POST /v1/greet HTTP/0.0\nHost: x\nContent-Length: 2\n\n{}", 400},
 		{"a later version", "POST /v1/greet HTTP/1.2\nHost: x\nContent-Length: 2\n\n{}", 400},
