@@ -94,7 +94,9 @@ func (d *durable) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		pipe := d.node.Pipeline()
 		_ = pipe.Process(ctx, cmd)
-		_, _ = pipe.Exec(ctx) // the command holds its error
+		if _, err := pipe.Exec(ctx); err != nil && cmd.Err() == nil {
+			cmd.SetErr(err) // nothing that went wrong may look like success
+		}
 		return cmd.Err()
 	}
 }

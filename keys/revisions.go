@@ -81,8 +81,13 @@ func (s *Store) revision(ws string, b bucket) (Prefix, time.Time) {
 
 // askMaster looks up a revision, which is raised where it is less than atLeast.
 func (s *Store) askMaster(ctx context.Context, ws string, b bucket, atLeast Prefix) (Prefix, error) {
+	return s.askMasterBy(ctx, readScript, ws, b, atLeast)
+}
+
+// askMasterBy is askMaster by read.lua as one kind of script or another.
+func (s *Store) askMasterBy(ctx context.Context, script *Script, ws string, b bucket, atLeast Prefix) (Prefix, error) {
 	began := time.Now()
-	reply, err := s.run(ctx, readScript, []string{revisionName(ws, b)}, 1, string(atLeast))
+	reply, err := s.run(ctx, script, []string{revisionName(ws, b)}, 1, string(atLeast))
 	if err != nil {
 		return "", err
 	}
@@ -142,14 +147,10 @@ var confirmScript = NewScript(readLua)
 // confirm returns when what was read of a bucket's definitions is kept and obeyed, although
 // nothing is changed: whoever made it may have died, or given up waiting.
 func (s *Store) confirm(ctx context.Context, ws string, b bucket) error {
-	reply, err := s.run(ctx, confirmScript, []string{revisionName(ws, b)}, 1, "")
-	if err != nil {
-		return err
+	now, err := s.askMasterBy(ctx, confirmScript, ws, b, "")
+	if err == nil {
+		_, _, err = s.spread(ctx, ws, []bucket{b}, now)
 	}
-	if len(reply) != 2 {
-		return Unavailable(errCorrupt)
-	}
-	_, _, err = s.spread(ctx, ws, []bucket{b}, Prefix(text(reply[1])))
 	return err
 }
 
