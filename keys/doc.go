@@ -51,9 +51,9 @@
 //
 // # Setup keys
 //
-// A NetBird setup key is a key with a Setup: its uses are its balance, so that a
-// redemption and a verification spend alike, and redeem.lua remembers beside the
-// record which peer it told what. The groups that it hands out are definitions of
+// A NetBird setup key is a key with a Setup. It is no API key: it is redeemed, never
+// verified, and whatever reads or changes API keys does not find it. Its uses are its
+// balance, and redeem.lua remembers beside the record which peer it told what. The groups that it hands out are definitions of
 // the workspace; grouplinks.go keeps the two consistent across slots.
 //
 // # Transfers

@@ -54,6 +54,10 @@ type Moving struct {
 	Berth  []byte `cbor:"3,keyasint,omitempty"` // the prefix of what keeps its place there
 }
 
+// IsAPIKey reports whether the key is a key of an API: neither a root key nor a setup
+// key. No other kind is ever verified, read or changed as one.
+func (k *Key) IsAPIKey() bool { return k.Root == nil && k.Setup == nil }
+
 // Root is what makes a key a root key: the rights it has in its workspace.
 type Root struct {
 	Grants []string `cbor:"1,keyasint"`

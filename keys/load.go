@@ -77,20 +77,11 @@ func (s *Store) locate(ctx context.Context, id string) (place, error) {
 	return place{at}, nil
 }
 
-// owned is readable for those who change the key. What a setup key has used is told
-// by its balance, so it is changed as a setup key alone.
+// owned reads an API key of the caller's workspace, with what it refers to, and
+// checks the caller's rights over its API. Root keys, setup keys and keys of an API
+// that was deleted are not found. One that is moving is moved: it may be used in its
+// new place.
 func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
-	found, resolved, err := s.readable(ctx, a, id, also...)
-	if err == nil && found.key.Setup != nil {
-		return nil, nil, Errorf(KindForbidden, "key", "key %s is a setup key: change it by /api/setup-keys", id)
-	}
-	return found, resolved, err
-}
-
-// readable reads a key of the caller's workspace, with what it refers to, and
-// checks the caller's rights over its API. Root keys and keys of an API that was
-// deleted are not found. One that is moving is moved: it may be used in its new place.
-func (s *Store) readable(ctx context.Context, a Access, id string, also ...Right) (*stored, *Resolved, error) {
 	for range tries {
 		found, err := s.load(ctx, id)
 		if err != nil {
@@ -112,7 +103,7 @@ func (s *Store) readable(ctx context.Context, a Access, id string, also ...Right
 
 // entitled is owned for a key that was read already.
 func (s *Store) entitled(ctx context.Context, a Access, found *stored, also ...Right) (*Resolved, error) {
-	if found.key.WorkspaceID != a.WorkspaceID || found.key.Root != nil {
+	if found.key.WorkspaceID != a.WorkspaceID || !found.key.IsAPIKey() {
 		return nil, keyNotFound(found.key.ID)
 	}
 	if err := a.check(found.key.APIID, also...); err != nil {
@@ -156,7 +147,7 @@ func (s *Store) Key(ctx context.Context, a Access, id string, decrypt bool) (*De
 	if decrypt {
 		also = []Right{DecryptKey}
 	}
-	found, resolved, err := s.readable(ctx, a, id, also...)
+	found, resolved, err := s.owned(ctx, a, id, also...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,11 @@ package keys
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 )
 
 // Setup is what makes a key a NetBird setup key: what it hands to whoever enrols
-// with it. Its uses are the key's balance, so that a verification counts one too.
+// with it. A setup key is redeemed and never verified; its uses are the key's balance.
 type Setup struct {
 	Groups         []string `cbor:"1,keyasint,omitempty"` // ids, in the order and as often as they were given
 	Ephemeral      bool     `cbor:"2,keyasint,omitempty"`
@@ -24,20 +23,6 @@ func (s *Setup) capacity() int64 {
 	}
 	return s.UsageLimit
 }
-
-// meta is what a verification shows of a setup key.
-func (s *Setup) meta() []byte {
-	text, _ := json.Marshal(struct { // strings and booleans always encode
-		Groups         []string `json:"auto_groups"`
-		Ephemeral      bool     `json:"ephemeral"`
-		ExtraDNSLabels bool     `json:"allow_extra_dns_labels"`
-	}{append([]string{}, s.Groups...), s.Ephemeral, s.ExtraDNSLabels})
-	return text
-}
-
-// HasBalance tells whether the key has a balance to show: an unlimited setup key
-// counts its uses in one that means nothing to anybody.
-func (k *Key) HasBalance() bool { return k.Limited && (k.Setup == nil || k.Setup.UsageLimit > 0) }
 
 // SetupState says whether a setup key can be redeemed, in NetBird's words.
 type SetupState string
@@ -66,8 +51,8 @@ func (k *Key) setupState(balance, now int64) SetupState {
 type SetupKey struct {
 	*Key
 	State     SetupState
-	UsedTimes int64 // redemptions and verifications
-	LastUsed  int64 // unix ms of the last of them, a verification less than a second late; 0 for never
+	UsedTimes int64 // redemptions, and what earlier releases verified
+	LastUsed  int64 // unix ms of the last of them; 0 for never
 }
 
 // setupKeyOf describes what was read.
@@ -78,8 +63,8 @@ func setupKeyOf(found *stored) *SetupKey {
 	}
 }
 
-// setupAPIID is the id of the API that the setup keys of a workspace belong to, so
-// that they are verified like other keys. It is in no list.
+// setupAPIID is the id of the API that the setup keys of a workspace belong to, which
+// names the list that they are in. It is in no list of APIs, and never found as one.
 func setupAPIID(workspaceID string) string {
 	_, tag, _ := strings.Cut(workspaceID, "_")
 	return prefixAPI + "_setup_" + tag

@@ -59,7 +59,7 @@ func (d *SetupKeyDraft) key(workspaceID string, secret Secret) *Key {
 	}
 	return &Key{
 		ID: xid.New().String(), WorkspaceID: workspaceID, APIID: setupAPIID(workspaceID), Digest: secret.Digest(),
-		Start: secret.text[:shownSetupKey], Name: d.Name, Meta: setup.meta(), Limited: true, Setup: setup,
+		Start: secret.text[:shownSetupKey], Name: d.Name, Limited: true, Setup: setup,
 	}
 }
 
@@ -140,7 +140,7 @@ func (s *Store) patchSetupKey(ctx context.Context, workspaceID, id string, p Set
 func (k *Key) regrouped(groups []string) *Key {
 	other, setup := *k, *k.Setup
 	setup.Groups = slices.Clone(groups)
-	other.Setup, other.Meta = &setup, setup.meta()
+	other.Setup, other.Meta = &setup, nil // earlier releases had the groups in Meta too
 	return &other
 }
 

@@ -62,7 +62,7 @@ type Request struct {
 	By          keys.Secret // the root key that asks: what it may not verify is not found; without one nobody is asked for
 	WorkspaceID string      // a key of another workspace is not found; "" takes every workspace
 	APIID       string      // a key of another API is forbidden; "" takes every API
-	Root        bool        // a root key is asked for, and nothing else is found
+	Root        bool        // a root key is asked for, and no other is found; without it an API key
 	Permissions Query
 	Cost        int64          // credits, 0 or more; only a key with a balance spends them
 	Limits      []LimitRequest // beside the stored limits that always apply
@@ -165,7 +165,8 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry,
 }
 
 // read reads the key of a digest. It is to be read again where somebody else is being
-// told what it is.
+// told what it is. A setup key is answered like a digest that nothing has, in the same
+// call: what the store just said decides.
 func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
 	p := plans.Get().(*plan)
 	defer p.release()
@@ -183,6 +184,9 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 		return nil, false, v.forget(ctx, by, shard, c.reply.prefix)
 	case replyRecord:
 		known, err = v.remember(d, c.reply.stored)
+		if err == nil && known.key.Setup != nil {
+			return nil, false, by.ended(c.reply.now)
+		}
 		return known, false, err
 	}
 	return nil, true, nil
@@ -216,13 +220,13 @@ func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest
 	return v.conclude(ctx, d, e, p)
 }
 
-// ticket gives what the key refers to. A root key refers to nothing.
+// ticket gives what the key refers to. Only API keys refer to anything that decides.
 func (v *Verifier) ticket(ctx context.Context, e *entry) (*ticket, error) {
 	if t := e.ticket.Load(); t != nil && t.stands() {
 		return t, nil
 	}
 	resolved, err := &keys.Resolved{}, error(nil)
-	if e.key.Root == nil {
+	if e.key.IsAPIKey() {
 		if resolved, err = v.store.Resolve(ctx, e.key); err != nil {
 			return nil, err
 		}
@@ -321,6 +325,8 @@ func (v *Verifier) weigh(e *entry) {
 func (p *plan) decide(r *Request) {
 	k, resolved := p.entry.key, p.ticket.resolved
 	switch {
+	case k.Setup != nil: // it is redeemed, never verified: nobody asks for one here
+		p.refuse(NotFound, verdictBefore)
 	case r.Root && k.Root == nil:
 		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
 		p.refuse("", verdictBefore)

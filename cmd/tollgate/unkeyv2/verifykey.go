@@ -115,7 +115,7 @@ func verifiedOf(o *verify.Outcome) verified {
 	enabled := !k.Disabled
 	out.Enabled, out.Expires, out.Identity, out.KeyID = &enabled, k.Expires, identityOf(r.Identity), k.ID
 	out.Meta, out.Name, out.Permissions, out.Roles = k.Meta, k.Name, r.Permissions, r.RoleNames()
-	if k.HasBalance() {
+	if k.Limited {
 		out.Credits = &o.Remaining
 	}
 	if len(o.Limits) > 0 {

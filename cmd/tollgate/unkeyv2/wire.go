@@ -194,7 +194,7 @@ func keyOf(d *keys.Details) keyResponse {
 		Meta: k.Meta, Name: k.Name, Permissions: r.Permissions, Plaintext: d.Secret.Reveal(),
 		Ratelimits: mapped(k.Limits, limitOf), Roles: r.RoleNames(), Start: k.Start, UpdatedAt: k.UpdatedAt,
 	}
-	if k.HasBalance() {
+	if k.Limited {
 		out.Credits = &creditsResponse{refillOf(k.Refill), &d.State.Balance}
 	}
 	return out
