@@ -51,8 +51,9 @@ func NewRouter(fallback *Dialect, others ...*Dialect) *Router {
 	return r
 }
 
-// Add puts a dialect's routes into the table. It panics when a dialect does
-// not own a path, or a route is there already: both are mistakes in a table.
+// Add puts a dialect's routes into the table. A route of GET answers HEAD as well, with
+// the headers of GET and no body. Add panics when a dialect does not own a path, or a
+// route is there already: both are mistakes in a table.
 func (r *Router) Add(d *Dialect, routes ...Route) {
 	for i := range routes {
 		row := routes[i]
@@ -65,6 +66,9 @@ func (r *Router) Add(d *Dialect, routes ...Route) {
 		}
 		r.routes = append(r.routes, &row)
 		r.tree.Handle(row.Method, row.Path, row.handle)
+		if row.Method == http.MethodGet {
+			r.tree.Handle(http.MethodHead, row.Path, row.handle)
+		}
 	}
 }
 

@@ -183,6 +183,7 @@ func (s *Server) turnAway(ctx *fasthttp.RequestCtx, path string, f *Fault) {
 	c := s.newCall(ctx, path)
 	defer c.release()
 	c.refuse(f)
+	ctx.Response.SkipBody = ctx.IsHead() // fasthttp sets it for what reached serve alone
 	c.finish()
 }
 

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -53,9 +56,59 @@ func TestAllowNamesTheOtherVerbs(t *testing.T) {
 		t.Error(got)
 	}
 	r = wantAnswer(t, k.say("PUT /v1/greet HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 0\n\n"), 405, "")
-	if got := r.Header.Get("Allow"); got != "GET, OPTIONS, POST" {
+	if got := r.Header.Get("Allow"); got != "GET, HEAD, OPTIONS, POST" {
 		t.Error(got)
 	}
+}
+
+// HEAD of what GET answers has the status and the headers of GET and no body, and the
+// next request on the connection is answered. Elsewhere it is another method.
+func TestHeadIsGetWithoutTheBody(t *testing.T) {
+	k := serve(t, nil)
+	for _, path := range []string{"/livez", "/readyz", "/v1/greet?name=Ann", "/v1/greet?name=", "/v1/greet/Bob", "/v1/greet?name=Ann&pretty", "/v1/none", "/v2/greet"} {
+		next := "GET /v1/greet/next HTTP/1.1\nHost: x\nConnection: close\n\n"
+		get := answersOf(t, k.say("GET "+path+" HTTP/1.1\nHost: x\n\n"+next), "GET", "GET")
+		head := answersOf(t, k.say("HEAD "+path+" HTTP/1.1\nHost: x\n\n"+next), "HEAD", "GET")
+		if head[0].status != get[0].status || head[0].length != get[0].length || head[0].kind != get[0].kind || head[0].body != "" {
+			t.Errorf("%s: HEAD %+v, GET %+v", path, head[0], get[0])
+		}
+		if head[1].body != `{"hello":"next"}` {
+			t.Errorf("%s: what follows HEAD is answered %+v", path, head[1])
+		}
+	}
+	if got := answersOf(t, k.say("HEAD /v2/greet HTTP/1.1\nHost: x\nConnection: close\n\n"), "HEAD")[0]; got.status != 405 {
+		t.Errorf("%+v", got)
+	}
+	if got := answersOf(t, k.say("HEAD /v1/greet/Bob HTTP/1.1\nHost: x\nContent-Length: 9999999\n\n"), "HEAD")[0]; got.status != 413 {
+		t.Errorf("%+v", got)
+	}
+	if got := k.say("HEAD /v1/greet/Bob HTTP/1.1\nHost: x\nContent-Length: 9999999\n\n"); !strings.HasSuffix(got, "\r\n\r\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+// headAnswer is what is compared of an answer.
+type headAnswer struct {
+	status, length int
+	kind, body     string
+}
+
+// answersOf reads the answers to requests of these methods.
+func answersOf(t *testing.T, text string, methods ...string) (all []headAnswer) {
+	t.Helper()
+	in := bufio.NewReader(strings.NewReader(text))
+	for _, method := range methods {
+		r, err := http.ReadResponse(in, &http.Request{Method: method})
+		if err != nil {
+			t.Fatalf("%v: %q", err, text)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatalf("%v: %q", err, text)
+		}
+		all = append(all, headAnswer{r.StatusCode, int(r.ContentLength), r.Header.Get("Content-Type"), string(body)})
+	}
+	return all
 }
 
 func TestAuthoriseRunsAfterDecodingAndNotOnPublicRoutes(t *testing.T) {
