@@ -63,6 +63,7 @@ func (f *serveCommand) Run() error {
 	}
 	log := f.logger()
 	slog.SetDefault(log)
+	surviveSignals(log)
 	if f.Dev {
 		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
 	}
