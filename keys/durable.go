@@ -118,12 +118,20 @@ func (d *durable) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 }
 
 // acknowledge gives the result of commands, as it is or as unknown, when what was asked
-// behind them says whether it is kept.
+// behind them says whether it is kept. A Pending is told how to wait instead.
 func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked asking, err error) error {
 	if !slices.ContainsFunc(cmds, wrote) {
 		return err
 	}
-	if late := d.settle(ctx, asked); late != nil {
+	settle := d.settling(asked)
+	if settle == nil {
+		return err
+	}
+	if p, ok := cmds[0].(*Pending); ok && len(cmds) == 1 {
+		p.settle = settle
+		return err
+	}
+	if late := settle(ctx); late != nil {
 		for _, cmd := range cmds {
 			if wrote(cmd) {
 				cmd.SetErr(late)
@@ -137,22 +145,25 @@ func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked ask
 // unkept tells whether there was no append-only file a moment ago.
 func (d *durable) unkept() bool { return int64(time.Since(start)) < d.lookAt.Load() }
 
-// settle returns when what was asked behind a write says that it is in the file.
-func (d *durable) settle(ctx context.Context, asked asking) error {
+// settling gives what returns when a write is in the file, by what was asked behind it;
+// nil where it is.
+func (d *durable) settling(asked asking) func(context.Context) error {
 	told, err := asked.Text()
 	switch {
 	case err != nil:
-		return unwritten(err)
+		return func(context.Context) error { return unwritten(err) }
 	case told == "":
 		d.lookAt.Store(int64(time.Since(start) + fileLookEvery))
 		return nil
 	case told[0] != 'p':
 		return nil
 	}
-	begun := time.Now()
-	err = d.await(ctx, told[1:])
-	d.waited(time.Since(begun))
-	return err
+	return func(ctx context.Context) error {
+		begun := time.Now()
+		err := d.await(ctx, told[1:])
+		d.waited(time.Since(begun))
+		return err
+	}
 }
 
 // await returns when a server has written what it has done until now.

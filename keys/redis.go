@@ -70,13 +70,6 @@ func (s *Script) ReadOnly() *Script {
 	return s
 }
 
-// Telling says of a new script that it answers with a text that ends in 'w' where it
-// has written anything, and in '-' where it has not.
-func (s *Script) Telling() *Script {
-	s.form = func(c *redis.Cmd) redis.Cmder { return telling{once{c}} }
-	return s
-}
-
 // once is a command that is sent at most once: go-redis repeats every other one
 // when a reply is late or lost, and a script that spends must not be repeated.
 type once struct{ *redis.Cmd }
@@ -91,11 +84,30 @@ type reading struct{ once }
 
 func (reading) mayWrite() bool { return false }
 
-type telling struct{ once }
+// Pending is the call of a script by RunReserved, used again by the next one. The script
+// answers with a text that ends in 'w' where it has written anything, and in '-' where
+// it has not. The zero value works.
+type Pending struct {
+	once
+	settle func(context.Context) error // nil where nothing has to be waited for
+}
 
-func (t telling) wrote() bool {
-	told, err := t.Text()
+func (p *Pending) wrote() bool {
+	told, err := p.Text()
 	return err != nil || !strings.HasSuffix(told, "-")
+}
+
+// Unkept reports whether the script has written what is not known to be in the
+// append-only file: Settle says when it is.
+func (p *Pending) Unkept() bool { return p.settle != nil }
+
+// Settle returns when what the script has written is in the append-only file, or an
+// error, KindUnavailable, when that is not known in time: then it may be forgotten.
+func (p *Pending) Settle(ctx context.Context) error {
+	if err := p.settle(ctx); err != nil {
+		return Unavailable(err)
+	}
+	return nil
 }
 
 // Run runs the script once at most. names are the declared keys; all of one slot
@@ -127,21 +139,22 @@ func failed(client redis.UniversalClient, err error) error {
 
 // RunReserved is Run for one on the hot path, that builds the arguments in a buffer
 // of its own: Reserved places, so many names, each a string, and what the script
-// takes.
-func (s *Script) RunReserved(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
+// takes. It does not wait for the append-only file: where p.Unkept says so, who relies
+// on what was written calls p.Settle. p belongs to the call until then.
+func (s *Script) RunReserved(ctx context.Context, client redis.UniversalClient, names int, args []any, p *Pending) (any, error) {
 	args[0], args[1], args[2] = "evalsha", s.boxedSHA, names
-	reply, err := s.process(ctx, client, names, args)
+	reply, err := p.process(ctx, client, names, args)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		args[0], args[1] = "eval", s.text
-		reply, err = s.process(ctx, client, names, args)
+		reply, err = p.process(ctx, client, names, args)
 	}
 	return reply, failed(client, err)
 }
 
-func (s *Script) process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
-	cmd := numbered(redis.NewCmd(ctx, args...), names)
-	_ = client.Process(ctx, s.form(cmd)) // the command holds its error
-	return cmd.Result()
+func (p *Pending) process(ctx context.Context, client redis.UniversalClient, names int, args []any) (any, error) {
+	p.Cmd, p.settle = numbered(redis.NewCmd(ctx, args...), names), nil
+	_ = client.Process(ctx, p) // the command holds its error
+	return p.Result()
 }
 
 func (s *Script) send(ctx context.Context, client redis.UniversalClient, verb, body string, names []string, args []any) (any, error) {

@@ -19,7 +19,7 @@ import (
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua).Telling()
+var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua)
 
 // How verifications travel. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.
@@ -131,11 +131,8 @@ var batches = sync.Pool{New: func() any { return newBatch() }}
 // reply or its error. Where nobody waits it gives up its place on the way and tells so.
 func (l *line) carry() bool {
 	b := batches.Get().(*batch)
-	defer func() {
-		b.reset()
-		batches.Put(b)
-	}()
 	if !l.board(b) {
+		b.release()
 		return false
 	}
 	now := int64(time.Since(start))
@@ -146,13 +143,43 @@ func (l *line) carry() bool {
 			b.add(c)
 		}
 	}
-	if len(b.calls) > 0 {
+	if len(b.calls) == 0 {
+		b.tell()
+	} else {
 		l.send(b)
 	}
+	return true
+}
+
+// tell gives all that are still aboard their reply or their error, and is the end of
+// the batch.
+func (b *batch) tell() {
 	for _, c := range b.aboard {
 		c.done <- struct{}{}
 	}
-	return true
+	b.release()
+}
+
+func (b *batch) release() {
+	b.reset()
+	batches.Put(b)
+}
+
+// tellUnspent gives the calls that spent nothing their replies, while what the others
+// spent is waited for to be in the append-only file. What they are told stays right
+// where a crash of Redis forgets those uses, as it does for a call that travels alone
+// and does not wait: it was so when it was decided, nothing was taken for it, and the
+// uses that it saw were not acknowledged to anybody.
+func (b *batch) tellUnspent() {
+	b.aboard = slices.DeleteFunc(b.aboard, func(c *call) bool {
+		if c.err == nil && c.spent() {
+			return false
+		}
+		c.done <- struct{}{} // from here on it is its owner's
+		return true
+	})
+	clear(b.calls[copy(b.calls, b.aboard):])
+	b.calls = b.calls[:len(b.aboard)]
 }
 
 // turnAway refuses those at the head of the line who are late, so that under
@@ -187,20 +214,39 @@ func (l *line) board(b *batch) bool {
 	return true
 }
 
+// send sends a batch and tells its calls. The place on the way is free when Redis has
+// answered: what waits for the append-only file does so elsewhere.
 func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), exchange(l.timeout))
-	defer cancel()
 	names := b.seal()
 	sent := time.Now()
-	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args)
-	l.observer.Sent(len(b.calls), time.Since(sent), err)
+	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args, &b.pending)
+	if text, ok := answer.(string); ok && err == nil {
+		b.scatter(text)
+	}
+	if err == nil && b.pending.Unkept() {
+		go l.settle(ctx, cancel, b, sent)
+		return
+	}
+	cancel()
+	l.sent(b, sent, len(b.calls), err)
+}
+
+// settle tells the calls of a batch when what they spent is kept, the others before.
+func (l *line) settle(ctx context.Context, cancel context.CancelFunc, b *batch, sent time.Time) {
+	defer cancel()
+	calls := len(b.calls)
+	b.tellUnspent()
+	l.sent(b, sent, calls, b.pending.Settle(ctx))
+}
+
+// sent is the end of a batch of so many calls that was sent at a moment.
+func (l *line) sent(b *batch, at time.Time, calls int, err error) {
+	l.observer.Sent(calls, time.Since(at), err)
 	if err != nil {
 		for _, c := range b.calls {
 			c.err = err
 		}
-		return
 	}
-	if text, ok := answer.(string); ok {
-		b.scatter(text)
-	}
+	b.tell()
 }

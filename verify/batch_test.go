@@ -226,7 +226,7 @@ func (d *draws) batch(s *shelf, now int64) *batch {
 func (r *rig) try(b *batch) {
 	r.tb.Helper()
 	before := r.held()
-	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.seal(), b.args)
+	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.seal(), b.args, new(keys.Pending))
 	r.must(err)
 	text, ok := answer.(string)
 	if !ok || !b.scatter(text) {

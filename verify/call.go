@@ -74,6 +74,17 @@ type call struct {
 	err   error
 }
 
+// spent reports whether a call that was answered has taken anything, or given it back.
+func (c *call) spent() bool {
+	switch {
+	case c.verdict == verdictReturn:
+		return true
+	case c.reply.status != replyValid:
+		return false
+	}
+	return c.limited && c.cost > 0 || slices.ContainsFunc(c.windows, func(w window) bool { return w.cost > 0 })
+}
+
 // reply is what verify.lua answered to a call.
 type reply struct {
 	status  byte
@@ -105,6 +116,8 @@ type batch struct {
 	sets         [][]guard // those of the calls, each once: most calls have the same
 	heads        []byte    // the guards, as text
 	blob         []byte    // the calls, as text
+
+	pending keys.Pending
 }
 
 func newBatch() *batch {
@@ -119,6 +132,7 @@ func (b *batch) reset() {
 	clear(b.counters)
 	clear(b.counterIndex)
 	clear(b.sets)
+	b.pending = keys.Pending{}
 	b.aboard, b.calls, b.args, b.sets = b.aboard[:0], b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
 	b.counters, b.heads, b.blob = b.counters[:0], b.heads[:0], b.blob[:0]
 }

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,16 +58,10 @@ func TestDurableIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// VALID comes when Redis has written the use to its append-only file; a refusal, which
-// writes nothing, and a look do not wait. What waits too long is unknown.
-func TestDurableWaitsForUsesAlone(t *testing.T) {
-	w, server, _ := durable(t, 2*time.Second)
-	rich, poor := w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
-	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
-	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
-	stop := make(chan struct{})
-	over := make(chan struct{})
-	go func() { // there is no fsync without writes
+// busyFile makes writes until the test ends: there is no fsync without them.
+func busyFile(t *testing.T, server *redistest.Server) {
+	stop, over := make(chan struct{}), make(chan struct{})
+	go func() {
 		defer close(over)
 		for other := server.Client(); ; time.Sleep(time.Millisecond) {
 			select {
@@ -77,6 +72,17 @@ func TestDurableWaitsForUsesAlone(t *testing.T) {
 			}
 		}
 	}()
+	t.Cleanup(func() { close(stop); <-over })
+}
+
+// VALID comes when Redis has written the use to its append-only file; a refusal, which
+// writes nothing, and a look do not wait. What waits too long is unknown.
+func TestDurableWaitsForUsesAlone(t *testing.T) {
+	w, server, _ := durable(t, 2*time.Second)
+	rich, poor := w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
+	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
+	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
+	busyFile(t, server)
 	release := server.HoldFsync()
 	begun := time.Now()
 	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
@@ -90,9 +96,67 @@ func TestDurableWaitsForUsesAlone(t *testing.T) {
 	}
 	release()
 	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
-	close(stop)
-	<-over
 	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich}); err != nil || o.Remaining != 97 {
 		t.Errorf("%+v, %v: each use was taken once, the unknown one too", o, err)
+	}
+}
+
+// What spends nothing is answered before the file is written also where it travels with
+// what spends, or behind it: a refusal, a look, a first read, what nobody knows.
+func TestDurableUnspentTravelWithSpent(t *testing.T) {
+	w, server, _ := durable(t, 4*time.Second)
+	rich := w.create(keys.KeyDraft{Remaining: uses(1_000_000)}).Secret
+	poor := w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
+	off := w.create(keys.KeyDraft{Disabled: true}).Secret
+	for _, secret := range []keys.Secret{rich, poor, off} {
+		_, err := w.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1})
+		w.must(err)
+	}
+	var cold []keys.Secret
+	unspent := func(i int) verify.Request {
+		switch i % 5 {
+		case 0:
+			return verify.Request{Secret: rich}
+		case 1:
+			return verify.Request{Secret: off, Cost: 1}
+		case 2:
+			return verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1}
+		case 3:
+			return verify.Request{Secret: cold[i/5], Cost: 1}
+		}
+		return verify.Request{Secret: poor, Cost: 1}
+	}
+	for range 20 {
+		cold = append(cold, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret)
+	}
+	busyFile(t, server)
+	release := server.HoldFsync()
+	var spent, others sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range 100 {
+		spent.Go(func() {
+			<-begin
+			if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich, Cost: 1}); err != nil || o.Code != verify.Valid {
+				t.Errorf("a use after the file was written: %v, %v", o, err)
+			}
+		})
+		others.Go(func() {
+			<-begin
+			r := unspent(i)
+			if o, err := w.Verify(t.Context(), &r); err != nil || o.Code == verify.Valid && r.Cost > 0 {
+				t.Errorf("what spends nothing: %v, %v", o, err)
+			}
+		})
+	}
+	close(begin)
+	begun := time.Now()
+	others.Wait()
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("what spends nothing took %v", took)
+	}
+	release()
+	spent.Wait()
+	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich}); err != nil || o.Remaining != 1_000_000-101 {
+		t.Errorf("%+v, %v: each use was taken once", o, err)
 	}
 }

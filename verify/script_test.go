@@ -73,7 +73,7 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 	names := travelling.seal()
 	reset(b, store.Redis())
 	for b.Loop() {
-		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args); err != nil {
+		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(keys.Pending)); err != nil {
 			b.Fatal(err)
 		}
 	}
