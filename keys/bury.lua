@@ -1,13 +1,17 @@
--- Takes a key away, at once and for good. KEYS: record, grave, and what else goes
--- with the key.
--- ARGV: the prefix it must have, '1' to keep it in its grave.
+-- Takes a key away, at once and for good. KEYS: record, tombstone, where the record is
+-- kept, and what else goes with the key.
+-- ARGV: the prefix it must have, the tombstone ('' leaves none), for how many ms the
+-- record is kept ('0' not at all).
 -- Returns '' or what is there instead.
+-- DEL or RENAME comes first: Redis lets it pass while it is full, and then the rest.
 local old = redis.call('GET', KEYS[1]) or ''
 if sub(old, 1, 8) ~= ARGV[1] then return {old} end
-if ARGV[2] == '1' then
-  redis.call('RENAME', KEYS[1], KEYS[2])
-else
+if ARGV[3] == '0' then
   redis.call('DEL', KEYS[1])
+else
+  redis.call('RENAME', KEYS[1], KEYS[3])
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
-for i = 3, #KEYS do redis.call('UNLINK', KEYS[i]) end
+for i = 4, #KEYS do redis.call('UNLINK', KEYS[i]) end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
 return {false}

@@ -241,10 +241,14 @@ func (s *Store) moveBalance(ctx context.Context, found *stored, op CreditsOperat
 }
 
 // DeleteKey takes a key of the caller's workspace away, at once on every gateway.
-// Unless it is permanent, its record is kept aside and its secret stays taken.
+// Unless it is permanent, a tombstone keeps its secret taken; a permanent deletion
+// removes that as well, also of a key that was deleted before.
 func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bool) error {
 	for range tries {
 		found, _, err := s.owned(ctx, a, id)
+		if permanent && err != nil && AsError(err).Kind == KindNotFound {
+			return s.deleteTombstone(ctx, a, id)
+		}
 		if err != nil {
 			return err
 		}
@@ -259,7 +263,7 @@ func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bo
 // bury takes a key away: the record first, because it is what verifies, then what
 // leads to it. It is errBusy where the key was changed since it was read.
 func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
-	one := burial(found.place, found.prefix, permanent)
+	one := s.burial(found, permanent)
 	reply, err := s.run(ctx, buryScript, one.names, one.args...)
 	if err != nil {
 		return err
@@ -267,15 +271,35 @@ func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
 	if reply[0] != nil {
 		return errBusy
 	}
-	s.forget(ctx, found.key)
+	s.deleted(ctx, permanent, found.key)
 	return nil
 }
 
-// burial is the script call that takes away what is at a place under a prefix.
-func burial(at place, p Prefix, permanent bool) invocation {
-	keep := "1"
+// deleted tidies up behind keys that were taken away.
+func (s *Store) deleted(ctx context.Context, permanent bool, gone ...*Key) {
 	if permanent {
-		keep = "0"
+		s.forget(ctx, gone...)
+	} else {
+		s.retire(ctx, gone...)
 	}
-	return invocation{[]string{at.record(), at.grave()}, []any{string(p), keep}}
+}
+
+// burial is the script call that takes a key away, if it is still as it was read.
+func (s *Store) burial(found *stored, permanent bool) invocation {
+	if permanent {
+		return removal(found.place, found.prefix)
+	}
+	return s.replacement(found.place.record(), found)
+}
+
+// removal is the script call that takes away what is at a place under a prefix.
+func removal(at place, p Prefix) invocation {
+	return invocation{[]string{at.record(), at.grave(), at.kept()}, []any{string(p), "", 0}}
+}
+
+// replacement is the script call that puts a tombstone in the place of a key whose
+// record has a name.
+func (s *Store) replacement(record string, found *stored) invocation {
+	at := found.place
+	return invocation{[]string{record, at.grave(), at.kept()}, []any{string(found.prefix), tombstoneOf(found.key).text(), s.deletedRetention.Milliseconds()}}
 }

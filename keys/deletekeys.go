@@ -5,7 +5,8 @@ import "context"
 // deleteStep is how many keys are deleted together.
 const deleteStep = 100
 
-// DeleteKeys deletes the keys of an API, each like DeleteKey, and tells how many.
+// DeleteKeys deletes the keys of an API, each like DeleteKey, and tells how many. A
+// permanent deletion removes the tombstones of the API as well, which it does not count.
 // It goes through them in steps; where it fails, those of the steps before are
 // deleted, and asking again goes on. One that is made meanwhile may stay.
 func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanent bool) (int64, error) {
@@ -28,6 +29,9 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 		if err != nil {
 			return deleted, err
 		}
+	}
+	if permanent {
+		return deleted, s.eraseAll(ctx, a.WorkspaceID, apiID)
 	}
 	return deleted, nil
 }
@@ -61,7 +65,7 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 	var burials []invocation
 	for _, one := range all {
 		if one.key.Moving == nil {
-			found, burials = append(found, one), append(burials, burial(one.place, one.prefix, permanent))
+			found, burials = append(found, one), append(burials, s.burial(one, permanent))
 			continue
 		}
 		if err := s.move(ctx, one, one.key.Moving); err != nil {
@@ -81,7 +85,7 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 		}
 	}
 	if len(gone) > 0 {
-		s.forget(ctx, gone...)
+		s.deleted(ctx, permanent, gone...)
 	}
 	return gone, changed, nil
 }

@@ -41,6 +41,12 @@
 // No write is ever sent twice: a reply that is lost is KindUnavailable. A client that
 // DurableWrites has seen waits until a write is in Redis's append-only file.
 //
+// # Deletion
+//
+// A soft-deleted key leaves a tombstone with its digest and ids, in one script with the
+// deletion; Options.DeletedRetention keeps the record beside it. tombstone.go says what
+// leads to one. Sweep removes what deleted APIs leave, and slims what earlier releases left.
+//
 // # Usage
 //
 // How verifications end is counted beside the decisions, see Usage. A day of a key,

@@ -176,24 +176,24 @@ func (old *stored) is(id string) bool {
 // The index and other entries lead to the new one already. Where that was deleted
 // meanwhile they may have been written once more behind that, and go again.
 func (s *Store) unmoor(ctx context.Context, old *stored) error {
-	one := burial(old.place, old.prefix, true)
+	one := removal(old.place, old.prefix)
 	reply, err := s.run(ctx, buryScript, one.names, one.args...)
 	if err != nil {
 		return err
 	}
-	k, record := old.moved(), (*redis.StringCmd)(nil)
+	k, record, tomb := old.moved(), (*redis.StringCmd)(nil), (*redis.IntCmd)(nil)
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		if reply[0] == nil {
 			for _, name := range listsOf(k) {
 				p.ZRem(ctx, name, entryOf(old.key))
 			}
 		}
-		record = p.Get(ctx, k.Digest.place().record())
+		record, tomb = p.Get(ctx, k.Digest.place().record()), p.Exists(ctx, k.Digest.place().grave())
 	}); err != nil {
 		return nil // the index tells which entry holds
 	}
 	if there, err := storedAt(k.Digest.place(), record.Val()); err == nil && !there.is(k.ID) {
-		s.forget(ctx, k)
+		s.deleted(ctx, tomb.Val() == 0, k)
 	}
 	return nil
 }

@@ -9,14 +9,19 @@ import (
 //
 //	name                        type    owner              life
 //	tg:k:{SH}TAG                string  a key              until the key is deleted; of moving.go's berths a minute
-//	tg:t:{SH}TAG                string  a soft-deleted key forever: its digest stays taken
-//	tg:i:KEYID                  string  a key              as the key; holds SH and TAG
+//	tg:t:{SH}TAG                string  a soft-deleted key a tombstone: its digest stays taken until it is deleted for
+//	                                                       good, or its API is swept
+//	tg:td:{SH}TAG               string  a soft-deleted key its record, where --deleted-retention keeps it so long
+//	tg:tl:API                   zset    an API             its tombstones: id, SH and TAG; until the API is swept
+//	tg:i:KEYID                  string  a key              as the key and its tombstone; holds SH and TAG
 //	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows
 //	tg:l:API                    zset    an API             its keys: id, SH and TAG; until the API is swept
 //	tg:l:API:IDENTITY           zset    an API             one identity's keys in it, likewise
 //	tg:w                        hash    the store          workspace name to id
 //	tg:s                        zset    the store          deleted APIs, until they are swept
 //	tg:s:lease                  string  the store          which gateway sweeps; seconds
+//	tg:s:t                      string  the store          when tombstones are looked at next, and how often none was
+//	                                                       found in a row that has more than it should; forever
 //	tg:v:{WS}BUCKET             string  a workspace        its revisions, forever
 //	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
 //	tg:v:{WS}BUCKET:a           zset    a workspace        changes announced on a Cluster; seconds
@@ -44,6 +49,9 @@ type place struct{ text string }
 func (p place) shard() string  { return p.text[:2] }
 func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
+
+// kept is where the record of a soft-deleted key is until its retention ends.
+func (p place) kept() string { return "tg:td:{" + p.text[:2] + "}" + p.text[2:] }
 
 func (p place) lastUsed() string { return "tg:n:{" + p.text[:2] + "}" + p.text[2:] }
 
@@ -82,6 +90,7 @@ const (
 	workspacesName = "tg:w"
 	sweepName      = "tg:s"
 	sweepLeaseName = "tg:s:lease"
+	tombstonesDue  = "tg:s:t"
 )
 
 func indexName(keyID string) string { return "tg:i:" + keyID }
@@ -92,6 +101,9 @@ func keyListName(apiID, identityID string) string {
 	}
 	return "tg:l:" + apiID + ":" + identityID
 }
+
+// tombstonesName names the list of an API's tombstones.
+func tombstonesName(apiID string) string { return "tg:tl:" + apiID }
 
 func revisionName(ws string, b bucket) string { return "tg:v:{" + ws + "}" + string(b) }
 

@@ -25,6 +25,18 @@ var creditsLua string
 //go:embed bury.lua
 var buryLua string
 
+//go:embed erase.lua
+var eraseLua string
+
+//go:embed full.lua
+var fullLua string
+
+//go:embed lease.lua
+var leaseLua string
+
+//go:embed enter.lua
+var enterLua string
+
 //go:embed define.lua
 var defineLua string
 
@@ -41,6 +53,9 @@ var (
 	putScript     = NewScript(refill.Lua, putLua)
 	creditsScript = NewScript(refill.Lua, creditsLua)
 	buryScript    = NewScript(buryLua)
+	eraseScript   = NewScript(eraseLua)
+	enterScript   = NewScript(fullLua, enterLua)
+	leaseScript   = NewScript(leaseLua)
 	defineScript  = NewScript(defineLua)
 	readScript    = NewScript(readLua).ReadOnly()
 	copyScript    = NewScript(copyLua)

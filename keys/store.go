@@ -15,16 +15,23 @@ type Options struct {
 	Timeout     time.Duration // how long a request waits for Redis in all; 0 is DefaultTimeout
 	Definitions int           // how many definitions are kept decoded; 0 is 100,000
 	Retention   time.Duration // of usage counts; 0 is 90 days
+	// DeletedRetention is for how long the record of a soft-deleted key is kept beside its
+	// tombstone, with its metadata and its sealed plaintext; 0 is not at all.
+	DeletedRetention time.Duration
 }
 
 // Store keeps keys and definitions in Redis. It is safe for concurrent use.
 type Store struct {
-	redis       redis.UniversalClient
-	cluster     bool
-	timeout     time.Duration
-	sealer      *Sealer
-	retention   time.Duration // of usage counts
-	name        string        // of this gateway, among those that share a store
+	redis     redis.UniversalClient
+	cluster   bool
+	timeout   time.Duration
+	sealer    *Sealer
+	retention time.Duration // of usage counts
+	name      string        // of this gateway, among those that share a store
+
+	deletedRetention time.Duration // of records of soft-deleted keys; 0 for none
+	tombstones       tombstonePass
+
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → sighting: the newest that was seen
 }
@@ -42,7 +49,7 @@ func Open(client redis.UniversalClient, o Options) *Store {
 	}
 	_, cluster := client.(*redis.ClusterClient)
 	return &Store{
-		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, retention: o.Retention, name: NewID("gw"),
+		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, retention: o.Retention, name: NewID("gw"), deletedRetention: o.DeletedRetention,
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
 	}
 }

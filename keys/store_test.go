@@ -25,6 +25,8 @@ type shop struct {
 	t      *testing.T
 	access keys.Access
 	api    string
+
+	sealing bool // its keys are recoverable
 }
 
 func open(t *testing.T, c redis.UniversalClient, workspace string) *shop {

@@ -38,13 +38,18 @@ func (s *Store) condemn(ctx context.Context, ws, apiID string) error {
 	if err != nil {
 		return err
 	}
-	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.ZAdd(ctx, sweepName, redis.Z{Score: float64(now), Member: doomed{"1", ws, apiID}.String()})
-	})
+	return s.enterSweep(ctx, now, doomed{"1", ws, apiID})
 }
 
-// Sweep removes what is left of the keys of deleted APIs, until ctx ends. Several
-// gateways share the work: one at a time has the lease, and whatever it leaves
+// enterSweep has an API looked at from a moment on. It works while Redis is full: an
+// API is deleted then as well, and what a sweep removes makes room.
+func (s *Store) enterSweep(ctx context.Context, at int64, d doomed) error {
+	_, err := s.run(ctx, enterScript, []string{sweepName}, at, d.String())
+	return err
+}
+
+// Sweep removes what is left of the keys of deleted APIs, and of soft-deleted keys what
+// releases before this one kept of them, until ctx ends. Several gateways share the work: one at a time has the lease, and whatever it leaves
 // undone the next one finds. failed, if any, is told of failures of the store.
 func (s *Store) Sweep(ctx context.Context, failed func(error)) {
 	for wait := time.Duration(0); ; {
@@ -75,35 +80,36 @@ func (s *Store) SweepOnce(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	due, err := s.due(ctx, now)
-	if err != nil || len(due) == 0 {
+	api, tombstones, err := s.due(ctx, now)
+	switch {
+	case err != nil:
 		return false, err
+	case api != "":
+		return true, s.sweepAPI(ctx, doomedOf(api), now)
 	}
-	return true, s.sweepAPI(ctx, doomedOf(due[0]), now)
+	return s.sweepTombstones(ctx, tombstones, now)
 }
 
-// lease takes or renews the right to sweep. It is manners, not safety: a sweep
-// that two make at once is as right.
+// lease takes or renews the right to sweep, and reports whether this gateway has it. It
+// is manners, not safety: a sweep that two make at once is as right.
 func (s *Store) lease(ctx context.Context) (bool, error) {
-	var won *redis.BoolCmd
-	var holder *redis.StringCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		won = p.SetNX(ctx, sweepLeaseName, s.name, sweepLease)
-		holder = p.Get(ctx, sweepLeaseName)
-	})
-	if err != nil || won.Val() || holder.Val() != s.name {
-		return won.Val(), err
-	}
-	return true, s.pipelined(ctx, func(p redis.Pipeliner) { p.PExpire(ctx, sweepLeaseName, sweepLease) })
+	reply, err := s.run(ctx, leaseScript, []string{sweepLeaseName}, s.name, sweepLease.Milliseconds())
+	return err == nil && number(reply[0]) == 1, err
 }
 
-// due gives the API to look at first, if one is due.
-func (s *Store) due(ctx context.Context, now int64) ([]string, error) {
+// due returns the API to look at first, "" where none is due, and what is noted of the
+// passes over tombstones.
+func (s *Store) due(ctx context.Context, now int64) (api, tombstones string, err error) {
 	var first *redis.StringSliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+	var passes *redis.StringCmd
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		first = p.ZRangeByScore(ctx, sweepName, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
+		passes = p.Get(ctx, tombstonesDue)
 	})
-	return first.Val(), err
+	if all := first.Val(); len(all) > 0 {
+		api = all[0]
+	}
+	return api, passes.Val(), err
 }
 
 // sweepAPI removes some keys of a deleted API. When none is left it is put off for
@@ -119,32 +125,42 @@ func (s *Store) sweepAPI(ctx context.Context, d doomed, now int64) error {
 			return err
 		}
 	}
-	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		if d.pass == "1" {
-			again := redis.Z{Score: float64(now + sweepWatch.Milliseconds()), Member: doomed{"2", d.ws, d.api}.String()}
-			p.ZAdd(ctx, sweepName, again)
+	if d.pass == "1" {
+		if err := s.enterSweep(ctx, now+sweepWatch.Milliseconds(), doomed{"2", d.ws, d.api}); err != nil {
+			return err
 		}
-		p.ZRem(ctx, sweepName, d.String())
-	})
+	}
+	return s.pipelined(ctx, func(p redis.Pipeliner) { p.ZRem(ctx, sweepName, d.String()) })
 }
 
-// sweepKeys removes the first keys in the list of an API: the records, and then
-// the entries, so that a crash leaves entries for the next step.
+// sweepKeys removes the first keys in the list of an API, or when none is left the
+// first tombstones: the records, and then the entries, so that a crash leaves entries
+// for the next step. It returns how many entries it looked at.
 func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 	w := &walk{store: s, ws: ws, api: api, at: "-"}
 	entries, err := w.entries(ctx, sweepStep)
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return 0, err
+	}
+	if len(entries) == 0 {
+		return s.eraseListed(ctx, ws, api, sweepStep)
 	}
 	loaded, err := s.loadAll(ctx, entries)
 	if err != nil {
 		return 0, err
 	}
 	var found []*stored
-	for _, one := range loaded {
-		if one != nil && w.has(one.key) {
+	var dangling []string // some lead to a tombstone whose entry was not made
+	for i, one := range loaded {
+		switch {
+		case one == nil:
+			dangling = append(dangling, entries[i])
+		case w.has(one.key):
 			found = append(found, one)
 		}
+	}
+	if err := s.eraseEntries(ctx, ws, api, dangling); err != nil {
+		return 0, err
 	}
 	_, again, err := s.buryOnce(ctx, found, true)
 	if err != nil {

@@ -121,7 +121,8 @@ func (s *Store) seenKeys(ctx context.Context, lines []checkedLine) ([]bool, erro
 	return seen, err
 }
 
-// sameKeys gives what is where the keys would be, and what their ids lead to elsewhere.
+// sameKeys gives what is where the keys would be, and what their ids lead to elsewhere. It
+// notes of a line when that is a tombstone.
 func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsewhere []*stored, err error) {
 	ids, places := make([]string, len(lines)), make([]place, len(lines))
 	for i, l := range lines {
@@ -142,12 +143,16 @@ func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsew
 	if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
 		return nil, nil, err
 	}
+	buried, err := s.tombstonesAt(ctx, at)
 	for i, other := range elsewhere {
 		if other != nil && other.key.ID != ids[i] {
 			elsewhere[i] = nil
 		}
+		if err == nil && buried[i] != nil && buried[i].ID == ids[i] {
+			lines[i].grave = true
+		}
 	}
-	return found, elsewhere, nil
+	return found, elsewhere, err
 }
 
 // leadGroups notes in groups which setup keys may refer to them.

@@ -28,7 +28,7 @@ type checkedLine struct {
 	redeemed *redeemed
 	usage    *usageDay
 	counter  counterOwner
-	grave    bool // its digest is that of a key that was soft-deleted
+	grave    bool // its digest or its id is that of a key that was soft-deleted
 }
 
 // bad says what is wrong with the line.

@@ -55,7 +55,7 @@ func (s *Store) masters(ctx context.Context) (all []redis.Cmdable, err error) {
 
 func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
 	for cursor := uint64(0); ; {
-		names, next, err := e.store.scanStep(ctx, server, cursor)
+		names, next, err := e.store.scanStep(ctx, server, cursor, "tg:[ct]:*")
 		if err != nil {
 			return err
 		}
@@ -74,17 +74,18 @@ func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
 	}
 }
 
-func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64) ([]string, uint64, error) {
+func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64, pattern string) ([]string, uint64, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	names, next, err := server.Scan(ctx, cursor, "tg:[ct]:*", scanStep).Result()
+	names, next, err := server.Scan(ctx, cursor, pattern, scanStep).Result()
 	if err != nil {
 		return nil, 0, Unavailable(err)
 	}
 	return names, next, nil
 }
 
-// graves gives those of the workspace.
+// graves gives those of the workspace whose API is there: the others go with it. Where a
+// release before this one left a whole record, its tombstone is given.
 func (e *exporter) graves(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -97,11 +98,22 @@ func (e *exporter) graves(ctx context.Context, names []string) error {
 	}); err != nil {
 		return err
 	}
-	var lines []Line
+	var all []*tombstone
+	var owners []*stored
 	for _, record := range records {
-		k, _, _, err := DecodeKey(record.Val())
-		if err == nil && k.WorkspaceID == e.ws {
-			lines = append(lines, Line{Buried: k.ID, Stored: []byte(record.Val())})
+		t, err := decodeTombstone(record.Val())
+		if err == nil && t != nil && t.WorkspaceID == e.ws {
+			all, owners = append(all, t), append(owners, &stored{key: &Key{APIID: t.APIID}})
+		}
+	}
+	gone, err := e.store.goneAPIs(ctx, e.ws, owners)
+	if err != nil {
+		return err
+	}
+	var lines []Line
+	for _, t := range all {
+		if !gone[t.APIID] {
+			lines = append(lines, Line{Buried: t.ID, Stored: []byte(t.text())})
 		}
 	}
 	return e.emitAll(lines)

@@ -45,18 +45,33 @@ func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLi
 	return err
 }
 
-// importGraves keeps the digests of soft-deleted keys taken.
-func (s *Store) importGraves(ctx context.Context, _ string, lines []checkedLine, done *Imported) error {
-	calls := make([]invocation, len(lines))
+// importGraves keeps the digests of soft-deleted keys taken, by nothing but tombstones,
+// whatever the file has. Those of an API that is not there are left out.
+func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+	all := make([]*stored, len(lines))
 	for i, l := range lines {
-		at := l.key.key.Digest.place()
-		calls[i] = invocation{[]string{at.record(), at.grave()}, []any{l.Stored}}
+		all[i] = &stored{key: l.key.key, place: l.key.key.Digest.place()}
+	}
+	gone, err := s.goneAPIs(ctx, ws, all)
+	if err != nil {
+		return err
+	}
+	var calls []invocation
+	var some []*Key
+	for _, one := range all {
+		if gone[one.key.APIID] {
+			done.Different++
+			continue
+		}
+		some = append(some, one.key)
+		calls = append(calls, invocation{[]string{one.place.record(), one.place.grave()}, []any{tombstoneOf(one.key).text()}})
 	}
 	replies, err := s.runAll(ctx, graveScript, calls)
 	if err != nil {
 		return err
 	}
-	for _, reply := range replies {
+	var led []*Key
+	for i, reply := range replies {
 		switch number(reply[0]) {
 		case 1:
 			done.Stored++
@@ -64,7 +79,9 @@ func (s *Store) importGraves(ctx context.Context, _ string, lines []checkedLine,
 			done.Same++
 		default:
 			done.Different++
+			continue
 		}
+		led = append(led, some[i])
 	}
-	return nil
+	return s.leadToTombstones(ctx, led)
 }

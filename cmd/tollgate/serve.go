@@ -35,6 +35,7 @@ type serveCommand struct {
 	ClientIPHeader string        `env:"TOLLGATE_CLIENT_IP_HEADER" placeholder:"NAME" help:"Header in which a trusted proxy gives the client's address; its first address counts. Without it, the address of the connection."`
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
 	UsageRetention time.Duration `env:"TOLLGATE_USAGE_RETENTION" default:"2160h" help:"How long usage counts are kept (${default})."`
+	KeepDeleted    time.Duration `name:"deleted-retention" env:"TOLLGATE_DELETED_RETENTION" default:"0s" help:"How long the record of a key that is deleted without permanent is kept in Redis, with its name, metadata and sealed plaintext; no endpoint shows it. With 0s nothing is kept but that its hash is taken (${default})."`
 	RedisPool      int           `env:"TOLLGATE_REDIS_POOL" default:"0" help:"Connections to each Redis node; 0 is ten for each processor."`
 	RedisTimeout   time.Duration `env:"TOLLGATE_REDIS_TIMEOUT" default:"250ms" help:"How long a request waits for Redis in all before it is answered 503, up to 5s (${default})."`
 	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
@@ -88,6 +89,8 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("time-outs are longer than 0s")
 	case f.UsageRetention < 24*time.Hour || f.UsageRetention > 87600*time.Hour:
 		return nil, usagef("--usage-retention: from 24h to 87600h")
+	case f.KeepDeleted != 0 && f.KeepDeleted < time.Second || f.KeepDeleted > 87600*time.Hour:
+		return nil, usagef("--deleted-retention: 0s, or from 1s to 87600h")
 	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0 || f.MaxGuesses < 0:
 		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
 	case !validRange(f.SetupKeyExpiry):
@@ -103,7 +106,7 @@ func (f *serveCommand) check() (*keys.Store, error) {
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return nil, usagef("--metrics-addr: want HOST:PORT")
 	}
-	options := keys.Options{Retention: f.UsageRetention, Timeout: f.RedisTimeout}
+	options := keys.Options{Retention: f.UsageRetention, DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
 	if f.SealingKeyset != "" {
 		sealer, err := keys.LoadSealer(f.SealingKeyset)
 		if err != nil {
@@ -159,7 +162,7 @@ func (g *gateway) serve(stop context.Context) error {
 			ended <- err
 			return
 		}
-		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove the keys of deleted APIs", "cause", err) })
+		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
 	select {

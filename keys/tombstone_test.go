@@ -1,0 +1,281 @@
+package keys_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/leaks"
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// personal is a key with much that tells of a person.
+func (s *shop) personal(n int) keys.NewKey {
+	s.t.Helper()
+	return s.create(keys.KeyDraft{
+		Prefix: "adas_prefix_____", Name: fmt.Sprint("the laptop of Ada Lovelace ", n), Meta: []byte(`{"email":"ada.lovelace@example.com"}`),
+		ExternalID: "ada", Environment: "environment of Ada", Roles: keys.Named([]string{"admin"}, keys.CreateFreely), Recoverable: s.sealing, Remaining: count(77),
+		Limits: []ratelimit.Limit{{Name: "the limit of Ada", Limit: 3, Duration: 60000}},
+	})
+}
+
+// The moment that a soft deletion is answered nothing is left of the key in Redis but its
+// digest and ids: no metadata, no name, no sealed plaintext.
+func TestSoftDeletionLeavesDigestAndIDs(t *testing.T) {
+	server := redistest.Start(t, redistest.WithConfig("rdbcompression no"))
+	s := open(t, server.Client(), "w")
+	s.Store, s.sealing = keys.Open(s.Redis(), keys.Options{Timeout: 10 * time.Second, Sealer: keyset(t)}), true
+	one, other := s.personal(1), s.personal(2)
+	var c leaks.Canaries
+	for _, text := range []string{"adas_prefix_____", "the laptop of Ada Lovelace", "ada.lovelace@example.com", "environment of Ada", "the limit of Ada"} {
+		c.Add(text, text)
+	}
+	var tags []string
+	for i, made := range []keys.NewKey{one, other} {
+		k := s.read(made.ID).Key
+		c.Add(fmt.Sprint("sealed ", i), string(k.Sealed))
+		c.Add(fmt.Sprint("secret ", i), made.Secret.Reveal())
+		tags = append(tags, string(k.Digest[:]))
+	}
+	if found := c.Search("dump", server.Dump()); len(found) != c.Len()-2 {
+		t.Fatalf("before it %s", leaks.Lines(found))
+	}
+	s.must(s.DeleteKey(t.Context(), s.access, one.ID, false))
+	if n, err := s.DeleteKeys(t.Context(), s.access, s.api, false); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	dump := server.Dump()
+	if found := c.Search("dump", dump); len(found) > 0 {
+		t.Errorf("after it %s", leaks.Lines(found))
+	}
+	for i, made := range []keys.NewKey{one, other} {
+		if !bytes.Contains(dump, []byte(made.ID)) || !bytes.Contains(dump, []byte(tags[i])) {
+			t.Error("the id or the digest is gone")
+		}
+	}
+}
+
+// A soft-deleted key is not found, its digest is taken, and a permanent deletion, of
+// whoever may delete keys there, removes what is left and gives the digest back.
+func TestPermanentAfterSoft(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s, stranger := open(t, c, "w"), open(t, c, "other")
+		secret := keys.NewSecret("the one to come back")
+		draft := []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: s.api, ExternalID: "ada"}, Secret: secret}}
+		before := len(leftovers(t, c))
+		ids, err := s.ImportKeys(t.Context(), s.access, draft)
+		s.must(err)
+		id := ids[0]
+		s.must(s.DeleteKey(t.Context(), s.access, id, false))
+
+		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1}); err != nil || o.Code != verify.NotFound {
+			t.Errorf("it verifies: %+v %v", o, err)
+		}
+		if _, err := s.Key(t.Context(), s.access, id, false); kind(err) != keys.KindNotFound {
+			t.Errorf("it is read: %v", err)
+		}
+		if err := s.DeleteKey(t.Context(), s.access, id, false); kind(err) != keys.KindNotFound {
+			t.Errorf("it is deleted twice: %v", err)
+		}
+		if _, err := s.ImportKeys(t.Context(), s.access, draft); kind(err) != keys.KindConflict {
+			t.Errorf("its digest is free: %v", err)
+		}
+		if err := s.DeleteKey(t.Context(), stranger.access, id, true); kind(err) != keys.KindNotFound {
+			t.Errorf("a stranger: %v", err)
+		}
+		clerk := keys.Caller{WorkspaceID: s.access.WorkspaceID, Grants: []string{"api.*.read_key"}}
+		if err := s.DeleteKey(t.Context(), clerk.As(keys.DeleteKey), id, true); kind(err) != keys.KindMissingPermission {
+			t.Errorf("without the right: %v", err)
+		}
+		s.must(s.DeleteKey(t.Context(), s.access, id, true))
+		if err := s.DeleteKey(t.Context(), s.access, id, true); kind(err) != keys.KindNotFound {
+			t.Errorf("deleted for good twice: %v", err)
+		}
+		if names := append(leftovers(t, c), redistest.Names(t, c, "tg:t*")...); len(names) != before {
+			t.Errorf("left: %s", strings.Join(names, " "))
+		}
+		_, err = s.ImportKeys(t.Context(), s.access, draft)
+		s.must(err)
+	})
+}
+
+// Tombstones go with their API, also one that is in no list of them because the gateway
+// died behind the deletion, and with a permanent deletion of its keys.
+func TestTombstonesGoWithTheirAPI(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		kept := s.create(keys.KeyDraft{})
+		s.must(s.DeleteKey(t.Context(), s.access, kept.ID, false))
+		doomed, err := s.CreateAPI(t.Context(), s.access, "doomed")
+		s.must(err)
+		before := len(redistest.Names(t, c, "tg:[itl]*"))
+		for _, all := range []func(api string) error{
+			func(api string) error { return s.DeleteAPI(t.Context(), s.access, api) },
+			func(api string) error {
+				_, err := s.DeleteKeys(t.Context(), s.access, api, true)
+				return err
+			},
+		} {
+			doomed, err = s.CreateAPI(t.Context(), s.access, "doomed")
+			s.must(err)
+			d := &shop{Store: s.Store, t: t, access: s.access, api: doomed.ID}
+			d.stock(230, nil)
+			if n, err := s.DeleteKeys(t.Context(), s.access, d.api, false); n != 230 || err != nil {
+				t.Fatal(n, err)
+			}
+			died := d.entries("tg:tl:" + d.api)
+			if len(died) != 230 || len(d.entries("tg:l:"+d.api)) != 0 {
+				t.Fatalf("%d tombstones are listed", len(died))
+			}
+			s.must(c.ZRem(t.Context(), "tg:tl:"+d.api, died[7]).Err())
+			s.must(c.ZAdd(t.Context(), "tg:l:"+d.api, redis.Z{Member: died[7]}).Err())
+			s.must(all(d.api))
+			s.sweepUp()
+			names := redistest.Names(t, c, "tg:[itl]*")
+			names = slices.DeleteFunc(names, func(name string) bool { return name == "tg:l:"+d.api && len(d.entries(name)) == 0 })
+			if len(names) > before+1 {
+				t.Errorf("%d names became %d: %v", before, len(names), names)
+			}
+			before = len(names)
+		}
+		s.must(s.DeleteKey(t.Context(), s.access, kept.ID, true))
+	})
+}
+
+// buryWhole deletes a key as releases did that kept its whole record.
+func (s *shop) buryWhole(k *keys.Key) (tombstone string) {
+	s.t.Helper()
+	record, _ := k.Digest.RecordName()
+	tombstone = "tg:t:" + strings.TrimPrefix(record, "tg:k:")
+	s.must(s.Redis().Rename(s.t.Context(), record, tombstone).Err())
+	s.must(s.Redis().Del(s.t.Context(), "tg:i:"+k.ID).Err())
+	for _, entry := range s.entries("tg:l:" + s.api) {
+		if strings.HasPrefix(entry, k.ID) {
+			s.must(s.Redis().ZRem(s.t.Context(), "tg:l:"+s.api, entry).Err())
+		}
+	}
+	return tombstone
+}
+
+// What a release kept of a deleted key that kept everything becomes a tombstone, which can be
+// deleted for good; also what such a release leaves a day later, where it still runs. That of
+// an API that is gone goes.
+func TestWholeRecordsBecomeTombstones(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		doomed, err := s.CreateAPI(t.Context(), s.access, "doomed")
+		s.must(err)
+		d := &shop{Store: s.Store, t: t, access: s.access, api: doomed.ID}
+		orphan := d.read(d.create(keys.KeyDraft{}).ID).Key
+		s.must(s.DeleteAPI(t.Context(), s.access, d.api))
+		gone := d.buryWhole(orphan)
+		for day := range 2 {
+			made := s.personal(day)
+			tombstone := s.buryWhole(s.read(made.ID).Key)
+			if day > 0 {
+				s.sweepUp()
+				if text := c.Get(t.Context(), tombstone).Val(); !strings.Contains(text, "Lovelace") {
+					t.Fatal("looked at again before a day has passed")
+				}
+				clock.Advance(25 * time.Hour)
+				s.must(c.Del(t.Context(), "tg:s:lease").Err())
+			}
+			s.sweepUp()
+			if text := c.Get(t.Context(), tombstone).Val(); text == "" || strings.Contains(text, "Lovelace") || len(text) > 160 {
+				t.Errorf("day %d: %q", day, text)
+			}
+			if listed := s.entries("tg:tl:" + s.api); len(listed) != 1 {
+				t.Errorf("day %d: %v are listed", day, listed)
+			}
+			s.must(s.DeleteKey(t.Context(), s.access, made.ID, true))
+			if c.Exists(t.Context(), tombstone, gone).Val() != 0 {
+				t.Errorf("day %d: something is left", day)
+			}
+		}
+	})
+}
+
+// A record is kept as long as asked beside its tombstone, and not if it is deleted for good.
+func TestDeletedRetention(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		s.Store = keys.Open(c, keys.Options{Timeout: 10 * time.Second, DeletedRetention: time.Hour})
+		for _, permanent := range []bool{false, true} {
+			made := s.personal(0)
+			s.must(s.DeleteKey(t.Context(), s.access, made.ID, false))
+			kept, tombstones := redistest.Names(t, c, "tg:td:*"), redistest.Names(t, c, "tg:t:*")
+			if len(kept) != 1 || !strings.Contains(c.Get(t.Context(), kept[0]).Val(), "Lovelace") {
+				t.Fatalf("%v is kept", kept)
+			}
+			if life := c.PTTL(t.Context(), kept[0]).Val(); life > time.Hour || life < 50*time.Minute {
+				t.Errorf("for %v", life)
+			}
+			for _, name := range tombstones {
+				if strings.Contains(c.Get(t.Context(), name).Val(), "Lovelace") {
+					t.Error("the tombstone holds more than ids")
+				}
+			}
+			if permanent {
+				s.must(s.DeleteKey(t.Context(), s.access, made.ID, true))
+			} else {
+				clock.Advance(61 * time.Minute)
+			}
+			if c.Exists(t.Context(), kept[0]).Val() != 0 {
+				t.Errorf("permanent %v: it is still kept", permanent)
+			}
+		}
+	})
+}
+
+// The digests of soft-deleted keys stay taken where a workspace is imported, by nothing but
+// tombstones whatever the file has, and can be deleted for good there. A deleted key does not
+// come back under its id.
+func TestTombstonesAreImported(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		secret := keys.NewSecret("the one to come back")
+		draft := []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: s.api, Name: "Ada Lovelace"}, Secret: secret}}
+		ids, err := s.ImportKeys(t.Context(), s.access, draft)
+		s.must(err)
+		whole := s.export()
+		s.must(s.DeleteKey(t.Context(), s.access, ids[0], false))
+		lines := s.export()
+		at := slices.IndexFunc(lines, func(l keys.Line) bool { return l.Buried == ids[0] })
+		if at < 0 || bytes.Contains(lines[at].Stored, []byte("Lovelace")) {
+			t.Fatalf("%v", lines)
+		}
+		for _, l := range whole { // a file of a release that kept everything
+			if l.Key == ids[0] {
+				lines[at].Stored = l.Stored
+			}
+		}
+		there := redistest.Empty(t)
+		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		if total := moved.importAll(lines); total.Different != 0 {
+			t.Errorf("%+v", total)
+		}
+		names := redistest.Names(t, there, "tg:t:*")
+		if len(names) != 1 || strings.Contains(there.Get(t.Context(), names[0]).Val(), "Lovelace") {
+			t.Fatalf("%v", names)
+		}
+		if _, err := moved.ImportKeys(t.Context(), s.access, draft); kind(err) != keys.KindConflict {
+			t.Errorf("its digest is free: %v", err)
+		}
+		if total := moved.importAll(whole); total.Stored != 0 || total.Different != 1 {
+			t.Errorf("its key is imported again: %+v", total)
+		}
+		moved.must(moved.DeleteKey(t.Context(), s.access, ids[0], true))
+		if names := redistest.Names(t, there, "tg:t*"); len(names) != 0 {
+			t.Errorf("left: %v", names)
+		}
+	})
+}

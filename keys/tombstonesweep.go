@@ -1,0 +1,193 @@
+package keys
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Releases before this one kept the whole record of a soft-deleted key for ever, in the
+// place of its tombstone, and neither an index nor a list led to it. So a pass goes by
+// every name in Redis, and makes tombstones of those records. It is repeated once a day, because
+// gateways of such a release may still run; after seven passes in a row that found none,
+// once a week, in case one is started again.
+const (
+	tombstonePassEvery  = 24 * time.Hour
+	tombstonePassRarely = 7 * 24 * time.Hour
+	tombstonePassClean  = 7
+)
+
+// tombstonePass is a pass that is under way in this gateway. Another gateway that gets
+// the lease begins anew.
+type tombstonePass struct {
+	mu      sync.Mutex
+	servers []redis.Cmdable // to be looked at, the first from the cursor on; none where no pass is under way
+	cursor  uint64
+	found   bool
+}
+
+// passes is what is noted of them: when the next is due, in unix ms, and how many in a
+// row found nothing.
+type passes struct{ due, clean int64 }
+
+func (p passes) String() string {
+	return strconv.FormatInt(p.due, 10) + " " + strconv.FormatInt(p.clean, 10)
+}
+
+func passesOf(noted string) (p passes) {
+	due, clean, _ := strings.Cut(noted, " ")
+	p.due, _ = strconv.ParseInt(due, 10, 64)
+	p.clean, _ = strconv.ParseInt(clean, 10, 64)
+	return p
+}
+
+// after is what is noted behind a pass that ended now.
+func (p passes) after(now int64, found bool) passes {
+	next := passes{clean: p.clean + 1}
+	if found {
+		next.clean = 0
+	}
+	every := tombstonePassEvery
+	if next.clean >= tombstonePassClean {
+		every = tombstonePassRarely
+	}
+	next.due = now + every.Milliseconds()
+	return next
+}
+
+// sweepTombstones makes one step of a pass, if one is due, and tells whether there may
+// be more to do at once.
+func (s *Store) sweepTombstones(ctx context.Context, noted string, now int64) (worked bool, err error) {
+	t := &s.tombstones
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.servers) == 0 {
+		if now < passesOf(noted).due {
+			return false, nil
+		}
+		t.cursor, t.found = 0, false
+		if t.servers, err = s.masters(ctx); err != nil {
+			return false, err
+		}
+	}
+	names, next, err := s.scanStep(ctx, t.servers[0], t.cursor, "tg:t:*")
+	found := false
+	if err == nil {
+		found, err = s.slim(ctx, names)
+	}
+	if err != nil {
+		t.servers = nil // a failover may have come between
+		return false, err
+	}
+	t.cursor, t.found = next, t.found || found
+	if next != 0 {
+		return true, nil
+	}
+	t.servers = t.servers[1:]
+	if len(t.servers) > 0 {
+		return true, nil
+	}
+	return true, s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.Set(ctx, tombstonesDue, passesOf(noted).after(now, t.found).String(), 0)
+	})
+}
+
+// slim makes tombstones of the records in the places of names, and reports whether
+// there was any.
+func (s *Store) slim(ctx context.Context, names []string) (found bool, err error) {
+	whole, err := s.wholeTombstones(ctx, names)
+	if err != nil || len(whole) == 0 {
+		return false, err
+	}
+	return true, s.slimAll(ctx, whole)
+}
+
+// wholeTombstones reads those of tombstones that are whole records. What can't be read
+// is left alone: another release wrote it.
+func (s *Store) wholeTombstones(ctx context.Context, names []string) (whole []*stored, err error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	records := make([]*redis.StringCmd, len(names))
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, name := range names {
+			records[i] = p.Get(ctx, name)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	for _, record := range records {
+		t, err := decodeTombstone(record.Val())
+		if err != nil || t == nil || !t.whole() {
+			continue
+		}
+		if one, err := storedAt(t.Digest.place(), t.stored); err == nil {
+			whole = append(whole, one)
+		}
+	}
+	return whole, nil
+}
+
+// slimAll puts tombstones in the place of whole records, with what leads to them, or
+// nothing where the API is gone.
+func (s *Store) slimAll(ctx context.Context, whole []*stored) error {
+	var kept []*Key
+	var calls []invocation
+	gone, err := s.goneAPIsOf(ctx, whole)
+	if err != nil {
+		return err
+	}
+	for _, one := range whole {
+		if gone[one.key.APIID] {
+			at := one.place
+			calls = append(calls, invocation{[]string{at.grave(), at.grave(), at.kept()}, []any{string(one.prefix), "", 0}})
+			continue
+		}
+		kept = append(kept, one.key)
+		calls = append(calls, s.replacement(one.place.grave(), one))
+	}
+	if err := s.leadToTombstones(ctx, kept); err != nil {
+		return err
+	}
+	_, err = s.runAll(ctx, buryScript, calls)
+	return err
+}
+
+// goneAPIsOf returns those of keys' APIs that their workspaces do not have.
+func (s *Store) goneAPIsOf(ctx context.Context, all []*stored) (map[string]bool, error) {
+	byWorkspace := map[string][]*stored{}
+	for _, one := range all {
+		byWorkspace[one.key.WorkspaceID] = append(byWorkspace[one.key.WorkspaceID], one)
+	}
+	gone := map[string]bool{}
+	for ws, some := range byWorkspace {
+		found, err := s.goneAPIs(ctx, ws, some)
+		if err != nil {
+			return nil, err
+		}
+		for api, is := range found {
+			gone[api] = is
+		}
+	}
+	return gone, nil
+}
+
+// leadToTombstones writes what leads to tombstones: the ids of which nothing else is
+// known, and the lists.
+func (s *Store) leadToTombstones(ctx context.Context, all []*Key) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, k := range all {
+			p.SetNX(ctx, indexName(k.ID), k.Digest.place().text, 0)
+		}
+	}); err != nil {
+		return err
+	}
+	return s.enterTombstones(ctx, all)
+}
