@@ -17,7 +17,7 @@ type apiCommand struct {
 	List      apiList      `cmd:"" help:"List the APIs of a workspace."`
 	Protect   apiProtect   `cmd:"" help:"Protect an API against deletion."`
 	Unprotect apiUnprotect `cmd:"" help:"Let an API be deleted again."`
-	AllowIP   apiAllowIP   `cmd:"" name:"allow-ip" help:"Make these the addresses from which an API's keys may be used."`
+	AllowIP   apiAllowIP   `cmd:"" name:"allow-ip" help:"Make these the addresses from which an API's keys may be used. The address is that of whoever sends the verification to the gateway: the other end of its connection, or whom a proxy named, if 'tollgate serve' trusts it (--trusted-proxies, --client-ip-header). An address that is unknown is not allowed."`
 }
 
 // operator opens the store as one who may do everything in a workspace.

@@ -20,7 +20,6 @@ import (
 type guessGuard struct {
 	burst     int
 	addresses *otter.Cache[netip.Addr, *rate.Limiter] // with unknown root keys lately
-	address   func(*web.Call) netip.Addr
 	knows     func(keys.Secret) bool
 	refused   func() // counts
 }
@@ -48,7 +47,7 @@ func (g *guessGuard) admit(c *web.Call) error {
 	if g.burst == 0 || g.addresses.EstimatedSize() == 0 {
 		return nil
 	}
-	limiter, ok := g.addresses.GetIfPresent(guesser(g.address(c)))
+	limiter, ok := g.addresses.GetIfPresent(guesser(c))
 	if !ok || limiter.Tokens() >= 1 {
 		return nil
 	}
@@ -66,17 +65,18 @@ func (g *guessGuard) observe(c *web.Call) {
 	if g.burst == 0 || c.Cause() == nil || keys.AsError(c.Cause()).Kind != keys.KindUnauthenticated || c.Authorization() == "" {
 		return
 	}
-	limiter, _ := g.addresses.ComputeIfAbsent(guesser(g.address(c)), func() (*rate.Limiter, bool) {
+	limiter, _ := g.addresses.ComputeIfAbsent(guesser(c), func() (*rate.Limiter, bool) {
 		return rate.NewLimiter(guessesPerSecond, g.burst), false
 	})
 	limiter.Allow()
 }
 
-// guesser is an IPv4 address, or the /64 that one IPv6 client usually has.
-func guesser(a netip.Addr) netip.Addr {
-	if a = a.Unmap(); a.Is6() {
-		prefix, _ := a.WithZone("").Prefix(64)
-		return prefix.Addr()
+// guesser is by what an address's guesses are counted. Where it is unknown the peer
+// counts: addresses that can't be read are not one for the whole world.
+func guesser(c *web.Call) netip.Addr {
+	client := c.Client()
+	if !client.IsValid() {
+		client = c.Peer()
 	}
-	return a
+	return web.Network(client)
 }

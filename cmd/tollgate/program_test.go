@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestProgram(t *testing.T) {
 			env.Setenv("ADDR", freeAddr(t))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post, "take": take},
 	})
 }
 
@@ -64,20 +65,39 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("GET %s: want %s with %q, got %s", args[0], args[1], args[2], last)
 }
 
-// post is "post URL TOKEN BODY STATUS TEXT".
+// post is "post URL TOKEN BODY STATUS TEXT [HEADER]...": with headers such as "Name: value",
+// one line each. The body of the answer is in the file "answer" then.
 func post(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 5 {
-		ts.Fatalf("usage: post URL TOKEN BODY STATUS TEXT")
+	if neg || len(args) < 5 {
+		ts.Fatalf("usage: post URL TOKEN BODY STATUS TEXT [HEADER]...")
 	}
 	req, err := http.NewRequest("POST", args[0], strings.NewReader(args[2]))
 	ts.Check(err)
 	req.Header.Set("Authorization", "Bearer "+args[1])
 	req.Header.Set("Content-Type", "application/json")
+	for _, header := range args[5:] {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Add(name, value)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
-	if got := read(resp); got[:3] != args[3] || !strings.Contains(got, args[4]) {
+	got := read(resp)
+	if got[:3] != args[3] || !strings.Contains(got, args[4]) {
 		ts.Fatalf("POST %s: want %s with %q, got %s", args[0], args[3], args[4], got)
 	}
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), []byte(got), 0o600))
+}
+
+// take is "take NAME PATTERN FILE": the variable becomes what the pattern's group matches.
+func take(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: take NAME PATTERN FILE")
+	}
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile(args[2]))
+	if len(found) != 2 {
+		ts.Fatalf("%s is not in %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 func read(resp *http.Response) string {

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,11 +26,11 @@ import (
 // serveCommand is `tollgate serve`.
 type serveCommand struct {
 	storeFlags
+	addressFlags
 	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
 	RootKey        string        `env:"TOLLGATE_ROOT_KEY" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
 	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys."`
-	ClientIPHeader string        `env:"TOLLGATE_CLIENT_IP_HEADER" placeholder:"NAME" help:"Header in which a trusted proxy gives the client's address; its first address counts. Without it, the address of the connection."`
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
 	UsageRetention time.Duration `env:"TOLLGATE_USAGE_RETENTION" default:"2160h" help:"How long usage counts are kept (${default})."`
 	KeepDeleted    time.Duration `name:"deleted-retention" env:"TOLLGATE_DELETED_RETENTION" default:"0s" help:"How long the record of a key that is deleted without permanent is kept in Redis, with its name, metadata and sealed plaintext; no endpoint shows it. With 0s nothing is kept but that its hash is taken (${default})."`
@@ -47,7 +45,7 @@ type serveCommand struct {
 	DrainDelay     time.Duration `env:"TOLLGATE_DRAIN_DELAY" default:"1s" help:"After SIGTERM, how long to go on serving while not ready (${default})."`
 	DrainTimeout   time.Duration `env:"TOLLGATE_DRAIN_TIMEOUT" default:"10s" help:"After SIGTERM, how long requests under way may take (${default})."`
 	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
-	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one address at once; 0 is unlimited."`
+	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one peer at once, by its IPv4 address or IPv6 /64; 0 is unlimited. --trusted-proxies are not counted."`
 	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before it is slowed down to one a second; 0 is unlimited (${default})."`
 	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
@@ -58,6 +56,10 @@ type serveCommand struct {
 
 // Run serves until SIGTERM or SIGINT.
 func (f *serveCommand) Run() error {
+	addresses, err := f.rule()
+	if err != nil {
+		return err
+	}
 	store, err := f.check()
 	if err != nil {
 		return err
@@ -68,7 +70,10 @@ func (f *serveCommand) Run() error {
 	if f.Dev {
 		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
 	}
-	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses)}
+	if f.ClientIPHeader != "" && len(f.TrustedProxies) == 0 {
+		log.Warn("--client-ip-header is believed from everybody who can connect: name the proxies with --trusted-proxies", "header", f.ClientIPHeader)
+	}
+	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses), addresses: addresses}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	return g.serve(stop)
@@ -134,13 +139,14 @@ func (f *serveCommand) logger() *slog.Logger {
 
 // gateway is the running server.
 type gateway struct {
-	flags  *serveCommand
-	store  *keys.Store
-	log    *slog.Logger
-	guard  *guessGuard
-	counts *metrics // nil without --metrics-addr
-	usage  *keys.Usage
-	opened atomic.Bool // the store was looked at and the root key is there
+	flags     *serveCommand
+	store     *keys.Store
+	log       *slog.Logger
+	guard     *guessGuard
+	addresses *web.Addresses // whose address a request has; nil for the connection's
+	counts    *metrics       // nil without --metrics-addr
+	usage     *keys.Usage
+	opened    atomic.Bool // the store was looked at and the root key is there
 }
 
 // serve answers until stop ends, then drains.
@@ -195,7 +201,7 @@ func (g *gateway) config() web.Config {
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
-		Ready: g.ready, Log: g.log, Guard: g.guard.admit, Observe: g.observe,
+		Addresses: g.addresses, Ready: g.ready, Log: g.log, Guard: g.guard.admit, Observe: g.observe,
 	}
 }
 
@@ -232,9 +238,9 @@ func (g *gateway) observer() verify.Observer {
 
 func (g *gateway) router() *web.Router {
 	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, Observer: verify.CountUsage(g.usage, g.observer())})
-	g.guard.address, g.guard.knows = g.address, verifier.Knows
-	v1 := unkeyv1.New(g.store, verifier, g.address)
-	v2 := unkeyv2.New(g.store, verifier, g.address)
+	g.guard.knows = verifier.Knows
+	v1 := unkeyv1.New(g.store, verifier)
+	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(g.store, verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
@@ -252,16 +258,6 @@ func (g *gateway) ready(ctx context.Context) error {
 		return errOpening
 	}
 	return g.store.Ping(ctx)
-}
-
-// address tells from where a key is used.
-func (g *gateway) address(c *web.Call) netip.Addr {
-	if g.flags.ClientIPHeader == "" {
-		return c.Peer()
-	}
-	first, _, _ := strings.Cut(c.Header(g.flags.ClientIPHeader), ",")
-	address, _ := netip.ParseAddr(strings.TrimSpace(first)) // none is allowed nowhere
-	return address
 }
 
 // bootstrap looks at the store and creates the root key, as soon as Redis answers.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,8 +27,7 @@ import (
 )
 
 func serveUnkey(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	peer := func(c *web.Call) netip.Addr { return c.Peer() }
-	v1, v2 := unkeyv1.New(store, verifier, peer), unkeyv2.New(store, verifier, peer)
+	v1, v2 := unkeyv1.New(store, verifier), unkeyv2.New(store, verifier)
 	router := web.NewRouter(v1.Dialect(), v2.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,10 +85,15 @@ func New(t *testing.T, name string, serve Serve) *Caller {
 	return (&Caller{Recording: r}).As(keys.Everything)
 }
 
-// Listen serves a router until the test ends, and gives the address.
+// Listen serves a router until the test ends, and gives the address. Whoever calls it is a
+// trusted proxy, and may say in X-Forwarded-For whose address a request has.
 func Listen(t *testing.T, router *web.Router) string {
 	t.Helper()
-	server := web.New(web.Config{DrainDelay: time.Nanosecond, Log: slog.New(slog.DiscardHandler)}, router)
+	addresses, err := web.NewAddresses([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, web.XForwardedFor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := web.New(web.Config{DrainDelay: time.Nanosecond, Addresses: addresses, Log: slog.New(slog.DiscardHandler)}, router)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

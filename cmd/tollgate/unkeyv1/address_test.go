@@ -1,34 +1,18 @@
 package unkeyv1_test
 
 import (
-	"net/netip"
 	"testing"
 
 	kit "tollgate/cmd/tollgate/golden"
-	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
-	"tollgate/verify"
 )
-
-// callerAddress is where the test below says that a key is used.
-const callerAddress = "X-Test-Address"
-
-func serveFromAnywhere(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1 := unkeyv1.New(store, verifier, func(c *web.Call) netip.Addr {
-		address, _ := netip.ParseAddr(c.Header(callerAddress))
-		return address
-	})
-	router := web.NewRouter(v1.Dialect())
-	router.Add(v1.Dialect(), v1.Routes()...)
-	return router
-}
 
 // A key of an API that allows some addresses alone is refused from every other one and
 // from an unknown one, spending nothing, before it is asked what it may; a change of the
 // list is obeyed by the next verification.
 func TestGoldenAddresses(t *testing.T) {
-	g := kit.New(t, "addresses", serveFromAnywhere)
+	g := kit.New(t, "addresses", serveV1)
 	api := g.Post("an API", "/v1/apis.createApi", `{"name":"guarded"}`).Text("apiId")
 	key := g.Post("a key of it", "/v1/keys.createKey", `{"apiId":"`+api+`","remaining":3}`).Text("key")
 	allow := func(list ...string) {
@@ -41,10 +25,7 @@ func TestGoldenAddresses(t *testing.T) {
 	ask := func(title, address, query, code string) {
 		t.Helper()
 		body := `{"key":"` + key + `"` + query + `}`
-		headers := []string{callerAddress + ": " + address}
-		if address == "" {
-			headers = nil
-		}
+		headers := []string{web.XForwardedFor + ": " + address}
 		a := nobody.Exchange(title, "POST", "/v1/keys.verifyKey", body, headers...)
 		if got := a.Text("code"); got != code {
 			t.Errorf("%s: %s, want %s", title, got, code)
@@ -53,7 +34,7 @@ func TestGoldenAddresses(t *testing.T) {
 	allow("192.0.2.1", "10.0.0.0/8", "2001:db8::/32")
 	ask("an address that is not allowed", "192.0.2.2", "", "FORBIDDEN")
 	ask("nor is this one", "2001:db9::1", "", "FORBIDDEN")
-	ask("an unknown address", "", "", "FORBIDDEN")
+	ask("an unknown address", "unknown", "", "FORBIDDEN")
 	ask("the address comes before permissions", "192.0.2.2", `,"authorization":{"permissions":"none"}`, "FORBIDDEN")
 	ask("an address that is allowed", "192.0.2.1", "", "VALID")
 	ask("one of a network", "10.200.3.4", "", "VALID")

@@ -8,8 +8,6 @@
 package unkeyv1
 
 import (
-	"net/netip"
-
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
@@ -20,14 +18,12 @@ import (
 type API struct {
 	store    *keys.Store
 	verifier *verify.Verifier
-	address  func(*web.Call) netip.Addr
 	dialect  *web.Dialect
 }
 
-// New makes the dialect. address tells from where a key is used, for APIs that
-// allow some addresses alone.
-func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) netip.Addr) *API {
-	a := &API{store: store, verifier: verifier, address: address}
+// New makes the dialect.
+func New(store *keys.Store, verifier *verify.Verifier) *API {
+	a := &API{store: store, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v1", Prefixes: []string{"/v1/"},
 		RequestIDHeader: "Unkey-Request-Id",

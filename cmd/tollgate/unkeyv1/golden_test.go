@@ -3,7 +3,6 @@ package unkeyv1_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/netip"
 	"testing"
 
 	kit "tollgate/cmd/tollgate/golden"
@@ -35,7 +34,7 @@ func newGolden(t *testing.T, name string) *golden {
 }
 
 func serveV1(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1 := unkeyv1.New(store, verifier, func(c *web.Call) netip.Addr { return c.Peer() })
+	v1 := unkeyv1.New(store, verifier)
 	router := web.NewRouter(v1.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	return router

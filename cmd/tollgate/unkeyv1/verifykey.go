@@ -142,7 +142,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 
 // request is what the body asks of the verifier.
 func (a *API) request(c *web.Call, in *verifyKeyRequest) *verify.Request {
-	r := &verify.Request{Secret: keys.NewSecret(in.Key), APIID: in.APIID, Cost: 1, Tags: in.Tags, Address: a.address(c)}
+	r := &verify.Request{Secret: keys.NewSecret(in.Key), APIID: in.APIID, Cost: 1, Tags: in.Tags, Address: c.Client()}
 	if in.Remaining != nil {
 		r.Cost = in.Remaining.Cost
 	}

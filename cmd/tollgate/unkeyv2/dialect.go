@@ -10,8 +10,6 @@
 package unkeyv2
 
 import (
-	"net/netip"
-
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
@@ -22,14 +20,12 @@ import (
 type API struct {
 	store    *keys.Store
 	verifier *verify.Verifier
-	address  func(*web.Call) netip.Addr
 	dialect  *web.Dialect
 }
 
-// New makes the dialect. address tells from where a key is used, for APIs that
-// allow some addresses alone.
-func New(store *keys.Store, verifier *verify.Verifier, address func(*web.Call) netip.Addr) *API {
-	a := &API{store: store, verifier: verifier, address: address}
+// New makes the dialect.
+func New(store *keys.Store, verifier *verify.Verifier) *API {
+	a := &API{store: store, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v2", Prefixes: []string{"/v2/"},
 		NewRequestID: web.RequestIDs("req_"),

@@ -2,7 +2,6 @@ package unkeyv2_test
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -14,7 +13,7 @@ import (
 )
 
 func serveV2(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v2 := unkeyv2.New(store, verifier, func(c *web.Call) netip.Addr { return c.Peer() })
+	v2 := unkeyv2.New(store, verifier)
 	router := web.NewRouter(v2.Dialect())
 	router.Add(v2.Dialect(), v2.Routes()...)
 	return router

@@ -86,7 +86,7 @@ func (a *API) entitled(c *web.Call, token string, err error) error {
 
 // request is what the body asks of the verifier.
 func (a *API) request(c *web.Call, in *verifyKeyRequest) (r *verify.Request, err error) {
-	r = &verify.Request{Secret: keys.NewSecret(in.Key), Cost: 1, Tags: in.Tags, Address: a.address(c)}
+	r = &verify.Request{Secret: keys.NewSecret(in.Key), Cost: 1, Tags: in.Tags, Address: c.Client()}
 	if in.Credits != nil {
 		r.Cost = in.Credits.Cost
 	}

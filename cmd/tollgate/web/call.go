@@ -32,6 +32,9 @@ type Call struct {
 
 	authorization string // once it was asked for: the guard, the dialect and the endpoint do
 	asked         bool
+
+	client  netip.Addr // once it was asked for
+	located bool
 }
 
 var calls = sync.Pool{New: func() any { return new(Call) }}
@@ -119,17 +122,26 @@ func (c *Call) Header(name string) string {
 	return ""
 }
 
+// lines returns the values of all lines of a request header, in their order.
+func (c *Call) lines(name string) (values []string) {
+	for key, value := range headerLines(c.http.Request.Header.RawHeaders()) {
+		if strings.EqualFold(string(key), name) {
+			values = append(values, string(value))
+		}
+	}
+	return values
+}
+
 // Peer is the address of the other end of the connection.
 func (c *Call) Peer() netip.Addr { return addrOf(c.http.RemoteAddr()) }
 
-// Forwarded is the client's address as a proxy reported it: True-Client-IP,
-// else CF-Connecting-IP, else empty. Anyone can send these; whether to believe
-// them is a setting of the program.
-func (c *Call) Forwarded() string {
-	if ip := c.Header("True-Client-IP"); ip != "" {
-		return ip
+// Client is the address of whoever sent the request, as Config.Addresses decides; the
+// zero Addr where it is unknown.
+func (c *Call) Client() netip.Addr {
+	if !c.located {
+		c.client, c.located = c.server.config.Addresses.Client(c.Peer(), c.lines), true
 	}
-	return c.Header("CF-Connecting-IP")
+	return c.client
 }
 
 // SetStatus sets the answer's status; it is 200 otherwise.
@@ -140,7 +152,7 @@ func (c *Call) SetHeader(name, value string) { c.http.Response.Header.Set(name, 
 
 func addrOf(a net.Addr) netip.Addr {
 	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
+		return plainAddress(tcp.AddrPort().Addr())
 	}
 	return netip.Addr{}
 }

@@ -19,7 +19,10 @@ type Config struct {
 	RequestTimeout time.Duration // the deadline of Call.Context; 5 s
 
 	MaxConns      int // connections at once; 16384. One more is answered 503
-	MaxConnsPerIP int // of one IPv4 address or IPv6 /64; unlimited when 0. One more is answered 429
+	MaxConnsPerIP int // of one peer, by its IPv4 address or IPv6 /64; unlimited when 0, and for trusted proxies. One more is answered 429
+
+	// Addresses decides whose address a request has; nil takes the connection's.
+	Addresses *Addresses
 
 	// DrainDelay is how long Shutdown goes on accepting while /readyz already
 	// says no, so that load balancers look elsewhere before anything is refused

@@ -66,7 +66,9 @@ func escaped(path []byte) bool {
 }
 
 // The headers that must occur once at most. Those about the client's address
-// are here because it would depend on the reader which one counts.
+// are here because it would depend on the reader which one counts: they are the
+// ones that networks in front send by themselves. Whatever header Addresses is
+// made for, it does not believe one that holds an address and occurs twice.
 const (
 	host = iota
 	authorization

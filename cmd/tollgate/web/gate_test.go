@@ -146,3 +146,30 @@ func FuzzGate(f *testing.F) {
 		}
 	})
 }
+
+// On the wire as in the rule: the address comes from the lines as they were sent, of the
+// one header that is read, and never from a trailer.
+func TestTheAddressOfARequestOnTheWire(t *testing.T) {
+	loopback := prefixes("127.0.0.0/8")
+	for _, test := range []struct {
+		name    string
+		rule    *Addresses
+		headers string
+		want    string
+	}{
+		{"no rule", nil, "X-Forwarded-For: 10.6.6.6\nTrue-Client-IP: 10.6.6.6\n", "127.0.0.1"},
+		{"a client's entry before the proxy's", must(NewAddresses(loopback, XForwardedFor)), "X-Forwarded-For: 10.6.6.6, 203.0.113.9\n", "203.0.113.9"},
+		{"a client's line before the proxy's", must(NewAddresses(loopback, XForwardedFor)), "X-Forwarded-For: 10.6.6.6\nAccept: y\nx-forwarded-for: 203.0.113.9\n", "203.0.113.9"},
+		{"the other header is ignored", must(NewAddresses(loopback, XForwardedFor)), "X-Forwarded-For: 203.0.113.9\nForwarded: for=10.6.6.6\n", "203.0.113.9"},
+		{"and the other way round", must(NewAddresses(loopback, Forwarded)), "Forwarded: for=203.0.113.9\nX-Forwarded-For: 10.6.6.6\n", "203.0.113.9"},
+		{"from a peer that is not trusted", must(NewAddresses(proxies, XForwardedFor)), "X-Forwarded-For: 10.6.6.6\n", "127.0.0.1"},
+		{"a header of one address", must(NewAddresses(nil, "X-Real-IP")), "x-real-ip: 203.0.113.9\nX-Forwarded-For: 10.6.6.6\n", "203.0.113.9"},
+		{"twice", must(NewAddresses(nil, "X-Real-IP")), "X-Real-IP: 10.6.6.6\nX-Real-IP: 203.0.113.9\n", "unknown"},
+	} {
+		k := serve(t, func(c *Config) { c.Addresses = test.rule })
+		k.say("GET /v1/greet?name=Ann HTTP/1.1\nHost: x\nConnection: close\n" + test.headers + "\n")
+		if log := k.log.String(); !strings.Contains(log, " client="+test.want+" ") {
+			t.Errorf("%s: want %s in %s", test.name, test.want, log)
+		}
+	}
+}

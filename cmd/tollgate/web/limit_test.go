@@ -54,19 +54,41 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestAClientIsAnIPv4AddressOrAnIPv6Net(t *testing.T) {
-	for addr, want := range map[string]string{
+func TestANetworkIsAnIPv4AddressOrAnIPv6Net(t *testing.T) {
+	for address, want := range map[string]string{
 		"10.1.2.3":             "10.1.2.3",
 		"::ffff:10.1.2.3":      "10.1.2.3",
 		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::",
 		"fe80::1%eth0":         "fe80::",
 	} {
-		ip := netip.MustParseAddr(addr)
-		got := clientOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, 1)))
-		if got.String() != want {
-			t.Errorf("%s: got %s, want %s", addr, got, want)
+		if got := Network(netip.MustParseAddr(address)); got.String() != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
 		}
 	}
+	if got := Network(netip.Addr{}); got.IsValid() {
+		t.Errorf("no address: %s", got)
+	}
+}
+
+// A trusted proxy's connections are those of everybody behind it: they are counted in all,
+// and not as one client's.
+func TestTrustedProxiesConnectionsCountInAllOnly(t *testing.T) {
+	trusted := must(NewAddresses([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, XForwardedFor))
+	k := serve(t, func(c *Config) { c.MaxConnsPerIP, c.MaxConns, c.Addresses = 1, 3, trusted })
+	k.hold()
+	k.hold()
+	request := post("/v1/greet", "", `{"name":"Ann"}`)
+	wantAnswer(t, k.say(request), 200, "Ann")
+	k.hold()
+	wantAnswer(t, k.say(request), 503, "too many connections")
+}
+
+func TestUntrustedPeersConnectionsAreCountedPerAddress(t *testing.T) {
+	others := must(NewAddresses([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, XForwardedFor))
+	k := serve(t, func(c *Config) { c.MaxConnsPerIP, c.Addresses = 1, others })
+	k.hold()
+	request := post("/v1/greet", "X-Forwarded-For: 192.0.2.9\n", `{"name":"Ann"}`)
+	wantAnswer(t, k.say(request), 429, "too many connections from your address")
 }
 
 // TestAFloodIsCutOffWithoutAnswers opens more than can be answered politely.

@@ -13,12 +13,14 @@ import (
 )
 
 // limiter bounds the connections that a listener hands out, in all and per
-// client. fasthttp's own bound per client does not know IPv6 and answers in
-// plain text.
+// peer. Who is behind a trusted proxy is not known before a request is read, so
+// such a peer counts in all only. fasthttp's own bound does not know IPv6 and
+// answers in plain text.
 type limiter struct {
 	net.Listener
 	max, perIP int
-	refusal    func(*Fault) []byte
+	addresses  *Addresses
+	refusal    func(net.Addr, *Fault) []byte
 	goodbyes   chan struct{} // one for each refusal under way
 
 	mu   sync.Mutex
@@ -26,9 +28,10 @@ type limiter struct {
 	byIP map[netip.Addr]int
 }
 
-func newLimiter(ln net.Listener, config Config, refusal func(*Fault) []byte) *limiter {
+func newLimiter(ln net.Listener, config Config, refusal func(net.Addr, *Fault) []byte) *limiter {
 	return &limiter{
-		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP, refusal: refusal,
+		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP,
+		addresses: config.Addresses, refusal: refusal,
 		goodbyes: make(chan struct{}, 64), byIP: map[netip.Addr]int{},
 	}
 }
@@ -44,8 +47,8 @@ func (l *limiter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: raw, limiter: l, client: clientOf(raw.RemoteAddr())}
-		f := l.admit(c.client)
+		c := &conn{Conn: raw, limiter: l, counted: l.countedAs(addrOf(raw.RemoteAddr()))}
+		f := l.admit(c.counted)
 		if f == nil {
 			return c, nil
 		}
@@ -62,26 +65,37 @@ func passing(err error) bool {
 
 const acceptPause = 50 * time.Millisecond
 
-func (l *limiter) admit(client netip.Addr) *Fault {
+// countedAs returns by what a peer's connections are counted: its network, or the zero
+// Addr where they are not, for a trusted proxy and a peer without an address.
+func (l *limiter) countedAs(peer netip.Addr) netip.Addr {
+	if !peer.IsValid() || l.addresses.Trusts(peer) {
+		return netip.Addr{}
+	}
+	return Network(peer)
+}
+
+func (l *limiter) admit(counted netip.Addr) *Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.open >= l.max:
 		return &Fault{http.StatusServiceUnavailable, "the server has too many connections"}
-	case l.perIP > 0 && l.byIP[client] >= l.perIP:
+	case l.perIP > 0 && l.byIP[counted] >= l.perIP:
 		return &Fault{http.StatusTooManyRequests, "too many connections from your address"}
 	}
 	l.open++
-	l.byIP[client]++
+	if counted.IsValid() {
+		l.byIP[counted]++
+	}
 	return nil
 }
 
-func (l *limiter) leave(client netip.Addr) {
+func (l *limiter) leave(counted netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
-	if l.byIP[client]--; l.byIP[client] == 0 {
-		delete(l.byIP, client)
+	if l.byIP[counted]--; l.byIP[counted] <= 0 {
+		delete(l.byIP, counted)
 	}
 }
 
@@ -97,19 +111,9 @@ func (l *limiter) turnAway(raw net.Conn, f *Fault) {
 	go func() {
 		defer func() { <-l.goodbyes }()
 		raw.SetDeadline(time.Now().Add(lingerTime))
-		raw.Write(l.refusal(f))
+		raw.Write(l.refusal(raw.RemoteAddr(), f))
 		linger(raw)
 	}()
-}
-
-// clientOf is an IPv4 address, or the /64 that one IPv6 client usually has.
-func clientOf(a net.Addr) netip.Addr {
-	ip := addrOf(a)
-	if ip.Is6() {
-		prefix, _ := ip.WithZone("").Prefix(64)
-		return prefix.Addr()
-	}
-	return ip
 }
 
 // conn is a connection that gives its place back when it is closed, and that
@@ -118,7 +122,7 @@ func clientOf(a net.Addr) netip.Addr {
 type conn struct {
 	net.Conn
 	limiter *limiter
-	client  netip.Addr
+	counted netip.Addr  // as countedAs says
 	linger  atomic.Bool // close only after the peer had time to read
 	closed  sync.Once
 
@@ -159,7 +163,7 @@ func (c *conn) Close() (err error) {
 		} else {
 			err = c.Conn.Close()
 		}
-		c.limiter.leave(c.client)
+		c.limiter.leave(c.counted)
 	})
 	return err
 }

@@ -66,8 +66,17 @@ func (c *Call) attrs(status int, took time.Duration) []slog.Attr {
 		slog.Int("status", status),
 		slog.Duration("took", took),
 		slog.Int("bytes", len(c.http.Response.Body())),
+		slog.String("client", c.clientText()),
 		slog.String("request_id", c.id),
 	}
+}
+
+// clientText is the client's address as it was parsed: never what a header said.
+func (c *Call) clientText() string {
+	if client := c.Client(); client.IsValid() {
+		return client.String()
+	}
+	return "unknown"
 }
 
 // knownMethod keeps what a caller made up out of the log.

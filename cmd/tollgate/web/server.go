@@ -204,9 +204,9 @@ func faultOf(err error) *Fault {
 
 // refusal is the answer for a connection that is not let in, in the words of
 // the fallback dialect.
-func (s *Server) refusal(f *Fault) []byte {
+func (s *Server) refusal(peer net.Addr, f *Fault) []byte {
 	ctx := new(fasthttp.RequestCtx)
-	ctx.Init(new(fasthttp.Request), nil, fasthttpLog{s.log})
+	ctx.Init(new(fasthttp.Request), peer, fasthttpLog{s.log})
 	s.turnAway(ctx, "", f)
 	var b bytes.Buffer
 	ctx.Response.WriteTo(&b) // a Buffer takes everything

@@ -1,0 +1,136 @@
+package web
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// The headers that hold a list of addresses, to which each proxy on the way appends the
+// address of whoever called it.
+const (
+	XForwardedFor = "X-Forwarded-For"
+	Forwarded     = "Forwarded" // of RFC 7239
+)
+
+// Addresses decides whose address a request has. It is the one rule about that: the
+// addresses that an API allows, the guess guard, the log, and whatever else asks.
+//
+// A header is what the client wrote, unless a proxy wrote it. So:
+//
+//   - A header is believed only where the peer, the other end of the connection, is
+//     trusted. Otherwise the client is the peer.
+//   - A list is read from the right, over all lines of the header in their order: the
+//     last entry is what the peer saw, the one before it is what that proxy saw, as far as
+//     the entries are trusted proxies. The client is the first that is not, or the
+//     farthest where all are trusted, or the peer where there is none.
+//   - An entry that is needed and can't be read ("unknown", "_hidden", an empty or a
+//     malformed one) leaves the address unknown. Nothing to the left of it is believed.
+//   - A header of one address that is absent, repeated or not exactly one address leaves
+//     the address unknown.
+//   - Exactly one header is read. Every other one is ignored.
+//
+// An unknown address is the zero netip.Addr. Allow-lists have it nowhere.
+//
+// A nil *Addresses trusts nobody: the client is the peer.
+type Addresses struct {
+	trusted []netip.Prefix
+	header  string
+	entries entriesOf // nil for a header of one address
+}
+
+// NewAddresses returns the rule that believes header from the trusted peers. XForwardedFor
+// and Forwarded hold lists and need trusted peers. Any other header holds one address; for
+// these no trusted peers means that every peer is believed. Prefixes must be masked, and
+// IPv4 ones not mapped to IPv6. Letter case of the header does not matter.
+func NewAddresses(trusted []netip.Prefix, header string) (*Addresses, error) {
+	a := &Addresses{trusted: trusted, header: header}
+	switch {
+	case strings.EqualFold(header, XForwardedFor):
+		a.entries = plainEntries
+	case strings.EqualFold(header, Forwarded):
+		a.entries = forwardedEntries
+	case !IsHeaderName(header):
+		return nil, errors.New("not the name of a header")
+	}
+	if a.entries != nil && len(trusted) == 0 {
+		return nil, errors.New("a list of addresses is believed from trusted proxies alone")
+	}
+	return a, nil
+}
+
+// IsHeaderName reports whether a header can have this name.
+func IsHeaderName(name string) bool {
+	for i := range len(name) {
+		if !tokenByte[name[i]] {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// maxHops bounds how many entries of a list are read. The address behind more trusted
+// proxies than that is unknown.
+const maxHops = 64
+
+// Client returns the address of the client of a request, the zero Addr where it is
+// unknown. lines returns the values of a header's lines in their order; it is not called
+// where no header is believed.
+func (a *Addresses) Client(peer netip.Addr, lines func(header string) []string) netip.Addr {
+	switch {
+	case a == nil:
+		return peer
+	case a.entries == nil && len(a.trusted) == 0:
+		return oneAddress(lines(a.header))
+	case !a.Trusts(peer):
+		return peer
+	case a.entries == nil:
+		return oneAddress(lines(a.header))
+	}
+	return a.walk(peer, lines(a.header))
+}
+
+// walk reads a list from the right, past the trusted.
+func (a *Addresses) walk(client netip.Addr, lines []string) netip.Addr {
+	hops := 0
+	for _, line := range slices.Backward(lines) {
+		for client = range a.entries(line) {
+			if hops++; hops > maxHops {
+				return netip.Addr{}
+			}
+			if !a.Trusts(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+// Trusts reports whether an address is a trusted proxy's.
+func (a *Addresses) Trusts(address netip.Addr) bool {
+	return a != nil && slices.ContainsFunc(a.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// oneAddress reads a header that holds one address.
+func oneAddress(lines []string) netip.Addr {
+	if len(lines) != 1 {
+		return netip.Addr{}
+	}
+	return parseNode(lines[0])
+}
+
+// Network returns an IPv4 address as it is, and of an IPv6 address the /64 that one client
+// usually has: whoever is counted by address is counted by this.
+func Network(address netip.Addr) netip.Addr {
+	if address = plainAddress(address); address.Is6() {
+		prefix, _ := address.Prefix(64) // 64 is in range
+		return prefix.Addr()
+	}
+	return address
+}
+
+// plainAddress returns an address in the one form in which addresses are compared: IPv4
+// that was mapped to IPv6 as IPv4, and without a zone, which names an interface of the
+// machine that wrote it.
+func plainAddress(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
