@@ -3,7 +3,7 @@
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
-.PHONY: build run test cluster sentinel race lint fuzz bench faults soak million conformance
+.PHONY: build run test cluster sentinel stores race lint fuzz bench faults soak million conformance
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
@@ -28,6 +28,15 @@ test:
 cluster sentinel:
 	.ci/redis
 	TOLLGATE_STORE=$@ $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill ./bench/e2e
+
+# Every suite that talks to a store, on another server: any redis-server or valkey-server.
+#   make stores SERVER=/opt/valkey-9.0/bin/valkey-server
+stores:
+	@test -n "$(SERVER)" || { echo "say which server: make stores SERVER=FILE, the file of a redis-server or valkey-server" >&2; exit 2; }
+	@test -x "$(SERVER)" || { echo "SERVER=$(SERVER) is no file that can be run" >&2; exit 2; }
+	TOLLGATE_REDIS_SERVER="$(abspath $(SERVER))" .ci/redis
+	"$(abspath $(SERVER))" --version
+	TOLLGATE_REDIS_SERVER="$(abspath $(SERVER))" $(GOTEST) -count=1 -p 1 -timeout 30m ./keys/... ./verify/... ./cmd/... ./ratelimit ./refill ./bench/redistest ./bench/e2e
 
 race:
 	.ci/redis

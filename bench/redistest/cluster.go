@@ -49,15 +49,25 @@ func newCluster(tb testing.TB, begin func(testing.TB, ...Option) *Server, master
 	return c
 }
 
-// assign gives each master its share of the slots.
+// assign gives each master its share of the slots: by ADDSLOTS, which Redis 6.2 has as
+// well; ADDSLOTSRANGE came with 7.0.
 func (c *ClusterServer) assign(masters int) {
 	c.tb.Helper()
 	for i, n := range c.Nodes {
 		n.Do("CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		if i < masters {
-			n.Do("CLUSTER", "ADDSLOTSRANGE", i*slots/masters, (i+1)*slots/masters-1)
+			n.Do(addSlots(i*slots/masters, (i+1)*slots/masters)...)
 		}
 	}
+}
+
+// addSlots is the command that takes the slots from first on and before end.
+func addSlots(first, end int) []any {
+	command := []any{"CLUSTER", "ADDSLOTS"}
+	for slot := first; slot < end; slot++ {
+		command = append(command, slot)
+	}
+	return command
 }
 
 // meet introduces the nodes and waits until each knows all.

@@ -21,6 +21,9 @@
 // masters and three replicas, or on what sentinels watch, with a failover in the
 // middle of each test: see Empty.
 //
+// TOLLGATE_REDIS_SERVER=FILE has it run on another redis-server, or a valkey-server;
+// `make stores SERVER=FILE` does.
+//
 // Everything is stopped and removed by the test's own cleanup. The servers are
 // also tied to the life of the test binary (on Linux), so that one that is
 // killed leaves no process behind. All ports are on loopback, below the

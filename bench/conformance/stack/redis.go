@@ -2,11 +2,13 @@ package stack
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -14,9 +16,9 @@ import (
 )
 
 func (s *Stack) startRedis() error {
-	binary, err := exec.LookPath("redis-server")
+	binary, err := redisServer()
 	if err != nil {
-		return fmt.Errorf("redis-server is needed and is not installed: %w", err)
+		return err
 	}
 	return onFreePort(func(addr string) error {
 		_, port, _ := net.SplitHostPort(addr)
@@ -36,6 +38,17 @@ func (s *Stack) startRedis() error {
 			return err
 		})
 	})
+}
+
+// redisServer finds the server to run: the file that TOLLGATE_REDIS_SERVER names, as for
+// every other suite, otherwise redis-server.
+func redisServer() (string, error) {
+	name := cmp.Or(os.Getenv("TOLLGATE_REDIS_SERVER"), "redis-server")
+	binary, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%s is needed and can't be run: %w", name, err)
+	}
+	return filepath.Abs(binary)
 }
 
 // RedisURL is the address of the Redis, with the password if it has one.
