@@ -42,7 +42,7 @@ type KeyPatch struct {
 	Name        Change[string]
 	ExternalID  Change[string]
 	Meta        Change[[]byte]
-	Expires     Change[int64]
+	Expires     Change[int64] // unix ms, 1 or more, which may have passed; cleared: never
 	Remaining   Change[int64] // cleared: unlimited, without a refill
 	Refill      Change[refill.Schedule]
 	Limits      Change[[]ratelimit.Limit] // all of them
@@ -85,6 +85,11 @@ func (s *Store) UpdateKey(ctx context.Context, a Access, id string, p KeyPatch) 
 // patched gives the key as the patch makes it, and what becomes of its balance.
 func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) (*Key, put, error) {
 	k := *old.key
+	// 0 is how a record says never, and nothing that a request may say: a moment that was
+	// computed wrongly must not make a key for ever of one that ends.
+	if p.Expires.Value != nil && *p.Expires.Value < 1 {
+		return nil, put{}, errExpires
+	}
 	k.Name, k.Meta = p.Name.or(k.Name), p.Meta.or(k.Meta)
 	k.Expires, k.Disabled = p.Expires.or(k.Expires), p.Disabled.or(k.Disabled)
 	k.UpdatedAt = old.now

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,45 @@ func TestStaleChangesDoNotHappen(t *testing.T) {
 		must(err)
 		if d.State.Balance != 10 || d.Key.Refill == nil {
 			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// The domain itself refuses an end of 0 or less, which a record has for never, where a
+// change says it, and less than 0 wherever a key is made.
+func TestExpiresZeroIsNoChange(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := Open(c, Options{Timeout: 10 * time.Second})
+		ctx := t.Context()
+		ws, err := s.Workspace(ctx, "w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := Operator(ws).As()
+		api, err := s.CreateAPI(ctx, a, "api")
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := s.CreateKey(ctx, a, KeyDraft{APIID: api.ID, Expires: 4_102_444_800_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := map[string]error{}
+		for _, at := range []int64{0, -1, -MaxTime} {
+			refused["a change"] = s.UpdateKey(ctx, a, made.ID, KeyPatch{Expires: To(at)})
+			if at < 0 {
+				_, refused["a key"] = s.CreateKey(ctx, a, KeyDraft{APIID: api.ID, Expires: at})
+				_, refused["an import"] = s.ImportKeys(ctx, a, []ImportDraft{{KeyDraft: KeyDraft{APIID: api.ID, Expires: at}, Secret: NewSecret("0123456789abcdef")}})
+				_, _, refused["a root key"] = s.CreateRootKey(ctx, ws, RootDraft{Grants: []string{Everything}, Expires: at})
+			}
+			for what, err := range refused {
+				if e := AsError(err); err == nil || e.Kind != KindInvalid || !strings.HasSuffix(e.Field, "expires") {
+					t.Errorf("%s that ends at %d: %v", what, at, err)
+				}
+			}
+		}
+		if d, err := s.Key(ctx, a, made.ID, false); err != nil || d.Key.Expires != 4_102_444_800_000 {
+			t.Errorf("the key was changed: %+v, %v", d, err)
 		}
 	})
 }

@@ -66,6 +66,8 @@ func checkMeta(meta []byte) error {
 	return nil
 }
 
+var errExpires = Invalidf("expires", "unix milliseconds, from 1 to %d; null for never", int64(MaxTime))
+
 func checkTime(field string, ms int64) error {
 	if ms < 0 || ms > MaxTime {
 		return Invalidf(field, "unix milliseconds, from 0 to %d", int64(MaxTime))

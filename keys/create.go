@@ -21,7 +21,7 @@ type KeyDraft struct {
 	Meta        []byte // a JSON object's text
 	Permissions []Ref
 	Roles       []Ref
-	Expires     int64  // unix ms; 0 for never
+	Expires     int64  // unix ms, which may have passed; 0, as which no request may write it, for never
 	Remaining   *int64 // uses; nil for unlimited
 	Refill      *refill.Schedule
 	Limits      []ratelimit.Limit // without ids

@@ -79,6 +79,9 @@ func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDra
 	if len(d.Grants) == 0 {
 		d.Grants = []string{Everything}
 	}
+	if err := firstError(checkText("name", d.Name, MaxName), checkTime("expires", d.Expires)); err != nil {
+		return "", Secret{}, err
+	}
 	grants := slices.Clone(d.Grants)
 	slices.Sort(grants)
 	now, err := s.Now(ctx)

@@ -17,8 +17,8 @@ type createKeyRequest struct {
 	Meta        schema.Object  `json:"meta"`
 	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512"`
 	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512"`
-	Expires     *int64         `json:"expires"`
-	Remaining   *int64         `json:"remaining"`
+	Expires     *int64         `json:"expires" check:"nullable,min=1,max=253402300799999"`
+	Remaining   *int64         `json:"remaining" check:"min=1"`
 	Refill      *refillRequest `json:"refill"`
 	Ratelimit   *limitRequest  `json:"ratelimit"`
 	Enabled     *bool          `json:"enabled"`
@@ -41,12 +41,7 @@ func (in *createKeyRequest) draft() (keys.KeyDraft, error) {
 		d.SecretBytes = int(*in.ByteLength)
 	}
 	if in.Expires != nil {
-		if d.Expires = *in.Expires; d.Expires <= 0 {
-			return d, keys.Invalidf("expires", "unix milliseconds, greater than 0")
-		}
-	}
-	if in.Remaining != nil && *in.Remaining <= 0 {
-		return d, keys.Invalidf("remaining", "must be greater than 0")
+		d.Expires = *in.Expires
 	}
 	var err error
 	if d.Refill, err = in.Refill.schedule(); err != nil {

@@ -65,7 +65,7 @@ type updateKeyRequest struct {
 	OwnerID     schema.Maybe[string]        `json:"ownerId"`
 	ExternalID  schema.Maybe[string]        `json:"externalId"`
 	Meta        schema.Maybe[schema.Object] `json:"meta"`
-	Expires     schema.Maybe[int64]         `json:"expires"`
+	Expires     schema.Maybe[int64]         `json:"expires" check:"min=1,max=253402300799999"`
 	Ratelimit   schema.Maybe[limitRequest]  `json:"ratelimit"`
 	Remaining   schema.Maybe[int64]         `json:"remaining"`
 	Refill      schema.Maybe[refillRequest] `json:"refill"`
@@ -85,9 +85,6 @@ func (in *updateKeyRequest) patch() (keys.KeyPatch, error) {
 	}
 	if in.Enabled != nil {
 		p.Disabled = keys.To(!*in.Enabled)
-	}
-	if in.Expires.Set && !in.Expires.Null && in.Expires.Value <= 0 {
-		return p, keys.Invalidf("expires", "unix milliseconds, greater than 0, or null for never")
 	}
 	schedule, err := in.Refill.Pointer().schedule()
 	if err != nil {

@@ -29,8 +29,8 @@ type legacyCreateKeyRequest struct {
 	ByteLength *int64              `json:"byteLength" check:"min=16,max=255"`
 	OwnerID    string              `json:"ownerId"`
 	Meta       schema.Object       `json:"meta"`
-	Expires    *int64              `json:"expires"`
-	Remaining  *int64              `json:"remaining"`
+	Expires    *int64              `json:"expires" check:"nullable,min=1,max=253402300799999"`
+	Remaining  *int64              `json:"remaining" check:"min=1"`
 	Ratelimit  *legacyLimitRequest `json:"ratelimit"`
 }
 

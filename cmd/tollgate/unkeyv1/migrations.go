@@ -30,7 +30,7 @@ type migratedKey struct {
 	Meta        schema.Object  `json:"meta"`
 	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512"`
 	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512"`
-	Expires     *int64         `json:"expires"`
+	Expires     *int64         `json:"expires" check:"nullable,min=1,max=253402300799999"`
 	Remaining   *int64         `json:"remaining" check:"min=1"`
 	Refill      *refillRequest `json:"refill"`
 	Enabled     *bool          `json:"enabled"`
@@ -127,9 +127,7 @@ func (in *migratedKey) draft(seals bool) (d keys.ImportDraft, err error) {
 	d.Roles, d.Permissions = keys.Named(in.Roles, keys.Demand), keys.Named(in.Permissions, keys.Demand)
 	d.Remaining, d.Disabled = in.Remaining, in.Enabled != nil && !*in.Enabled
 	if in.Expires != nil {
-		if d.Expires = *in.Expires; d.Expires <= 0 {
-			return d, keys.Invalidf("expires", "unix milliseconds, greater than 0")
-		}
+		d.Expires = *in.Expires
 	}
 	if d.Refill, err = in.Refill.schedule(); err != nil {
 		return d, err

@@ -17,7 +17,7 @@ type createKeyRequest struct {
 	Meta        schema.Object   `json:"meta" check:"maxProps=100"`
 	Roles       []string        `json:"roles" check:"maxItems=100" items:"minLen=1,maxLen=128"`
 	Permissions []string        `json:"permissions" check:"maxItems=1000" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
-	Expires     int64           `json:"expires" check:"min=0,max=4102444800000"`
+	Expires     *int64          `json:"expires" check:"nullable,min=1,max=4102444800000"`
 	Credits     *creditsRequest `json:"credits"`
 	Ratelimits  []limitRequest  `json:"ratelimits" check:"maxItems=50"`
 	Enabled     bool            `json:"enabled" check:"default=true"`
@@ -30,7 +30,7 @@ func (in *createKeyRequest) draft() (keys.KeyDraft, error) {
 	d := keys.KeyDraft{
 		APIID: in.APIID, Prefix: in.Prefix, Name: in.Name, ExternalID: in.ExternalID, Meta: in.Meta,
 		Roles: keys.Named(in.Roles, keys.Refuse), Permissions: keys.Named(in.Permissions, keys.CreateFreely),
-		Expires: in.Expires, Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled, Recoverable: in.Recoverable,
+		Expires: orNever(in.Expires), Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled, Recoverable: in.Recoverable,
 	}
 	if in.ByteLength != nil {
 		d.SecretBytes = int(*in.ByteLength)
@@ -87,7 +87,7 @@ type updateKeyRequest struct {
 	Name        schema.Maybe[string]        `json:"name" check:"minLen=1,maxLen=255"`
 	ExternalID  schema.Maybe[string]        `json:"externalId" check:"minLen=1,maxLen=255" pattern:"^[a-zA-Z0-9_.-]+$"`
 	Meta        schema.Maybe[schema.Object] `json:"meta" check:"maxProps=100"`
-	Expires     schema.Maybe[int64]         `json:"expires" check:"min=0,max=4102444800000"`
+	Expires     schema.Maybe[int64]         `json:"expires" check:"min=1,max=4102444800000"`
 	Credits     schema.Maybe[creditsChange] `json:"credits"`
 	Ratelimits  *[]limitRequest             `json:"ratelimits" check:"maxItems=50"`
 	Enabled     *bool                       `json:"enabled"`

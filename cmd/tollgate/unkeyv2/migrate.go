@@ -19,7 +19,7 @@ type migratedKey struct {
 	Meta        schema.Object   `json:"meta" check:"maxProps=100"`
 	Roles       []string        `json:"roles" check:"maxItems=100" items:"minLen=1,maxLen=128"`
 	Permissions []string        `json:"permissions" check:"maxItems=1000" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
-	Expires     int64           `json:"expires" check:"min=0,max=4102444800000"`
+	Expires     *int64          `json:"expires" check:"nullable,min=1,max=4102444800000"`
 	Enabled     bool            `json:"enabled" check:"default=true"`
 	Credits     *creditsRequest `json:"credits"`
 	Ratelimits  []limitRequest  `json:"ratelimits" check:"maxItems=50"`
@@ -30,7 +30,7 @@ func (in *migratedKey) draft(apiID string) (keys.MigrationDraft, error) {
 	d := keys.MigrationDraft{Hash: in.Hash, KeyDraft: keys.KeyDraft{
 		APIID: apiID, Name: in.Name, ExternalID: in.ExternalID, Meta: in.Meta,
 		Roles: keys.Named(in.Roles, keys.Refuse), Permissions: keys.Named(in.Permissions, keys.CreateFreely),
-		Expires: in.Expires, Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled,
+		Expires: orNever(in.Expires), Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled,
 	}}
 	return d, in.Credits.fill(&d.KeyDraft)
 }

@@ -48,6 +48,15 @@ func (r *creditsRequest) fill(d *keys.KeyDraft) (err error) {
 	return err
 }
 
+// orNever returns the domain's end of a key, in which 0 is never. A request says never
+// with null, or by leaving the member out: its 0 is refused before it comes here.
+func orNever(expires *int64) int64 {
+	if expires == nil {
+		return 0
+	}
+	return *expires
+}
+
 // limitRequest is a stored limit of a key or an identity.
 type limitRequest struct {
 	Name      string `json:"name" check:"required,minLen=3,maxLen=128"`
