@@ -100,10 +100,19 @@ type Access struct {
 	// then those that it makes use of: to add where it adds, to remove where it
 	// removes.
 	Used bool
+	// Also are the rights that some requests of the operation need besides: those of
+	// them that it makes use of. UpdateKey needs those to add and to remove roles, and
+	// permissions, where they are among these.
+	Also []Right
 }
 
 // As gives the access of a caller to an operation that needs rights.
 func (c *Caller) As(needs ...Right) Access { return Access{Caller: c, Needs: needs} }
+
+// missing is the refusal of who has none of these grants.
+func missing(grants []string) error {
+	return Errorf(KindMissingPermission, "", "missing one of these permissions: %s", strings.Join(grants, " or "))
+}
 
 // check refuses with KindMissingPermission where the caller lacks a right over id,
 // one that the operation needs or one of also.
@@ -111,8 +120,7 @@ func (a Access) check(id string, also ...Right) error {
 	for _, needs := range [][]Right{a.Needs, also} {
 		for _, r := range needs {
 			if !a.has(r, id) {
-				return Errorf(KindMissingPermission, "", "missing one of these permissions: %s",
-					strings.Join(r.grants(id)[1:], " or "))
+				return missing(r.grants(id)[1:])
 			}
 		}
 	}

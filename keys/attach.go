@@ -124,14 +124,29 @@ func (at attachment[T]) find(ctx context.Context, s *Store, a Access, keyID stri
 	if err != nil || !a.Used {
 		return found, err
 	}
-	if !slices.ContainsFunc(a.Needs, func(r Right) bool { return a.has(r, found.key.APIID) }) {
-		return nil, a.check(found.key.APIID)
+	return found, at.permitted(ctx, s, a, found.key, refs, merge)
+}
+
+// permitted refuses a caller who has neither the right to add nor the right to remove,
+// or lacks that of them which the change of a key makes use of.
+func (at attachment[T]) permitted(ctx context.Context, s *Store, a Access, k *Key, refs []Ref, merge merger) error {
+	if !a.has(at.add, k.APIID) && !a.has(at.drop, k.APIID) {
+		return missing(slices.Concat(at.add.grants("")[1:], at.drop.grants("")[1:])) // before anything is told of what there is
 	}
-	uses, err := at.uses(ctx, s, a.WorkspaceID, *at.list(found.key), refs, merge)
+	uses, err := at.uses(ctx, s, a.WorkspaceID, *at.list(k), refs, merge)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return found, first.check(found.key.APIID, uses...)
+	return Access{Caller: a.Caller}.check(k.APIID, uses...)
+}
+
+// settable is permitted for a change of a whole key that names what it has: whoever may
+// change a key and no more gives it no role and no permission, and takes none away.
+func (at attachment[T]) settable(ctx context.Context, s *Store, a Access, k *Key, to Change[[]Ref]) error {
+	if !to.Set || !slices.Contains(a.Also, at.add) {
+		return nil
+	}
+	return at.permitted(ctx, s, a, k, to.or(nil), instead)
 }
 
 // uses gives the rights that a change makes use of, before it makes anything.

@@ -146,8 +146,15 @@ func (k *Key) changeLimits(p KeyPatch) {
 	k.Limits = limitsWithIDs(limits, k.Limits)
 }
 
-// changeRefs applies the patch's permissions, roles and identity.
+// changeRefs applies the patch's permissions, roles and identity. Nothing is made before
+// the caller's rights over all of them were checked.
 func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (err error) {
+	if err := keyPermissions.settable(ctx, s, a, k, p.Permissions); err != nil {
+		return err
+	}
+	if err := keyRoles.settable(ctx, s, a, k, p.Roles); err != nil {
+		return err
+	}
 	if p.Permissions.Set {
 		if k.Permissions, err = s.refer(ctx, a, permissions, "permissions", p.Permissions.or(nil)); err != nil {
 			return err

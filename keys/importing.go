@@ -22,7 +22,8 @@ type ImportDraft struct {
 	Migration string // Digest is what that migration makes of a plaintext, not the plaintext's own
 }
 
-// ImportKeys stores keys that are in use already, in a number of round trips that
+// ImportKeys stores keys that are in use already; to keep a plaintext takes EncryptKey. It
+// does so in a number of round trips that
 // does not depend on how many they are, and gives their ids. Where the digest of
 // one is taken it stores none and is KindConflict. A name that is missing is not
 // found or made as the drafts' references say, once for all of them.
@@ -169,8 +170,8 @@ func Within(item string, err error) error {
 	return err
 }
 
-// mayImport refuses where the caller may not make keys of one of the APIs, or one
-// is not there. It gives the store's clock.
+// mayImport refuses where the caller may not make keys of one of the APIs, or not keep
+// their plaintexts, or one is not there. It gives the store's clock.
 func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) (now int64, err error) {
 	if len(drafts) == 0 {
 		return 0, a.check("")
@@ -187,7 +188,11 @@ func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) (
 	slices.Sort(apis)
 	apis = slices.Compact(apis)
 	for _, api := range apis {
-		if err := a.check(api); err != nil {
+		var also []Right
+		if slices.ContainsFunc(drafts, func(d ImportDraft) bool { return d.Recoverable && d.APIID == api }) {
+			also = []Right{EncryptKey}
+		}
+		if err := a.check(api, also...); err != nil {
 			return 0, err
 		}
 	}

@@ -13,12 +13,13 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/verify"
 )
 
 // serveAll is the router of every dialect.
-func serveAll() *web.Router {
+func serveAll(store *keys.Store, verifier *verify.Verifier) *web.Router {
 	peer := func(c *web.Call) netip.Addr { return c.Peer() }
-	v1, v2, setup := unkeyv1.New(nil, nil, peer), unkeyv2.New(nil, nil, peer), netbird.New(nil, nil, netbird.Options{})
+	v1, v2, setup := unkeyv1.New(store, verifier, peer), unkeyv2.New(store, verifier, peer), netbird.New(store, verifier, netbird.Options{})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
@@ -75,7 +76,7 @@ func mayBeZero(path, name string) bool {
 // says so: expiries, refills, days, limits and lengths begin at 1.
 func TestZeroIsNeverNone(t *testing.T) {
 	seen := 0
-	for _, r := range serveAll().Routes() {
+	for _, r := range serveAll(nil, nil).Routes() {
 		members(r.Request, func(name string, d schema.Description) {
 			if d["type"] != "integer" {
 				if kinds, ok := d["type"].([]string); !ok || kinds[0] != "integer" {

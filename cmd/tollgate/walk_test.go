@@ -153,7 +153,12 @@ type town struct {
 func newTown(t *testing.T) *town {
 	t.Helper()
 	client := redistest.Empty(t)
-	w := &town{t: t, store: keys.Open(client, keys.Options{Timeout: 10 * time.Second}), redis: client}
+	keyset := filepath.Join(t.TempDir(), "keyset")
+	if err := os.WriteFile(keyset, must(keys.NewKeyset()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options := keys.Options{Timeout: 10 * time.Second, Sealer: must(keys.LoadSealer(keyset))}
+	w := &town{t: t, store: keys.Open(client, options), redis: client}
 	w.ws = must(w.store.Workspace(t.Context(), keys.DefaultWorkspace))
 	a := keys.Operator(w.ws).As()
 	api := must(w.store.CreateAPI(t.Context(), a, "town"))
@@ -166,11 +171,12 @@ func newTown(t *testing.T) *town {
 	key := must(w.store.CreateKey(t.Context(), a, keys.KeyDraft{
 		APIID: api.ID, Remaining: &uses, Permissions: []keys.Ref{{ID: permission.ID}}, Roles: []keys.Ref{{ID: role.ID}}, ExternalID: "somebody",
 	}))
+	sealed := must(w.store.CreateKey(t.Context(), a, keys.KeyDraft{APIID: api.ID, Recoverable: true}))
 	must(w.store.SetOverride(t.Context(), a, keys.NamespaceRef{Name: "space", Create: true}, keys.Override{Identifier: "user", Limit: 9, Duration: 1000}))
 	must(w.store.CreateMigration(t.Context(), w.ws, "migration", keys.SHA256))
 	w.has = strings.NewReplacer("{api}", api.ID, "{apiId}", api.ID, "{key}", key.ID, "{secret}", key.Secret.Reveal(),
 		"{identity}", identity.ID, "{permission}", permission.ID, "{role}", role.ID,
-		"{permission 2}", permission2.ID, "{role 2}", role2.ID, "{space}", "space")
+		"{permission 2}", permission2.ID, "{role 2}", role2.ID, "{space}", "space", "{sealed}", sealed.ID)
 	w.ids = []string{api.ID, permission.ID, role.ID, identity.ID, key.ID, key.Secret.Reveal()}
 	other := must(w.store.Workspace(t.Context(), "other"))
 	w.stranger = w.root(other, keys.Everything)

@@ -84,7 +84,7 @@ func operation(r *web.Route) object {
 	}
 	if !r.Public {
 		out["security"] = []object{{"rootKey": []string{}}}
-		out["description"] = "Needs " + rights(r.Needs) + "."
+		out["description"] = "Needs " + rights(r.Needs) + "." + also(r.Also)
 	}
 	parameters := pathParameters(r.Path)
 	switch {
@@ -104,6 +104,15 @@ func operation(r *web.Route) object {
 func rights(needs any) string {
 	text := strings.Trim(fmt.Sprint(needs), "[]")
 	return cmp.Or(strings.Join(strings.Fields(text), " and "), "a root key")
+}
+
+// also puts into words what some requests of a row need besides.
+func also(needs any) string {
+	text := strings.Trim(fmt.Sprint(needs), "[]")
+	if needs == nil || text == "" {
+		return ""
+	}
+	return " A request that makes use of them needs " + strings.Join(strings.Fields(text), ", ") + " besides."
 }
 
 func responses(r *web.Route) object {

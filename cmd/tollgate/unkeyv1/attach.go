@@ -13,12 +13,12 @@ func (a *API) attachRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
 		post("/v1/keys.whoami", "whoami", rights(keys.ReadKey), web.JSON(d, a.whoami)),
-		post("/v1/keys.addPermissions", "addPermissions", rights(keys.AddPermissionToKey), web.JSON(d, a.addPermissions)),
+		also(post("/v1/keys.addPermissions", "addPermissions", rights(keys.AddPermissionToKey), web.JSON(d, a.addPermissions)), keys.CreatePermission),
 		post("/v1/keys.removePermissions", "removePermissions", rights(keys.DropPermissionOfKey), web.JSON(d, a.removePermissions)),
-		post("/v1/keys.setPermissions", "setPermissions", rights(keys.AddPermissionToKey, keys.DropPermissionOfKey), web.JSON(d, a.setPermissions)),
-		post("/v1/keys.addRoles", "addRoles", rights(keys.AddRoleToKey), web.JSON(d, a.addRoles)),
+		also(post("/v1/keys.setPermissions", "setPermissions", rights(keys.AddPermissionToKey, keys.DropPermissionOfKey), web.JSON(d, a.setPermissions)), keys.CreatePermission),
+		also(post("/v1/keys.addRoles", "addRoles", rights(keys.AddRoleToKey), web.JSON(d, a.addRoles)), keys.CreateRole),
 		post("/v1/keys.removeRoles", "removeRoles", rights(keys.DropRoleOfKey), web.JSON(d, a.removeRoles)),
-		post("/v1/keys.setRoles", "setRoles", rights(keys.AddRoleToKey, keys.DropRoleOfKey), web.JSON(d, a.setRoles)),
+		also(post("/v1/keys.setRoles", "setRoles", rights(keys.AddRoleToKey, keys.DropRoleOfKey), web.JSON(d, a.setRoles)), keys.CreateRole),
 	}
 }
 

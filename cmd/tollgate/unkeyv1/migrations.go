@@ -13,9 +13,10 @@ import (
 func (a *API) migrationRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		post("/v1/migrations.createKeys", "v1.migrations.createKeys", rights(keys.CreateKey),
-			web.JSON(d, a.migrateKeys, schema.Check("maxItems=100"))),
-		answering(post("/v1/migrations.enqueueKeys", "v1.migrations.enqueueKeys", rights(keys.CreateKey), web.JSON(d, a.enqueueKeys)), http.StatusAccepted),
+		also(post("/v1/migrations.createKeys", "v1.migrations.createKeys", rights(keys.CreateKey),
+			web.JSON(d, a.migrateKeys, schema.Check("maxItems=100"))), keys.EncryptKey),
+		also(answering(post("/v1/migrations.enqueueKeys", "v1.migrations.enqueueKeys", rights(keys.CreateKey), web.JSON(d, a.enqueueKeys)),
+			http.StatusAccepted), keys.EncryptKey),
 	}
 }
 
@@ -70,7 +71,7 @@ func (a *API) migrateKeys(c *web.Call, in *[]migrateKeyRequest) (migrateKeysResp
 	drafts := make([]keys.ImportDraft, len(*in))
 	for i := range *in {
 		one := &(*in)[i]
-		d, err := one.draft(a.store.Seals())
+		d, err := one.draft(a.keeps(c, one.APIID))
 		if err == nil {
 			d.APIID = one.APIID
 			if one.ExternalID != "" {
@@ -93,7 +94,7 @@ func (a *API) enqueueKeys(c *web.Call, in *enqueueKeysRequest) (empty, error) {
 	drafts := make([]keys.ImportDraft, len(in.Keys))
 	for i := range in.Keys {
 		one := &in.Keys[i]
-		d, err := one.draft(a.store.Seals())
+		d, err := one.draft(a.keeps(c, in.APIID))
 		if err == nil {
 			d.APIID = in.APIID
 			d.Limits, err = defaultLimits(one.Ratelimit)
@@ -120,9 +121,16 @@ func accepted(c *web.Call) error {
 	return nil
 }
 
-// draft is the key that an item describes, without its API and limits. Its
-// plaintext is kept where it can be sealed.
-func (in *migratedKey) draft(seals bool) (d keys.ImportDraft, err error) {
+// keeps reports whether a plaintext that is sent along is kept, sealed: where the server
+// has a keyset and the caller has the right to. Otherwise the hash of it is, as of a
+// key that comes with its hash: whoever may make keys need not be able to have them read.
+func (a *API) keeps(c *web.Call, apiID string) bool {
+	return a.store.Seals() && access(c).May(keys.EncryptKey, apiID)
+}
+
+// draft is the key that an item describes, without its API and limits. keep is for
+// its plaintext.
+func (in *migratedKey) draft(keep bool) (d keys.ImportDraft, err error) {
 	d.Name, d.ExternalID, d.Meta, d.Environment, d.Prefix = in.Name, in.OwnerID, in.Meta, in.Environment, in.Prefix
 	d.Roles, d.Permissions = keys.Named(in.Roles, keys.Demand), keys.Named(in.Permissions, keys.Demand)
 	d.Remaining, d.Disabled = in.Remaining, in.Enabled != nil && !*in.Enabled
@@ -132,18 +140,18 @@ func (in *migratedKey) draft(seals bool) (d keys.ImportDraft, err error) {
 	if d.Refill, err = in.Refill.schedule(); err != nil {
 		return d, err
 	}
-	return d, in.identify(&d, seals)
+	return d, in.identify(&d, keep)
 }
 
 // identify says which key it is: by its plaintext or by the hash of it.
-func (in *migratedKey) identify(d *keys.ImportDraft, seals bool) (err error) {
+func (in *migratedKey) identify(d *keys.ImportDraft, keep bool) (err error) {
 	if in.Hash != nil {
 		if d.Digest, err = keys.ParseDigest(in.Hash.Value); err != nil {
 			return keys.Invalidf("hash.value", "%s", err)
 		}
 	}
 	if in.Plaintext != nil {
-		d.Secret, d.Recoverable = keys.NewSecret(*in.Plaintext), seals
+		d.Secret, d.Recoverable = keys.NewSecret(*in.Plaintext), keep
 		d.Start = d.Secret.Head()
 	}
 	switch {

@@ -11,7 +11,7 @@ import (
 func (a *API) ratelimitRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		post("/v1/ratelimits.limit", "limit", rights(keys.UseRatelimit), web.JSON(d, a.limit)),
+		also(post("/v1/ratelimits.limit", "limit", rights(keys.UseRatelimit), web.JSON(d, a.limit)), keys.CreateNamespace),
 		post("/v1/ratelimits.setOverride", "setOverride", rights(keys.SetOverride), web.JSON(d, a.setOverride)),
 		get("/v1/ratelimits.getOverride", "getOverride", rights(keys.ReadOverride), web.Query(d, a.getOverride)),
 		get("/v1/ratelimits.listOverrides", "listOverrides", rights(keys.ReadOverride), web.Query(d, a.listOverrides)),

@@ -21,10 +21,14 @@ func (a *API) mainRoutes() []web.Route {
 		get("/v1/liveness", "v1.liveness", public, web.Plain(liveness)),
 		post("/v1/apis.createApi", "createApi", rights(keys.CreateAPI), web.JSON(d, a.createAPI)),
 		get("/v1/apis.getApi", "getApi", rights(keys.ReadAPI), web.Query(d, a.getAPI)),
-		post("/v1/keys.createKey", "createKey", rights(keys.CreateKey), web.JSON(d, a.createKey)),
+		also(post("/v1/keys.createKey", "createKey", rights(keys.CreateKey), web.JSON(d, a.createKey)),
+			keys.EncryptKey, keys.CreatePermission, keys.CreateRole),
 		post("/v1/keys.verifyKey", "verifyKey", public, web.JSON(d, a.verifyKey)),
-		get("/v1/keys.getKey", "getKey", rights(keys.ReadKey), web.Query(d, a.getKey)),
-		post("/v1/keys.updateKey", "updateKey", rights(keys.UpdateKey), web.JSON(d, a.updateKey)),
+		also(get("/v1/keys.getKey", "getKey", rights(keys.ReadKey), web.Query(d, a.getKey)), keys.DecryptKey),
+		// Upstream's updateKey asks for update_key alone, also where it gives a key roles and
+		// permissions, for which setRoles and setPermissions ask for more.
+		also(post("/v1/keys.updateKey", "updateKey", rights(keys.UpdateKey), web.JSON(d, a.updateKey)),
+			keys.AddRoleToKey, keys.DropRoleOfKey, keys.CreateRole, keys.AddPermissionToKey, keys.DropPermissionOfKey, keys.CreatePermission),
 		post("/v1/keys.updateRemaining", "updateRemaining", rights(keys.UpdateKey), web.JSON(d, a.updateRemaining)),
 		post("/v1/keys.deleteKey", "deleteKey", rights(keys.DeleteKey), web.JSON(d, a.deleteKey)),
 	}
@@ -41,6 +45,12 @@ func get(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
 
 func post(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
 	return web.Route{Method: "POST", Path: path, Name: name, Needs: needs, Public: needs == nil, Endpoint: e}
+}
+
+// also is a route of which some requests need further rights: those that they make use of.
+func also(r web.Route, rights ...keys.Right) web.Route {
+	r.Also = rights
+	return r
 }
 
 // answering is a route whose answer comes with other statuses than 200 alone.

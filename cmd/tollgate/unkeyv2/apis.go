@@ -64,7 +64,7 @@ func (a *API) listKeys(c *web.Call, in *listKeysRequest) (page[keyResponse], err
 		APIID: in.APIID, ExternalID: in.ExternalID, From: in.Cursor, Limit: int(in.Limit), Decrypt: in.Decrypt,
 	})
 	if err != nil {
-		return page[keyResponse]{}, masked(err, apiNotFound(in.APIID))
+		return page[keyResponse]{}, maskedOf(c, in.APIID, err)
 	}
 	all, err := a.shown(c.Context(), found.Keys...)
 	return page[keyResponse]{all, found.Next}, err

@@ -73,5 +73,7 @@ func (a *API) authorise(c *web.Call) error {
 // access is what the caller may do on the route it called.
 func access(c *web.Call) keys.Access {
 	needs, _ := c.Route().Needs.([]keys.Right)
-	return c.Caller.(*keys.Caller).As(needs...)
+	a := c.Caller.(*keys.Caller).As(needs...)
+	a.Also, _ = c.Route().Also.([]keys.Right)
+	return a
 }

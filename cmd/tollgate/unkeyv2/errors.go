@@ -3,6 +3,7 @@ package unkeyv2
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"tollgate/cmd/tollgate/web"
@@ -194,6 +195,17 @@ func masked(err error, absent error) error {
 		return absent
 	}
 	return err
+}
+
+// maskedOf is masked for what is asked of an API. Whoever has the rights of the route over
+// it is told which other right the request needs.
+func maskedOf(c *web.Call, apiID string, err error) error {
+	a := access(c)
+	lacks := func(r keys.Right) bool { return !a.May(r, apiID) }
+	if !slices.ContainsFunc(a.Needs, lacks) {
+		return err
+	}
+	return masked(err, apiNotFound(apiID))
 }
 
 func apiNotFound(id string) error {

@@ -49,7 +49,7 @@ func (a *API) createKey(c *web.Call, in *createKeyRequest) (newKeyResponse, erro
 		return newKeyResponse{}, err
 	}
 	made, err := a.store.CreateKey(c.Context(), access(c), draft)
-	return newKeyResponse{made.Secret.Reveal(), made.ID}, masked(err, apiNotFound(in.APIID))
+	return newKeyResponse{made.Secret.Reveal(), made.ID}, maskedOf(c, in.APIID, err)
 }
 
 // keyID names a key.

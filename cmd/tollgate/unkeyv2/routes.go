@@ -10,7 +10,7 @@ import (
 
 // Routes is the table of v2. Needs are the rights that the root key must have, each
 // of them, over the API, the namespace or the workspace that the request is about;
-// some requests take more, which the store checks.
+// some requests take those of also besides, as far as they make use of them.
 func (a *API) Routes() []web.Route {
 	return slices.Concat(a.keyRoutes(), a.apiRoutes(), a.identityRoutes(), a.permissionRoutes(), a.ratelimitRoutes())
 }
@@ -21,16 +21,16 @@ func (a *API) keyRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
 		post("keys.verifyKey", rights(keys.VerifyKey), web.JSON(d, a.verifyKey)),
-		post("keys.createKey", rights(keys.CreateKey), data(d, a.createKey)),
+		also(post("keys.createKey", rights(keys.CreateKey), data(d, a.createKey)), keys.EncryptKey),
 		post("keys.migrateKeys", rights(keys.CreateKey), data(d, a.migrateKeys)),
-		post("keys.getKey", rights(keys.ReadKey), data(d, a.getKey)),
+		also(post("keys.getKey", rights(keys.ReadKey), data(d, a.getKey)), keys.DecryptKey),
 		post("keys.whoami", rights(keys.ReadKey), data(d, a.whoami)),
 		post("keys.updateKey", rights(keys.UpdateKey), data(d, a.updateKey)),
 		post("keys.updateCredits", rights(keys.UpdateKey), data(d, a.updateCredits)),
-		post("keys.rerollKey", rights(keys.CreateKey), data(d, a.rerollKey, schema.Open())),
+		also(post("keys.rerollKey", rights(keys.CreateKey), data(d, a.rerollKey, schema.Open())), keys.EncryptKey),
 		post("keys.deleteKey", rights(keys.DeleteKey), data(d, a.deleteKey)),
-		post("keys.addPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey), data(d, a.addPermissions)),
-		post("keys.setPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey, keys.DropPermissionOfKey), data(d, a.setPermissions)),
+		also(post("keys.addPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey), data(d, a.addPermissions)), keys.CreatePermission),
+		also(post("keys.setPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey, keys.DropPermissionOfKey), data(d, a.setPermissions)), keys.CreatePermission),
 		post("keys.removePermissions", rights(keys.UpdateKey, keys.DropPermissionOfKey), data(d, a.removePermissions)),
 		post("keys.addRoles", rights(keys.UpdateKey, keys.AddRoleToKey), data(d, a.addRoles)),
 		post("keys.setRoles", rights(keys.UpdateKey), data(d, a.setRoles)),
@@ -45,7 +45,7 @@ func (a *API) apiRoutes() []web.Route {
 		post("apis.createApi", rights(keys.CreateAPI), data(d, a.createAPI)),
 		post("apis.getApi", rights(keys.ReadAPI), data(d, a.getAPI)),
 		post("apis.deleteApi", rights(keys.DeleteAPI), data(d, a.deleteAPI)),
-		post("apis.listKeys", rights(keys.ReadKey, keys.ReadAPI), rows(d, a.listKeys)),
+		also(post("apis.listKeys", rights(keys.ReadKey, keys.ReadAPI), rows(d, a.listKeys)), keys.DecryptKey),
 		post("analytics.getVerifications", rights(readAnalytics), data(d, analytics, schema.Open())),
 		post("analytics.getRatelimits", rights(readAnalytics), data(d, analytics, schema.Open())),
 	}
@@ -69,24 +69,30 @@ func (a *API) permissionRoutes() []web.Route {
 		post("permissions.getPermission", rights(keys.ReadPermission), data(d, a.getPermission)),
 		post("permissions.listPermissions", rights(keys.ReadPermission), rows(d, a.listPermissions)),
 		post("permissions.deletePermission", rights(keys.DeletePermission), data(d, a.deletePermission)),
-		post("permissions.createRole", rights(keys.CreateRole), data(d, a.createRole)),
+		also(post("permissions.createRole", rights(keys.CreateRole), data(d, a.createRole)), keys.AddPermissionToRole, keys.CreatePermission),
 		post("permissions.getRole", rights(keys.ReadRole), data(d, a.getRole)),
 		post("permissions.listRoles", rights(keys.ReadRole), rows(d, a.listRoles)),
 		post("permissions.deleteRole", rights(keys.DeleteRole), data(d, a.deleteRole)),
-		post("permissions.setRolePermissions", rights(keys.AddPermissionToRole, keys.DropPermissionOfRole), data(d, a.setRolePermissions)),
+		also(post("permissions.setRolePermissions", rights(keys.AddPermissionToRole, keys.DropPermissionOfRole), data(d, a.setRolePermissions)), keys.CreatePermission),
 	}
 }
 
 func (a *API) ratelimitRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		post("ratelimit.limit", rights(keys.UseRatelimit), data(d, a.limit)),
-		post("ratelimit.multiLimit", rights(keys.UseRatelimit), data(d, a.multiLimit, schema.Check("minItems=1,maxItems=100"))),
+		also(post("ratelimit.limit", rights(keys.UseRatelimit), data(d, a.limit)), keys.CreateNamespace),
+		also(post("ratelimit.multiLimit", rights(keys.UseRatelimit), data(d, a.multiLimit, schema.Check("minItems=1,maxItems=100"))), keys.CreateNamespace),
 		post("ratelimit.setOverride", rights(keys.SetOverride), data(d, a.setOverride)),
 		post("ratelimit.getOverride", rights(keys.ReadOverride), data(d, a.getOverride)),
 		post("ratelimit.listOverrides", rights(keys.ReadOverride), rows(d, a.listOverrides)),
 		post("ratelimit.deleteOverride", rights(keys.DeleteOverride), data(d, a.deleteOverride)),
 	}
+}
+
+// also is a route of which some requests need further rights: those that they make use of.
+func also(r web.Route, rights ...keys.Right) web.Route {
+	r.Also = rights
+	return r
 }
 
 func rights(needs ...keys.Right) []keys.Right { return needs }

@@ -17,6 +17,7 @@ type Route struct {
 	Path    string // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
 	Name    string // the operation id
 	Needs   any    // the right it takes, as the dialect writes it; printed, otherwise for Authorise
+	Also    any    // the rights that some requests take besides, as the dialect writes them
 	Public  bool   // neither Admit nor Authorise is asked
 	Answers []int  // the statuses that Response is sent with; 200 alone when empty
 
