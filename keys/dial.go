@@ -31,13 +31,34 @@ func patienceOf(timeout time.Duration) patience {
 //	redis+cluster://[user:password@]host:port,host:port
 //
 // poolSize bounds the connections to each node; 0 leaves it to go-redis. The
-// connections have the patience of DefaultTimeout.
+// connections have the patience of DefaultTimeout. What they answer is the answer of a
+// server that was a master within the last second, or an error: see checkedConn.
 func Dial(address string, poolSize int) (redis.UniversalClient, error) {
 	return DialWithin(address, poolSize, DefaultTimeout)
 }
 
 // DialWithin is Dial with a time-out of one's own: the one that Options has too.
 func DialWithin(address string, poolSize int, timeout time.Duration) (redis.UniversalClient, error) {
+	client, err := dial(address, poolSize, timeout)
+	if err != nil {
+		return nil, err
+	}
+	checkMasters(client)
+	return client, nil
+}
+
+// DialInProcess makes a client for a miniredis in this process, which has no replicas
+// and can't tell. Nothing is checked of what it answers: never use it for a server.
+func DialInProcess(addr string) redis.UniversalClient {
+	p := patienceOf(DefaultTimeout)
+	return redis.NewClient(&redis.Options{
+		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
+		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
+		MaintNotificationsConfig: noMaintenance(),
+	})
+}
+
+func dial(address string, poolSize int, timeout time.Duration) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil, fmt.Errorf("a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"tollgate/keys"
@@ -12,14 +13,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// inspect refuses a Redis that may drop keys, warns of one that forgets them, and
-// says which promise each setting buys; durable tells whether writes wait for its
+// inspect refuses a Redis that may drop keys or is a replica, warns of one that forgets
+// them, and says which promise each setting buys; durable tells whether writes wait for its
 // append-only file. Of a Cluster it looks at every master. A Redis that does not let
 // itself be looked at is taken as it is, and said so.
 func inspect(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) error {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
-		return inspectNode(ctx, client, durable, log)
+		err := inspectNode(ctx, client, durable, log)
+		if errors.Is(err, keys.ErrReplica) && !watched(client) {
+			return usageError{"Redis at --redis is a replica, whose answers may be out of date: name its master"}
+		}
+		return err
 	}
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		return inspectNode(ctx, node, durable, log.With("node", node.Options().Addr))
@@ -31,13 +36,26 @@ func inspect(ctx context.Context, client redis.UniversalClient, durable bool, lo
 	return keys.Unavailable(err) // the Cluster did not say who its masters are
 }
 
+// watched reports whether sentinels say which server the client is to use. In the middle
+// of a failover that may be a replica still.
+func watched(client redis.UniversalClient) bool {
+	one, ok := client.(*redis.Client)
+	return ok && one.Options().Addr == "FailoverClient"
+}
+
 // settings are what CONFIG GET says, by name.
 type settings map[string]string
 
 // inspectNode looks at one server.
 func inspectNode(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) error {
+	if err := client.Info(ctx, "persistence").Err(); err != nil {
+		if forbidden(err) || errors.Is(err, keys.ErrInfo) {
+			return usageError{"the user of --redis may not use INFO, by which Tollgate knows that it talks to a master and what is in the append-only file: allow it with +info"}
+		}
+		return keys.Unavailable(err)
+	}
 	s := settings{}
-	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "io-threads", "min-replicas-to-write"} {
+	for _, name := range []string{"maxmemory-policy", "save", "appendonly", "appendfsync", "io-threads", "min-replicas-to-write", "min-replicas-max-lag"} {
 		got, err := client.ConfigGet(ctx, name).Result()
 		if err == nil {
 			s[name] = got[name]
@@ -52,17 +70,17 @@ func inspectNode(ctx context.Context, client redis.UniversalClient, durable bool
 	if policy := s["maxmemory-policy"]; policy != "noeviction" {
 		return usageError{fmt.Sprintf("Redis has maxmemory-policy %s, which can drop keys: set it to noeviction", policy)}
 	}
-	if durable {
-		if err := client.Info(ctx, "persistence").Err(); err != nil {
-			if !forbidden(err) {
-				return keys.Unavailable(err)
-			}
-			log.Warn("Redis does not allow INFO: nobody can wait until it has written its append-only file")
-			durable = false
-		}
+	if err := keys.SetReplicaRule(ctx, client, s.number("min-replicas-to-write"), s.number("min-replicas-max-lag")); err != nil {
+		return keys.Unavailable(err)
 	}
 	s.tell(durable, log)
 	return nil
+}
+
+// number is a setting that is a number, 0 where it is none.
+func (s settings) number(name string) int {
+	n, _ := strconv.Atoi(s[name])
+	return n
 }
 
 // forbidden tells a command that Redis does not allow or does not have from a failure
@@ -81,8 +99,21 @@ func (s settings) tell(durable bool, log *slog.Logger) {
 	default:
 		log.Warn("Redis keeps nothing across a restart: set appendonly yes, so that acknowledged changes survive")
 	}
-	if s["min-replicas-to-write"] == "0" {
-		log.Info("a failover can forget what was acknowledged just before it: min-replicas-to-write and min-replicas-max-lag bound how much", "min-replicas-to-write", "0")
+	s.tellReplicas(log)
+}
+
+// longLag is the longest min-replicas-max-lag, in seconds, that is not warned of.
+const longLag = 2
+
+// tellReplicas says what a failover can lose, and for how long a master that was cut off
+// from its replicas goes on answering.
+func (s settings) tellReplicas(log *slog.Logger) {
+	lag := s.number("min-replicas-max-lag")
+	switch wanted := s.number("min-replicas-to-write"); {
+	case wanted == 0 || lag == 0:
+		log.Info("a failover can forget what was acknowledged just before it, and a master that is cut off from its replicas goes on answering: min-replicas-to-write and min-replicas-max-lag bound both", "min-replicas-to-write", wanted)
+	case lag > longLag:
+		log.Warn("a master that is cut off from its replicas goes on answering for min-replicas-max-lag and a second: set it to 2 seconds or less", "min-replicas-max-lag", lag)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
@@ -56,14 +57,39 @@ func TestInspect(t *testing.T) {
 		}
 	}
 	limited := redistest.Start(t, redistest.WithAOF("everysec"), redistest.WithConfig("user limited on >secret ~* &* +@all -info"))
-	said, err := inspected(t, strings.Replace(limited.URL(), "//", "//limited:secret@", 1))
-	if err != nil || !strings.Contains(said, "does not allow INFO") || !strings.Contains(said, "can lose what was acknowledged during an fsync") {
-		t.Errorf("no INFO: %v, said %s", err, said)
+	if _, err := inspected(t, strings.Replace(limited.URL(), "//", "//limited:secret@", 1)); !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), "INFO") {
+		t.Errorf("no INFO: %v", err)
 	}
 	gone := redistest.Start(t)
 	gone.Kill()
 	if _, err := inspected(t, gone.URL()); err == nil || keys.AsError(err).Kind != keys.KindUnavailable {
 		t.Errorf("no Redis: %v", err)
+	}
+}
+
+// A replica is refused, whether it follows its master or not. A master is warned of that
+// goes on for long when it is cut off from the replicas it wants.
+func TestInspectReplicas(t *testing.T) {
+	master, replica := redistest.Start(t), redistest.Start(t)
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	replica.Do("REPLICAOF", host, port)
+	for range 2 {
+		if _, err := inspected(t, replica.URL()); !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), "replica") {
+			t.Errorf("a replica is taken: %v", err)
+		}
+		for began := time.Now(); !strings.Contains(master.Do("INFO", "replication").(string), "state=online"); time.Sleep(20 * time.Millisecond) {
+			if time.Since(began) > 20*time.Second {
+				t.Fatal("the replica does not follow")
+			}
+		}
+	}
+	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
+	if said, err := inspected(t, master.URL()); err != nil || !strings.Contains(said, "level=WARN msg=\"a master that is cut off") {
+		t.Errorf("a lag of 10 seconds: %v, said %s", err, said)
+	}
+	master.Do("CONFIG", "SET", "min-replicas-max-lag", "2")
+	if said, err := inspected(t, master.URL()); err != nil || strings.Contains(said, "cut off") {
+		t.Errorf("a lag of 2 seconds: %v, said %s", err, said)
 	}
 }
 

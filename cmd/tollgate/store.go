@@ -50,9 +50,5 @@ func openDev(o keys.Options) (*keys.Store, *miniredis.Miniredis, error) {
 	if err := mini.Start(); err != nil {
 		return nil, nil, err
 	}
-	client, err := keys.Dial("redis://"+mini.Addr(), 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	return keys.Open(client, o), mini, nil
+	return keys.Open(keys.DialInProcess(mini.Addr()), o), mini, nil
 }
