@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +17,7 @@ import (
 
 // serveAll is the router of every dialect.
 func serveAll(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	peer := func(c *web.Call) netip.Addr { return c.Peer() }
-	v1, v2, setup := unkeyv1.New(store, verifier, peer), unkeyv2.New(store, verifier, peer), netbird.New(store, verifier, netbird.Options{})
+	v1, v2, setup := unkeyv1.New(store, verifier), unkeyv2.New(store, verifier), netbird.New(store, verifier, netbird.Options{})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
