@@ -6,6 +6,7 @@ for i = 1, #KEYS do
   local p = redis.call('GET', KEYS[i]) or ''
   if less(p, ARGV[i]) then
     p = ARGV[i]
+    store_while_full(KEYS[i])
     redis.call('SET', KEYS[i], p)
   end
   if less(highest, p) then highest = p end

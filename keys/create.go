@@ -149,7 +149,7 @@ func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, erro
 	args := []any{string(prefix), string(encode(k))}
 	args = append(args, scheduleArgs(was.Refill)...)
 	args = append(args, scheduleArgs(k.Refill)...)
-	args = append(args, balance, restart)
+	args = append(args, balance, restart, flag(onlyRevokes(was, k)))
 	for _, limit := range k.Limits {
 		args = append(args, keptSlot(was.Limits, limit))
 	}

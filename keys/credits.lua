@@ -21,5 +21,6 @@ elseif ARGV[4] == 'increment' then
 else
   balance = math.max(0, balance - value)
 end
+store_while_full(KEYS[1])
 redis.call('SETRANGE', KEYS[1], 8, p56(balance) .. p56(next))
 return {string.format('%.0f', balance), ''}

@@ -15,6 +15,8 @@ type change struct {
 	names  []string
 	args   []any // of four: what, which name, a field, a value
 	raises []bucket
+
+	revokes bool // it only takes something away
 }
 
 func newChange(ws string) *change { return &change{ws: ws} }
@@ -88,7 +90,7 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 // define runs define.lua; on a Cluster after what is raised was announced.
 func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 	if !s.cluster || len(c.raises) == 0 {
-		return s.run(ctx, defineScript, c.names, append([]any{""}, c.args...)...)
+		return s.run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.args...)...)
 	}
 	c = c.announced()
 	floor, settled := Prefix(""), false
@@ -100,7 +102,7 @@ func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 		if !settled {
 			continue
 		}
-		reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor)}, c.args...)...)
+		reply, err := s.run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.args...)...)
 		if err != nil || number(reply[0]) >= 0 {
 			return reply, err
 		}
@@ -110,9 +112,32 @@ func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 
 // announced is the change under the condition that its announcement is still waited for.
 func (c *change) announced() *change {
-	one := &change{ws: c.ws, id: NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises}
+	one := &change{ws: c.ws, id: NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises, revokes: c.revokes}
 	for _, b := range c.raises {
 		one.add("announced", announcementsName(c.ws, b), one.id, "")
 	}
 	return one
+}
+
+// storable is "1" where the change may be made while Redis is full.
+func (c *change) storable() string { return flag(c.revokes || !c.grows()) }
+
+// grows reports whether the change makes what is stored longer: by something that is
+// new, or longer than what it replaces.
+func (c *change) grows() bool {
+	was := map[any]int{}
+	for i := 0; i < len(c.args); i += 4 {
+		name, value := c.args[i+1], c.args[i+3].(string)
+		switch c.args[i] {
+		case "is":
+			was[name] = len(value)
+		case "set":
+			if n, ok := was[name]; !ok || len(value) > n {
+				return true
+			}
+		case "hset", "zadd":
+			return true
+		}
+	}
+	return false
 }

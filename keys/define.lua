@@ -1,6 +1,7 @@
 -- Changes definitions of one workspace together: first every condition, then
 -- every write. KEYS: names of the workspace's tag. ARGV: the revision by which the
--- change was announced, '' where none is, then operations of four: what, which key,
+-- change was announced, '' where none is, '1' where it may be made while Redis is full,
+-- then operations of four: what, which key,
 -- a field, a value. A raise gives a revision beyond that one, even unless another change
 -- is announced as well: see revisions.go. Each raise has its announcement, in their order.
 -- Returns 0 and the value of each raise, or the number of the operation whose
@@ -10,28 +11,29 @@ now = string.format('%.0f', now)
 
 -- Nothing is changed, and nothing announced any more.
 local function refuse(number, there)
-  for i = 2, #ARGV, 4 do
+  for i = 3, #ARGV, 4 do
     if ARGV[i] == 'announced' then redis.call('ZREM', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) end
   end
   return {number, there}
 end
 
 local contested = {}
-for i = 2, #ARGV, 4 do
+for i = 3, #ARGV, 4 do
   local op, key = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   if op == 'absent' then -- no such field
     local there = redis.call('HGET', key, ARGV[i + 2])
-    if there then return refuse((i + 2) / 4, there) end
+    if there then return refuse((i + 1) / 4, there) end
   elseif op == 'is' then -- exactly this text; '' for no such key
     local there = redis.call('GET', key) or ''
-    if there ~= ARGV[i + 3] then return refuse((i + 2) / 4, there) end
+    if there ~= ARGV[i + 3] then return refuse((i + 1) / 4, there) end
   elseif op == 'announced' then -- and still waited for
     if tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0') <= tonumber(now) then return refuse(-1, '') end
     contested[#contested + 1] = redis.call('ZCOUNT', key, '(' .. now, '+inf') > 1
   end
 end
+if ARGV[2] == '1' then store_while_full(KEYS[1]) end
 local out = {0}
-for i = 2, #ARGV, 4 do
+for i = 3, #ARGV, 4 do
   local op, key, field, value = ARGV[i], KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3]
   if op == 'set' then redis.call('SET', key, value)
   elseif op == 'del' then redis.call('DEL', key)

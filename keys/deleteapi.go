@@ -26,7 +26,10 @@ func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
 
 // ProtectAPI sets whether an API is protected against deletion.
 func (s *Store) ProtectAPI(ctx context.Context, a Access, id string, protected bool) error {
-	return s.rewriteAPI(ctx, a, id, func(api *API) { api.Protected = protected })
+	return s.rewriteAPI(ctx, a, id, func(api *API) bool {
+		api.Protected = protected
+		return false
+	})
 }
 
 // AllowIPs sets from which addresses an API's keys may be used: addresses and
@@ -36,15 +39,21 @@ func (s *Store) AllowIPs(ctx context.Context, a Access, id string, list []string
 	if err != nil {
 		return err
 	}
-	return s.rewriteAPI(ctx, a, id, func(api *API) { api.AllowedIPs = clean })
+	return s.rewriteAPI(ctx, a, id, func(api *API) (revokes bool) {
+		revokes = len(api.AllowedIPs) == 0 || len(clean) > 0 && includes(api.AllowedIPs, clean)
+		api.AllowedIPs = clean
+		return revokes
+	})
 }
 
-func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API)) error {
+// rewriteAPI stores an API as edit leaves it, which reports whether that only takes
+// rights away.
+func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API) (revokes bool)) error {
 	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
 	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {
-		edit(api)
+		c.revokes = edit(api)
 		c.put(nounAPI, id, encodeDefinition(api))
 		return nil
 	})

@@ -51,7 +51,7 @@ func (s *Store) link(ctx context.Context, k *Key) error {
 		if err != nil {
 			return err
 		}
-		if done, err := s.tryLink(ctx, k, groups); done || err != nil {
+		if done, err := s.tryLink(ctx, k, groups, false); done || err != nil {
 			return err
 		}
 	}
@@ -59,13 +59,15 @@ func (s *Store) link(ctx context.Context, k *Key) error {
 }
 
 // tryLink notes a setup key in groups that are still as they were read, and marks
-// them; it tells whether they were.
-func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string) (bool, error) {
+// them; it tells whether they were. Where the key was noted in all of them before,
+// nothing is added, also while Redis is full.
+func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string, noted bool) (bool, error) {
 	if len(groups) == 0 {
 		return true, nil
 	}
 	mark := xid.New().String()
 	c := newChange(k.WorkspaceID)
+	c.revokes = noted
 	for id, text := range groups {
 		c.unchanged(nounGroup, id, text)
 		c.add("zadd", groupKeysName(k.WorkspaceID, id), k.ID, "")

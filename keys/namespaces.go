@@ -298,6 +298,7 @@ func (s *Store) changeNamespace(ctx context.Context, a Access, r NamespaceRef, e
 		}
 		slices.SortFunc(n.Overrides, func(x, y Override) int { return strings.Compare(x.ID, y.ID) })
 		c := newChange(a.WorkspaceID)
+		c.revokes = n.DeletedAt != 0
 		c.unchanged(nounNamespace, n.ID, stored)
 		c.put(nounNamespace, n.ID, encodeDefinition(n))
 		c.raise(namespaceBucket(n.ID))

@@ -2,7 +2,7 @@
 -- KEYS: record, grave. ARGV: the prefix it must have now ('' when it must not
 -- exist), the record, then what the record says now of its refill (amount, day;
 -- amount 0 for none) and what the new one says, the balance ('' keeps it), '1'
--- to start the refill's calendar anew, and for each limit of the new record the
+-- to start the refill's calendar anew, '1' where it only takes rights away, and for each limit of the new record the
 -- number of the old one whose counts it keeps, or 0.
 -- Returns the new prefix and the time, or false, what is there, and the time.
 local now, micros = clock()
@@ -25,8 +25,8 @@ elseif ARGV[8] == '1' then
 end
 
 local prefix = raised(sub(old, 1, 8), micros)
-local out = {prefix, p56(balance), p56(next), char(#ARGV - 8)}
-for i = 9, #ARGV do
+local out = {prefix, p56(balance), p56(next), char(#ARGV - 9)}
+for i = 10, #ARGV do
   local from = tonumber(ARGV[i])
   if from > 0 then
     out[#out + 1] = sub(old, 24 + (from - 1) * 21, 23 + from * 21)
@@ -35,5 +35,7 @@ for i = 9, #ARGV do
   end
 end
 out[#out + 1] = ARGV[2]
-redis.call('SET', KEYS[1], concat(out))
+local record = concat(out)
+if ARGV[9] == '1' or #record <= #old then store_while_full(KEYS[1]) end
+redis.call('SET', KEYS[1], record)
 return {prefix, '', now}

@@ -9,6 +9,7 @@ for i = 1, n do
   local p = redis.call('GET', KEYS[i]) or ''
   if less(p, ARGV[i + 1]) then
     p = ARGV[i + 1]
+    store_while_full(KEYS[i])
     redis.call('SET', KEYS[i], p)
   end
   out[i + 1] = p

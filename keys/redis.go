@@ -34,6 +34,9 @@ var fullLua string
 //go:embed lease.lua
 var leaseLua string
 
+//go:embed note.lua
+var noteLua string
+
 //go:embed enter.lua
 var enterLua string
 
@@ -50,15 +53,16 @@ var copyLua string
 var insertLua string
 
 var (
-	putScript     = NewScript(refill.Lua, putLua)
-	creditsScript = NewScript(refill.Lua, creditsLua)
+	putScript     = NewScript(refill.Lua, fullLua, putLua)
+	creditsScript = NewScript(refill.Lua, fullLua, creditsLua)
 	buryScript    = NewScript(buryLua)
 	eraseScript   = NewScript(eraseLua)
 	enterScript   = NewScript(fullLua, enterLua)
+	noteScript    = NewScript(fullLua, noteLua)
 	leaseScript   = NewScript(leaseLua)
-	defineScript  = NewScript(defineLua)
-	readScript    = NewScript(readLua).ReadOnly()
-	copyScript    = NewScript(copyLua)
+	defineScript  = NewScript(fullLua, defineLua)
+	readScript    = NewScript(fullLua, readLua).ReadOnly()
+	copyScript    = NewScript(fullLua, copyLua)
 	insertScript  = NewScript(insertLua)
 )
 

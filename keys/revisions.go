@@ -38,7 +38,7 @@ const announcementLife = 30 * time.Second
 //go:embed announce.lua
 var announceLua string
 
-var announceScript = NewScript(announceLua)
+var announceScript = NewScript(fullLua, announceLua)
 
 // announced tells whether a revision is that of an announcement.
 func (p Prefix) announced() bool { return len(p) == prefixLength && p[prefixLength-1]&1 == 1 }
@@ -132,7 +132,7 @@ func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Pre
 	for _, b := range c.raises {
 		names = append(names, revisionName(c.ws, b), announcementsName(c.ws, b))
 	}
-	reply, err := s.run(ctx, announceScript, names, c.id, announcementLife.Milliseconds())
+	reply, err := s.run(ctx, announceScript, names, c.id, announcementLife.Milliseconds(), c.storable())
 	if err != nil {
 		return "", false, err
 	}
@@ -142,7 +142,7 @@ func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Pre
 }
 
 // confirmScript only reads, but what was written before is waited for as behind a write.
-var confirmScript = NewScript(readLua)
+var confirmScript = NewScript(fullLua, readLua)
 
 // confirm returns when what was read of a bucket's definitions is kept and obeyed, although
 // nothing is changed: whoever made it may have died, or given up waiting.

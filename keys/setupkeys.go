@@ -125,7 +125,7 @@ func (s *Store) patchSetupKey(ctx context.Context, workspaceID, id string, p Set
 	if err != nil {
 		return false, err
 	}
-	if linked, err := s.tryLink(ctx, found.key, groups); err != nil || !linked {
+	if linked, err := s.tryLink(ctx, found.key, groups, includes(found.key.Setup.Groups, p.Groups)); err != nil || !linked {
 		return false, err
 	}
 	k := found.key.regrouped(p.Groups)

@@ -91,9 +91,8 @@ func (s *Store) sweepTombstones(ctx context.Context, noted string, now int64) (w
 	if len(t.servers) > 0 {
 		return true, nil
 	}
-	return true, s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.Set(ctx, tombstonesDue, passesOf(noted).after(now, t.found).String(), 0)
-	})
+	_, err = s.run(ctx, noteScript, []string{tombstonesDue}, passesOf(noted).after(now, t.found).String(), flag(false))
+	return true, err
 }
 
 // slim makes tombstones of the records in the places of names, and reports whether
@@ -177,16 +176,16 @@ func (s *Store) goneAPIsOf(ctx context.Context, all []*stored) (map[string]bool,
 }
 
 // leadToTombstones writes what leads to tombstones: the ids of which nothing else is
-// known, and the lists.
+// known, and the lists. It works while Redis is full, because what it is for makes room.
 func (s *Store) leadToTombstones(ctx context.Context, all []*Key) error {
 	if len(all) == 0 {
 		return nil
 	}
-	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, k := range all {
-			p.SetNX(ctx, indexName(k.ID), k.Digest.place().text, 0)
-		}
-	}); err != nil {
+	calls := make([]invocation, len(all))
+	for i, k := range all {
+		calls[i] = invocation{[]string{indexName(k.ID)}, []any{k.Digest.place().text, flag(true)}}
+	}
+	if _, err := s.runAll(ctx, noteScript, calls); err != nil {
 		return err
 	}
 	return s.enterTombstones(ctx, all)

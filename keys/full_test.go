@@ -1,0 +1,228 @@
+package keys_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// configure sets a value on every server that has slots. miniredis has no settings: it is
+// never full, and the test is of the rest.
+func configure(t *testing.T, c redis.UniversalClient, name, value string) (done bool) {
+	t.Helper()
+	servers := []*redis.Client{}
+	if cluster, ok := c.(*redis.ClusterClient); ok {
+		servers = masters(t, cluster)
+	} else {
+		servers = append(servers, c.(*redis.Client))
+	}
+	for _, server := range servers {
+		was, err := server.ConfigGet(t.Context(), name).Result()
+		if err != nil && strings.Contains(err.Error(), "unknown command") {
+			return false
+		}
+		t.Cleanup(func() { server.ConfigSet(context.Background(), name, was[name]) })
+		if err := server.ConfigSet(t.Context(), name, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return true
+}
+
+// revocation takes something away that an other gateway let through until then.
+type revocation struct {
+	name string
+	ask  verify.Request // the secret is the key's
+	key  keys.KeyDraft
+	do   func(id string) error
+	code verify.Code // that it is answered from then on
+}
+
+// revocations are those of a workspace in which somebody has everything.
+func (s *shop) revocations() []revocation {
+	t, a := s.t, s.access
+	permission, err := s.CreatePermission(t.Context(), a, keys.PermissionDraft{Name: "docs.read"})
+	s.must(err)
+	doomedPermission, err := s.CreatePermission(t.Context(), a, keys.PermissionDraft{Name: "docs.doomed"})
+	s.must(err)
+	role := func(name string) *keys.Role {
+		made, err := s.CreateRole(t.Context(), a, keys.RoleDraft{Name: name, Permissions: []keys.Ref{{ID: permission.ID}}})
+		s.must(err)
+		return made
+	}
+	reader, shrinking, doomed := role("reader"), role("shrinking"), role("doomed")
+	needs := func(query string) verify.Request {
+		q, err := verify.ParseQuery(query)
+		s.must(err)
+		return verify.Request{Permissions: q}
+	}
+	patch := func(p keys.KeyPatch) func(string) error {
+		return func(id string) error { return s.UpdateKey(t.Context(), a, id, p) }
+	}
+	soon := time.Now().Add(-time.Minute).UnixMilli()
+	return []revocation{
+		{name: "disable", do: patch(keys.KeyPatch{Disabled: keys.To(true)}), code: verify.Disabled},
+		{name: "expire", do: patch(keys.KeyPatch{Expires: keys.To(soon)}), code: verify.Expired},
+		{name: "shorten", key: keys.KeyDraft{Expires: 4102444800000}, do: patch(keys.KeyPatch{Expires: keys.To(soon)}), code: verify.Expired},
+		{name: "no uses left", do: patch(keys.KeyPatch{Remaining: keys.To(int64(0))}), ask: verify.Request{Cost: 1}, code: verify.UsageExceeded},
+		{name: "set to no uses", key: keys.KeyDraft{Remaining: count(5)}, ask: verify.Request{}, do: func(id string) error {
+			_, _, err := s.UpdateCredits(t.Context(), a, id, keys.SetCredits, count(0))
+			if d := s.read(id); err == nil && d.State.Balance != 0 {
+				t.Errorf("%d uses are left", d.State.Balance)
+			}
+			return firstOf(err, s.UpdateKey(t.Context(), a, id, keys.KeyPatch{Disabled: keys.To(true)}))
+		}, code: verify.Disabled},
+		{name: "permission of a key", key: keys.KeyDraft{Permissions: []keys.Ref{{ID: permission.ID}}}, ask: needs("docs.read"), do: func(id string) error {
+			_, err := s.RemovePermissions(t.Context(), a, id, []keys.Ref{{ID: permission.ID}})
+			return err
+		}, code: verify.InsufficientPermissions},
+		{name: "role of a key", key: keys.KeyDraft{Roles: []keys.Ref{{ID: reader.ID}}}, ask: needs("docs.read"), do: func(id string) error {
+			_, err := s.SetRoles(t.Context(), a, id, nil)
+			return err
+		}, code: verify.InsufficientPermissions},
+		{name: "permission of a role", key: keys.KeyDraft{Roles: []keys.Ref{{ID: shrinking.ID}}}, ask: needs("docs.read"), do: func(string) error {
+			_, err := s.SetRolePermissions(t.Context(), a, keys.Ref{ID: shrinking.ID}, nil)
+			return err
+		}, code: verify.InsufficientPermissions},
+		{name: "role", key: keys.KeyDraft{Roles: []keys.Ref{{ID: doomed.ID}}}, ask: needs("docs.read"), do: func(string) error {
+			return s.DeleteRole(t.Context(), a, keys.Ref{ID: doomed.ID})
+		}, code: verify.InsufficientPermissions},
+		{name: "permission", key: keys.KeyDraft{Permissions: []keys.Ref{{ID: doomedPermission.ID}}}, ask: needs("docs.doomed"), do: func(string) error {
+			return s.DeletePermission(t.Context(), a, keys.Ref{ID: doomedPermission.ID})
+		}, code: verify.InsufficientPermissions},
+		{name: "soft deletion", do: func(id string) error { return s.DeleteKey(t.Context(), a, id, false) }, code: verify.NotFound},
+		{name: "deletion", do: func(id string) error { return s.DeleteKey(t.Context(), a, id, true) }, code: verify.NotFound},
+		{name: "addresses", do: func(string) error { return s.AllowIPs(t.Context(), a, s.api, []string{"192.0.2.1"}) }, code: verify.Forbidden},
+		{name: "addresses again", do: func(string) error { return s.AllowIPs(t.Context(), a, s.api, nil) }, code: verify.Valid},
+		{name: "API", do: func(string) error { return s.DeleteAPI(t.Context(), a, s.api) }, code: verify.NotFound},
+	}
+}
+
+func firstOf(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// While Redis is full every revocation is stored, and the next verification on another gateway
+// obeys it; what would fill it further is refused as a failure of the store, stores nothing,
+// and leaves what is there.
+func TestRevocationsWhileRedisIsFull(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Undisturbed(c)
+		s := open(t, c, "w")
+		other := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+		all := s.revocations()
+		made := make([]keys.NewKey, len(all))
+		for i, r := range all {
+			made[i] = s.create(r.key)
+		}
+		untouched := s.create(keys.KeyDraft{Name: "as it was"})
+		root, rootSecret, err := s.CreateRootKey(t.Context(), s.access.WorkspaceID, keys.RootDraft{Grants: []string{"api.*.read_key"}})
+		s.must(err)
+		owner, err := s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "ada"})
+		s.must(err)
+		group, err := s.CreateGroup(t.Context(), s.access, "group")
+		s.must(err)
+		setup, token, err := s.CreateSetupKey(t.Context(), s.access, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
+		s.must(err)
+		_, err = s.SetOverride(t.Context(), s.access, keys.NamespaceRef{Name: "space", Create: true}, keys.Override{Identifier: "ada", Limit: 3, Duration: 60000})
+		s.must(err)
+		api := s.api
+
+		full := configure(t, c, "maxmemory", "1")
+		before := len(redistest.Names(t, c, "*"))
+		if full {
+			for name, err := range map[string]error{
+				"a key":          errOf(s.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: api})),
+				"an API":         errOf(s.CreateAPI(t.Context(), s.access, "another")),
+				"a role":         errOf(s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "another"})),
+				"an identity":    errOf(s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "another"})),
+				"metadata":       s.UpdateKey(t.Context(), s.access, untouched.ID, keys.KeyPatch{Meta: keys.To([]byte(`{"much":"more"}`)), Disabled: keys.To(true)}),
+				"a permission":   errOf(s.SetRolePermissions(t.Context(), s.access, keys.Ref{Name: "reader"}, keys.Named([]string{"docs.read", "docs.doomed"}, keys.CreateFreely))),
+				"an override":    errOf(s.SetOverride(t.Context(), s.access, keys.NamespaceRef{Name: "space"}, keys.Override{Identifier: "bob", Limit: 3, Duration: 60000})),
+				"a workspace":    errOf(s.Workspace(t.Context(), "another")),
+				"another prefix": s.UpdateKey(t.Context(), s.access, untouched.ID, keys.KeyPatch{Name: keys.To("as it was not")}),
+			} {
+				if kind(err) != keys.KindUnavailable {
+					t.Errorf("%s is stored while Redis is full: %v", name, err)
+				}
+			}
+			if after := len(redistest.Names(t, c, "*")); after != before {
+				t.Errorf("%d names became %d", before, after)
+			}
+		}
+		for i, r := range all {
+			ask := r.ask
+			ask.Secret = made[i].Secret
+			if o, err := other.Verify(t.Context(), &ask); r.code != verify.Valid && (err != nil || o.Code != verify.Valid) {
+				t.Errorf("%s: before it %v %v", r.name, o.Code, err)
+			}
+			if err := r.do(made[i].ID); err != nil {
+				t.Errorf("%s: %v", r.name, err)
+			}
+			if o, err := other.Verify(t.Context(), &ask); err != nil || o.Code != r.code {
+				t.Errorf("%s: after it %v %v", r.name, o.Code, err)
+			}
+		}
+		s.sweepUp() // what is swept makes room
+		if left := redistest.Names(t, c, "tg:l:"+api); len(left) > 0 {
+			t.Errorf("the keys of a deleted API are left: %v", left)
+		}
+
+		if _, err := other.Authenticate(t.Context(), rootSecret); err != nil {
+			t.Error(err)
+		}
+		s.must(s.DeleteRootKey(t.Context(), s.access.WorkspaceID, root))
+		if _, err := other.Authenticate(t.Context(), rootSecret); err == nil {
+			t.Error("a deleted root key is believed")
+		}
+		revoked := true
+		_, err = s.UpdateSetupKey(t.Context(), s.access, setup.ID, keys.SetupKeyPatch{Groups: []string{group.ID}, Revoked: &revoked})
+		s.must(err)
+		if _, err := s.Redeem(t.Context(), s.access, keys.RedeemRequest{Secret: token, Peer: "peer"}); kind(err) != keys.KindNotFound {
+			t.Errorf("a revoked setup key: %v", err)
+		}
+		s.must(s.DeleteSetupKey(t.Context(), s.access, setup.ID))
+		s.must(s.DeleteGroup(t.Context(), s.access, group.ID))
+		s.must(s.DeleteIdentity(t.Context(), s.access, keys.IdentityRef{ID: owner.ID}))
+		s.must(s.DeleteNamespace(t.Context(), s.access, keys.NamespaceRef{Name: "space"}))
+		if _, _, err := other.Limit(t.Context(), s.access, []verify.LimitCheck{{Namespace: "space", Identifier: "ada", Limit: 9, Duration: 60000, Cost: 1}}); kind(err) != keys.KindGone {
+			t.Errorf("a deleted namespace: %v", err)
+		}
+	})
+}
+
+func errOf(_ any, err error) error { return err }
+
+// Where Redis takes no write at all, a revocation fails and nothing of the key is lost.
+func TestNoRevocationWhereNothingIsWritten(t *testing.T) {
+	c := redistest.Shared(t).Client()
+	s := open(t, c, "w")
+	made := s.create(keys.KeyDraft{Name: "as it was"})
+	s.must(c.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err())
+	defer c.ConfigSet(context.Background(), "min-replicas-to-write", "0")
+	for _, err := range []error{
+		s.UpdateKey(t.Context(), s.access, made.ID, keys.KeyPatch{Disabled: keys.To(true)}),
+		s.DeleteKey(t.Context(), s.access, made.ID, false),
+		s.DeleteKey(t.Context(), s.access, made.ID, true),
+		s.DeleteAPI(t.Context(), s.access, s.api),
+	} {
+		if kind(err) != keys.KindUnavailable {
+			t.Errorf("%v", err)
+		}
+	}
+	if k := s.read(made.ID).Key; k.Name != "as it was" || k.Disabled {
+		t.Errorf("%+v", k)
+	}
+}

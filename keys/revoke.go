@@ -1,0 +1,50 @@
+package keys
+
+import (
+	"bytes"
+	"slices"
+)
+
+// The law of a full Redis: what takes something away is stored and obeyed, what makes the
+// store larger is refused. A revocation may add a few bytes to a record, once: a mark that
+// it is disabled, an end, when it was changed. Nothing that can be repeated adds more.
+// Redis refuses what would take memory, so a script that may store says so by
+// store_while_full, see full.lua. It is also said of a change that does not make what is
+// stored longer, such as a role that gives less.
+
+// onlyRevokes reports whether a key may do nothing more after a change than before it, and
+// nothing else about it changes: it is disabled, it ends earlier, it has fewer permissions or
+// roles, its uses are counted. What is left of it does not count: that takes the same room.
+func onlyRevokes(old, k *Key) bool {
+	rest := *k
+	rest.UpdatedAt = old.UpdatedAt
+	if k.Disabled {
+		rest.Disabled = old.Disabled
+	}
+	if k.Limited {
+		rest.Limited = old.Limited
+	}
+	if k.Expires != 0 && (old.Expires == 0 || k.Expires < old.Expires) {
+		rest.Expires = old.Expires
+	}
+	if includes(old.Permissions, k.Permissions) {
+		rest.Permissions = old.Permissions
+	}
+	if includes(old.Roles, k.Roles) {
+		rest.Roles = old.Roles
+	}
+	return bytes.Equal(encode(&rest), encode(old))
+}
+
+// includes reports whether some are all among all.
+func includes(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(one string) bool { return !slices.Contains(all, one) })
+}
+
+// flag is how a script takes a bool.
+func flag(is bool) string {
+	if is {
+		return "1"
+	}
+	return "0"
+}
