@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -49,6 +50,23 @@ func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) 
 		return "", Unavailable(err)
 	}
 	return id, nil
+}
+
+// WorkspaceName is a workspace by its id and the name that the operator gave it.
+type WorkspaceName struct{ ID, Name string }
+
+// Workspaces returns all workspaces of the store, by name.
+func (s *Store) Workspaces(ctx context.Context) ([]WorkspaceName, error) {
+	var names *redis.MapStringStringCmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) { names = p.HGetAll(ctx, workspacesName) }); err != nil {
+		return nil, err
+	}
+	var all []WorkspaceName
+	for name, id := range names.Val() {
+		all = append(all, WorkspaceName{id, name})
+	}
+	slices.SortFunc(all, func(a, b WorkspaceName) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
 }
 
 // RootDraft describes a root key to be made. Without a Secret one is minted.

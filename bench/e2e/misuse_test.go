@@ -185,7 +185,7 @@ func (v *vault) commands() {
 		v.printed("root", "list", "--redis", "redis://:"+secret+"@"+world.RedisAddr)
 		v.printed("root", "list", "--redis", "redis+sentinel://:"+secret+"%ZZ@a:1/m")
 		v.printed("root", "list", "--redis", "redis+cluster://:"+secret+"@nowhere")
-		v.printed("root", "delete", secret)
+		v.printed("root", "delete", "--yes", secret)
 		v.printed("api", "protect", secret)
 		v.printed("role", "set-permissions", secret, "docs.read")
 		broken := filepath.Join(v.t.TempDir(), fmt.Sprint(n, ".json"))

@@ -26,12 +26,18 @@ func (f *workspaceFlags) operator(ctx context.Context) (*keys.Store, keys.Access
 	return store, keys.Operator(workspace).As(), err
 }
 
+// reader is operator for a command that only reads.
+func (f *workspaceFlags) reader(ctx context.Context) (*keys.Store, keys.Access, error) {
+	store, workspace, err := f.look(ctx)
+	return store, keys.Operator(workspace).As(), err
+}
+
 type apiCreate struct {
 	workspaceFlags
 	Name string `arg:"" help:"The API's name, of 3 to 256 characters."`
 }
 
-// Run makes the workspace too, where it is missing.
+// Run makes the default workspace too, where it is missing.
 func (f *apiCreate) Run() error {
 	ctx := context.Background()
 	store, workspace, err := f.found(ctx)
@@ -51,7 +57,7 @@ type apiList struct{ workspaceFlags }
 // Run prints a table.
 func (f *apiList) Run() error {
 	ctx := context.Background()
-	store, operator, err := f.operator(ctx)
+	store, operator, err := f.reader(ctx)
 	if err != nil {
 		return err
 	}

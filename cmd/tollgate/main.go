@@ -8,6 +8,7 @@
 //	tollgate role       sets and lists what roles give
 //	tollgate namespace  lists and deletes rate limit namespaces
 //	tollgate migration  creates and lists migrations, for keys that come by their hashes
+//	tollgate workspace  creates and lists workspaces
 //	tollgate export     writes a whole workspace into a file
 //	tollgate import     stores it in another Redis
 //	tollgate sealing    creates and rotates the keyset that seals recoverable keys
@@ -21,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -33,6 +35,7 @@ type program struct {
 	Role      roleCommand      `cmd:"" help:"Set and list the permissions of roles."`
 	Namespace namespaceCommand `cmd:"" help:"List and delete rate limit namespaces."`
 	Migration migrationCommand `cmd:"" help:"Create and list migrations, for keys that come by their hashes."`
+	Workspace workspaceCommand `cmd:"" help:"Create and list workspaces."`
 	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
 	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`
 	Sealing   sealingCommand   `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
@@ -56,7 +59,7 @@ func run(args []string) (status int) {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return complain(err, 2)
+		return complain(withChoices(err), 2)
 	}
 	err = command.Run()
 	var usage usageError
@@ -72,4 +75,26 @@ func run(args []string) (status int) {
 func complain(err error, status int) int {
 	fmt.Fprintln(os.Stderr, "tollgate: "+err.Error())
 	return status
+}
+
+// withChoices names the commands that there are to a command line with another one, where
+// kong found none that is near.
+func withChoices(err error) error {
+	var wrong *kong.ParseError
+	text := err.Error()
+	if !errors.As(err, &wrong) || !strings.HasPrefix(text, "unexpected argument ") || strings.Contains(text, "did you mean") {
+		return err
+	}
+	node := wrong.Context.Selected()
+	if node == nil {
+		node = wrong.Context.Model.Node
+	}
+	var names []string
+	for _, child := range node.Children {
+		names = append(names, child.Name)
+	}
+	if len(names) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: want one of %s", text, strings.Join(names, ", "))
 }

@@ -42,7 +42,7 @@ type migrationList struct{ workspaceFlags }
 // Run prints a table.
 func (f *migrationList) Run() error {
 	ctx := context.Background()
-	store, workspace, err := f.find(ctx)
+	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err
 	}

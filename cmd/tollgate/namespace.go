@@ -20,7 +20,7 @@ type namespaceList struct{ workspaceFlags }
 // Run prints a table.
 func (f *namespaceList) Run() error {
 	ctx := context.Background()
-	store, operator, err := f.operator(ctx)
+	store, operator, err := f.reader(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,11 +42,15 @@ func (f *namespaceList) Run() error {
 
 type namespaceDelete struct {
 	workspaceFlags
+	finalFlags
 	Namespace string `arg:"" help:"The namespace's name or id."`
 }
 
 // Run deletes.
 func (f *namespaceDelete) Run() error {
+	if err := f.confirm("delete namespace " + keys.Told(f.Namespace) + " and keep its name taken"); err != nil {
+		return err
+	}
 	ctx := context.Background()
 	store, operator, err := f.operator(ctx)
 	if err != nil {

@@ -44,7 +44,7 @@ type roleList struct{ workspaceFlags }
 // Run prints a table.
 func (f *roleList) Run() error {
 	ctx := context.Background()
-	store, workspace, err := f.find(ctx)
+	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err
 	}

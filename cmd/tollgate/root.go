@@ -24,16 +24,17 @@ type workspaceFlags struct {
 	Workspace string `env:"TOLLGATE_WORKSPACE" default:"default" help:"The workspace (${default})."`
 }
 
-func (f *workspaceFlags) open() (*keys.Store, error) {
+// openCommand opens the store for a command, which is not in a hurry.
+func (f *storeFlags) openCommand() (*keys.Store, error) {
 	if f.Redis == "" {
 		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL)")
 	}
-	return f.storeFlags.open(0, keys.Options{Timeout: 5 * time.Second}, nil)
+	return f.open(0, keys.Options{Timeout: 5 * time.Second}, nil)
 }
 
 // find opens the store and gives the id of the workspace, which must be there.
 func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) {
-	store, err := f.open()
+	store, err := f.openCommand()
 	if err != nil {
 		return nil, "", err
 	}
@@ -41,14 +42,30 @@ func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) 
 	return store, workspace, err
 }
 
-// found opens the store and gives the id of the workspace, which is made where it
-// is missing.
-func (f *workspaceFlags) found(ctx context.Context) (*keys.Store, string, error) {
-	store, err := f.open()
-	if err != nil {
-		return nil, "", err
+// noWorkspace is the id of none: nothing is stored under it.
+const noWorkspace = ""
+
+// look is find for a command that only reads. The default workspace is empty where
+// nothing was stored in it yet.
+func (f *workspaceFlags) look(ctx context.Context) (*keys.Store, string, error) {
+	store, workspace, err := f.find(ctx)
+	if f.Workspace == keys.DefaultWorkspace && isNotFound(err) {
+		return store, noWorkspace, nil
 	}
-	workspace, err := store.Workspace(ctx, f.Workspace)
+	return store, workspace, err
+}
+
+// found is find for a command that stores something. The default workspace is made where
+// it is missing; every other one is created by a command that says so.
+func (f *workspaceFlags) found(ctx context.Context) (*keys.Store, string, error) {
+	store, workspace, err := f.find(ctx)
+	switch {
+	case !isNotFound(err):
+	case f.Workspace == keys.DefaultWorkspace:
+		workspace, err = store.Workspace(ctx, f.Workspace)
+	default:
+		err = fmt.Errorf("%w: create it with 'tollgate workspace create'", err)
+	}
 	return store, workspace, err
 }
 
@@ -108,7 +125,7 @@ type rootList struct{ workspaceFlags }
 // Run prints a table.
 func (f *rootList) Run() error {
 	ctx := context.Background()
-	store, workspace, err := f.find(ctx)
+	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,11 +150,15 @@ func ending(expires int64) string {
 
 type rootDelete struct {
 	workspaceFlags
+	finalFlags
 	ID string `arg:"" help:"The id that 'tollgate root list' shows."`
 }
 
 // Run deletes.
 func (f *rootDelete) Run() error {
+	if err := f.confirm("delete root key " + keys.Told(f.ID)); err != nil {
+		return err
+	}
 	ctx := context.Background()
 	store, workspace, err := f.find(ctx)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 // importCommand is `tollgate import`.
 type importCommand struct {
 	workspaceFlags
-	File string `arg:"" help:"A file that 'tollgate export' wrote."`
+	File string `arg:"" help:"A file that 'tollgate export' wrote; - is standard input, which is kept in a temporary file meanwhile."`
 }
 
 // Help says more than one line.
@@ -36,7 +36,8 @@ A file of an earlier version is read as well. A line that can't be is named with
 // exportCommand is `tollgate export`.
 type exportCommand struct {
 	workspaceFlags
-	File string `arg:"" help:"The file to write. Until it is complete it is called FILE.part; a second try goes on there."`
+	finalFlags
+	File string `arg:"" help:"The file to write; - is standard output. Until it is complete it is called FILE.part; a second try goes on there. One that is there is not overwritten without being asked for."`
 }
 
 // Help says what is in the file and what is not.
@@ -66,18 +67,27 @@ func progress(total int64, what string) *progressbar.ProgressBar {
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(1e8), progressbar.OptionClearOnFinish())
 }
 
+// standardStream is the name for standard input and output on the command line.
+const standardStream = "-"
+
 // Run writes FILE.part, then gives it its name. Only its owner can read it.
 func (f *exportCommand) Run() error {
+	replace, err := f.mayReplace()
+	if err != nil {
+		return err
+	}
 	ctx := context.Background()
 	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
-	part, err := openPart(f.File+".part", workspace)
-	if err != nil {
-		return err
+	part := &partFile{file: os.Stdout}
+	if f.File != standardStream {
+		if part, err = openPart(f.File+".part", workspace); err != nil {
+			return err
+		}
+		defer part.file.Close()
 	}
-	defer part.file.Close()
 	total, err := store.Size(ctx, workspace)
 	if err != nil {
 		return err
@@ -94,12 +104,28 @@ func (f *exportCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	if err := part.finish(f.File); err != nil {
-		return err
+	if f.File != standardStream {
+		if err := part.finish(f.File, replace); err != nil {
+			return err
+		}
 	}
 	_ = bar.Finish()
 	fmt.Fprintf(os.Stderr, "%d records in %s\n", part.lines, f.File)
 	return nil
+}
+
+// mayReplace reports whether the file is there and is to be overwritten.
+func (f *exportCommand) mayReplace() (bool, error) {
+	if f.File == standardStream {
+		return false, nil
+	}
+	switch _, err := os.Lstat(f.File); {
+	case errors.Is(err, os.ErrNotExist):
+		return f.Yes, nil
+	case err != nil:
+		return false, err
+	}
+	return true, f.confirm("overwrite " + f.File)
 }
 
 // partFile is an export under way.
@@ -191,10 +217,14 @@ func (p *partFile) write(lines []keys.Line) error {
 	return err
 }
 
-// finish gives the file its name once all of it is on disk.
-func (p *partFile) finish(name string) error {
+// finish gives the file its name once all of it is on disk. Without replace, one that has
+// the name by now stays, and the export keeps its own.
+func (p *partFile) finish(name string, replace bool) error {
 	if err := p.file.Sync(); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(name); err == nil && !replace {
+		return fmt.Errorf("%s was made meanwhile: the export is complete in %s", name, p.file.Name())
 	}
 	return os.Rename(p.file.Name(), name)
 }
@@ -210,16 +240,16 @@ const (
 // Run stores what is not there yet, so that it can be repeated after anything.
 func (f *importCommand) Run() error {
 	ctx := context.Background()
-	file, err := os.Open(f.File)
+	file, err := f.input()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	head, total, err := survey(file)
+	head, total, err := survey(file, f.File)
 	if err != nil {
 		return err
 	}
-	store, err := f.open()
+	store, err := f.openCommand()
 	if err != nil {
 		return err
 	}
@@ -227,7 +257,7 @@ func (f *importCommand) Run() error {
 		return err
 	}
 	bar := progress(total, "import")
-	done, err := importFile(ctx, store, file, head, func(n int) { _ = bar.Add(n) })
+	done, err := importFile(ctx, store, file, f.File, head, func(n int) { _ = bar.Add(n) })
 	if err != nil {
 		return err
 	}
@@ -239,15 +269,38 @@ func (f *importCommand) Run() error {
 	return nil
 }
 
+// input opens the file. Standard input is kept in a temporary one that only its owner can
+// read and that nothing leads to: the end is looked for before anything is stored.
+func (f *importCommand) input() (*os.File, error) {
+	if f.File != standardStream {
+		return os.Open(f.File)
+	}
+	file, err := os.CreateTemp("", "tollgate-import-*")
+	if err != nil {
+		return nil, err
+	}
+	if err = os.Remove(file.Name()); err == nil {
+		_, err = io.Copy(file, os.Stdin)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
 // survey reads the head and counts the lines, and refuses a file that has no end.
-func survey(file *os.File) (head keys.Line, total int64, err error) {
+func survey(file *os.File, name string) (head keys.Line, total int64, err error) {
 	last := []byte(nil)
 	for line, err := range linesOf(file) {
 		if err != nil {
-			return head, 0, usagef("%s is cut off: export again", file.Name())
+			return head, 0, usagef("%s is cut off: export again", name)
 		}
 		if total == 0 && (json.Unmarshal(line, &head) != nil || head.Workspace == "") {
-			return head, 0, usagef("%s is no export", file.Name())
+			return head, 0, usagef("%s is no export", name)
 		}
 		last = line
 		total++
@@ -255,19 +308,19 @@ func survey(file *os.File) (head keys.Line, total int64, err error) {
 	var end keys.Line
 	switch {
 	case total == 0:
-		return head, 0, usagef("%s is no export", file.Name())
+		return head, 0, usagef("%s is no export", name)
 	case head.Version < 1 || head.Version > keys.TransferVersion:
-		return head, 0, usagef("%s has version %d; this program reads 1 to %d", file.Name(), head.Version, keys.TransferVersion)
+		return head, 0, usagef("%s has version %d; this program reads 1 to %d", name, head.Version, keys.TransferVersion)
 	case json.Unmarshal(last, &end) != nil || !end.End:
-		return head, 0, usagef("%s is cut off: export again", file.Name())
+		return head, 0, usagef("%s is cut off: export again", name)
 	}
 	return head, total, err
 }
 
 // importFile stores the lines of a file. Version 1 has counters before what they
 // belong to: there they are stored in a second pass.
-func importFile(ctx context.Context, store *keys.Store, file *os.File, head keys.Line, step func(int)) (keys.Imported, error) {
-	i := &importing{store: store, file: file.Name(), workspace: head.Workspace, step: step}
+func importFile(ctx context.Context, store *keys.Store, file *os.File, name string, head keys.Line, step func(int)) (keys.Imported, error) {
+	i := &importing{store: store, file: name, workspace: head.Workspace, step: step}
 	late := func(l keys.Line) bool { return head.Version == 1 && l.Counter != "" }
 	err := i.pass(ctx, file, func(l keys.Line) bool { return !late(l) })
 	if err == nil && head.Version == 1 {

@@ -30,7 +30,7 @@ func TestTransferSurvivesKill(t *testing.T) {
 	seed(t, from.URL())
 	dir := t.TempDir()
 	file := filepath.Join(dir, "workspace.jsonl")
-	killed := killedUntilDone(t, "export", "--redis", from.URL(), file)
+	killed := killedUntilDone(t, "export", "--yes", "--redis", from.URL(), file)
 	if killed == 0 {
 		t.Error("the export was never caught under way")
 	}
