@@ -14,12 +14,13 @@ import (
 // comes within 300 ms when Redis is gone.
 const DefaultTimeout = 250 * time.Millisecond
 
-// patience is the time limits of a connection, as parts of how long a request may
-// wait in all.
+// patience is the time limits of a connection, by how long a request may wait in all.
+// Whoever asks has a context that ends sooner: these are for what has none, and no request
+// fails because it waited for a connection while Redis answers on the others.
 type patience struct{ dial, exchange, pool time.Duration }
 
 func patienceOf(timeout time.Duration) patience {
-	return patience{dial: timeout * 3 / 5, exchange: timeout * 4 / 5, pool: timeout * 2 / 5}
+	return patience{dial: timeout * 3 / 5, exchange: timeout * 26 / 25, pool: timeout}
 }
 
 // Dial makes a client for a URL; it does not connect yet. The forms are

@@ -215,7 +215,7 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 		if len(missing) == 0 {
 			return found, nil
 		}
-		if err := s.fetch(ctx, ws, missing); err != nil {
+		if err := s.cold.read(ctx, ws, missing); err != nil {
 			return nil, err
 		}
 	}

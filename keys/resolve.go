@@ -61,7 +61,7 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 		if len(g.missing) == 0 {
 			return g.resolved(), nil
 		}
-		if err := s.fetch(ctx, k.WorkspaceID, g.missing); err != nil {
+		if err := s.cold.read(ctx, k.WorkspaceID, g.missing); err != nil {
 			return nil, err
 		}
 	}

@@ -55,18 +55,30 @@ func (p Prefix) announcement() Prefix {
 type sighting struct {
 	prefix Prefix
 	until  time.Time // when it has to be looked up again; zero for never
+	at     time.Time // when the call began that saw it
 }
 
 // unseen is no revision's Prefix.
 const unseen Prefix = "?"
 
-// note remembers a revision that was looked up, by a call that began at a moment.
+// note remembers a revision that was looked up, by a call that began at a moment; zero
+// for now. A lower one is remembered only if its call began later than that of the higher:
+// a late answer must not take back what was seen since.
 func (s *Store) note(ws string, b bucket, p Prefix, at time.Time) {
-	seen := sighting{prefix: p}
+	seen := sighting{prefix: p, at: at}
 	if s.cluster && p.announced() {
 		seen.until = at.Add(doubt)
 	}
-	s.revisions.Store(revisionName(ws, b), seen)
+	if at.IsZero() {
+		seen.at = time.Now()
+	}
+	name := revisionName(ws, b)
+	for there, loaded := s.revisions.LoadOrStore(name, seen); loaded; there, loaded = s.revisions.LoadOrStore(name, seen) {
+		old, _ := there.(sighting)
+		if p < old.prefix && seen.at.Before(old.at) || s.revisions.CompareAndSwap(name, there, seen) {
+			return
+		}
+	}
 }
 
 // revision is the newest one seen, and until when it may be believed; unseen when none was.

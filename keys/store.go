@@ -34,6 +34,7 @@ type Store struct {
 
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → sighting: the newest that was seen
+	cold        *coldReads
 }
 
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
@@ -48,10 +49,12 @@ func Open(client redis.UniversalClient, o Options) *Store {
 		o.Retention = 90 * 24 * time.Hour
 	}
 	_, cluster := client.(*redis.ClusterClient)
-	return &Store{
+	s := &Store{
 		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, retention: o.Retention, name: NewID("gw"), deletedRetention: o.DeletedRetention,
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
 	}
+	s.cold = &coldReads{store: s, workspaces: map[string]*coldQueue{}}
+	return s
 }
 
 // Redis is the client that the store was opened with, for those who run scripts

@@ -30,12 +30,6 @@ const (
 	maxWaiting  = 4096 // in one line; who comes then would wait for longer than patience
 )
 
-// How long a verification may wait in all is parted in two: it leaves at the age of
-// patience at most, an older one is refused without being sent, and then takes one
-// exchange at most. A little is left over.
-func patience(timeout time.Duration) time.Duration { return timeout * 2 / 5 }
-func exchange(timeout time.Duration) time.Duration { return timeout * 16 / 25 }
-
 var (
 	errPatience = errors.New("too long in line for the store")
 	errCrowded  = errors.New("too many in line for the store")
@@ -55,11 +49,11 @@ func notRun(err error) bool {
 // that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
-	timeout  time.Duration // for a verification in all
 	observer Observer
 	mu       sync.Mutex
-	waiting  []*call
+	waiting  queue
 	onTheWay int
+	lateness lateness
 }
 
 // do sends a call and waits for its reply. It is sent once at most.
@@ -86,10 +80,12 @@ func (l *line) do(c *call) error {
 func (l *line) join(c *call) (leads bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) >= maxWaiting && c.began != 0 {
+	if l.waiting.n == 0 {
+		l.lateness.idle(c.began)
+	}
+	if !l.waiting.push(c, maxWaiting) {
 		return false, errFull
 	}
-	l.waiting = append(l.waiting, c)
 	if leads = l.onTheWay < maxInFlight; leads {
 		l.onTheWay++
 	}
@@ -102,17 +98,11 @@ var start = time.Now()
 // began is when the verification of a context began, for call.began.
 func began(ctx context.Context) int64 { return int64(time.Since(start) - keys.Age(ctx)) }
 
-// late tells whether an answer to the call would come too late. What gives back is
-// never late.
-func (l *line) late(c *call, now int64) bool {
-	return c.began != 0 && now-c.began > int64(patience(l.timeout))
-}
-
 // leave hands the place on the way to those who wait, or gives it up.
 func (l *line) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) == 0 {
+	if l.waiting.n == 0 {
 		l.onTheWay--
 		return
 	}
@@ -135,19 +125,11 @@ func (l *line) carry() bool {
 		b.release()
 		return false
 	}
-	now := int64(time.Since(start))
 	for _, c := range b.aboard {
-		if c.err = errUnread; l.late(c, now) {
-			c.err = errLate
-		} else {
-			b.add(c)
-		}
+		c.err = errUnread
+		b.add(c)
 	}
-	if len(b.calls) == 0 {
-		b.tell()
-	} else {
-		l.send(b)
-	}
+	l.send(b)
 	return true
 }
 
@@ -182,46 +164,39 @@ func (b *batch) tellUnspent() {
 	b.calls = b.calls[:len(b.aboard)]
 }
 
-// turnAway refuses those at the head of the line who are late, so that under
-// overload a batch is full of those who can still be answered.
-func (l *line) turnAway() {
-	now, n := int64(time.Since(start)), 0
-	for n < len(l.waiting) && l.late(l.waiting[n], now) {
-		l.waiting[n].err = errLate
-		l.waiting[n].done <- struct{}{}
-		n++
-	}
-	l.waiting = slices.Delete(l.waiting, 0, n)
-}
-
-// board takes up to a batch of those who wait; with nobody it gives up the place on
-// the way.
+// board takes up to a batch of those who wait, and refuses those who are late, so that
+// under overload a batch is full of those who can still be answered. With nobody it gives
+// up the place on the way.
 func (l *line) board(b *batch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.turnAway()
-	n, windows := 0, 0
-	for n < min(maxBatch, len(l.waiting)) && (n == 0 || windows+len(l.waiting[n].windows) <= maxWindows) {
-		windows += len(l.waiting[n].windows)
-		n++
-	}
-	if n == 0 {
+	now := int64(time.Since(start))
+	l.waiting.turnAway(func(c *call) bool { return l.lateness.late(c, now) }, func(c *call) {
+		c.err = errLate
+		c.done <- struct{}{}
+	})
+	b.aboard = l.waiting.take(b.aboard)
+	if len(b.aboard) == 0 {
 		l.onTheWay--
 		return false
 	}
-	b.aboard = append(b.aboard, l.waiting[:n]...)
-	l.waiting = slices.Delete(l.waiting, 0, n)
+	l.lateness.asked(now)
+	if l.waiting.n == 0 {
+		l.lateness.idle(now)
+	}
+	b.age = now - b.oldest(now)
 	return true
 }
 
 // send sends a batch and tells its calls. The place on the way is free when Redis has
 // answered: what waits for the append-only file does so elsewhere.
 func (l *line) send(b *batch) {
-	ctx, cancel := context.WithTimeout(context.Background(), exchange(l.timeout))
+	ctx, cancel := context.WithTimeout(context.Background(), l.lateness.exchange(b.age))
 	names := b.seal()
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args, &b.pending)
 	if text, ok := answer.(string); ok && err == nil {
+		l.lateness.heard()
 		b.scatter(text)
 	}
 	if err == nil && b.pending.Unkept() {

@@ -55,18 +55,19 @@ type window struct {
 
 // call is one entry of a batch: a verification on its way, and its reply.
 type call struct {
-	shard   string // on a Cluster, what decides its slot
-	record  any    // the name, a string; nil for limits alone
-	prefix  keys.Prefix
-	slots   int
-	guards  []guard
-	verdict byte
-	expires int64
-	limited bool
-	cost    int64
-	amount  int64 // of the refill; 0 for none
-	day     int
-	windows []window
+	workspace string // whose turn it uses; "" where that is not known yet
+	shard     string // on a Cluster, what decides its slot
+	record    any    // the name, a string; nil for limits alone
+	prefix    keys.Prefix
+	slots     int
+	guards    []guard
+	verdict   byte
+	expires   int64
+	limited   bool
+	cost      int64
+	amount    int64 // of the refill; 0 for none
+	day       int
+	windows   []window
 
 	began int64         // monotonic ns when the request began; 0 has all the time there is
 	done  chan struct{} // takes one word when the reply or the error is there
@@ -118,10 +119,21 @@ type batch struct {
 	blob         []byte    // the calls, as text
 
 	pending keys.Pending
+	age     int64 // ns, of the oldest call when it left
 }
 
 func newBatch() *batch {
 	return &batch{args: make([]any, keys.Reserved), index: map[string]int{}, counterIndex: map[string]int{}}
+}
+
+// oldest is when the first of the requests began; now for what gives back.
+func (b *batch) oldest(now int64) int64 {
+	for _, c := range b.aboard {
+		if c.began != 0 {
+			now = min(now, c.began)
+		}
+	}
+	return now
 }
 
 func (b *batch) reset() {

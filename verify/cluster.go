@@ -12,13 +12,17 @@ import (
 func newLines(store *keys.Store, o Options) map[string]*line {
 	lines := map[string]*line{}
 	if !store.Cluster() {
-		lines[""] = &line{client: store.Redis(), timeout: o.Timeout, observer: o.Observer}
+		lines[""] = newLine(store, o)
 		return lines
 	}
 	for _, shard := range keys.Shards() {
-		lines[shard] = &line{client: store.Redis(), timeout: o.Timeout, observer: o.Observer}
+		lines[shard] = newLine(store, o)
 	}
 	return lines
+}
+
+func newLine(store *keys.Store, o Options) *line {
+	return &line{client: store.Redis(), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
 }
 
 func (v *Verifier) line(shard string) *line {
@@ -39,7 +43,7 @@ func (p *plan) shared() bool {
 // too much; they never admit too much. Where the key's reply is lost they stay taken.
 func (v *Verifier) askApart(ctx context.Context, d keys.Digest, e *entry, p *plan) (*Outcome, error) {
 	identity := keys.ShardOf(p.ticket.resolved.Identity.ID)
-	first := &call{shard: identity, began: p.call.began}
+	first := &call{workspace: e.key.WorkspaceID, shard: identity, began: p.call.began}
 	own, where := p.call.windows[:0:0], make([]bool, len(p.call.windows))
 	for i, w := range p.call.windows {
 		if where[i] = w.apart; where[i] {

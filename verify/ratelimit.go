@@ -147,7 +147,7 @@ func (t *taking) leg(shard string) *leg {
 			return l
 		}
 	}
-	l := &leg{call: call{shard: shard}}
+	l := &leg{call: call{workspace: t.ws, shard: shard}}
 	t.legs = append(t.legs, l)
 	return l
 }

@@ -13,6 +13,7 @@ import (
 	"tollgate/ratelimit"
 
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
 )
 
 // Options of a Verifier. The zero value works.
@@ -29,6 +30,7 @@ type Verifier struct {
 	store    *keys.Store
 	cache    *otter.Cache[keys.Digest, *entry]
 	askers   *otter.Cache[keys.Digest, *asker]
+	reads    singleflight.Group
 	lines    map[string]*line // by shard on a Cluster, otherwise the one of ""
 	observer Observer
 }
@@ -156,12 +158,39 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry,
 		if known, ok := v.cache.GetIfPresent(d); ok {
 			return known, nil
 		}
-		known, again, err := v.read(ctx, d, by)
+		known, again, err := v.readOnce(ctx, d, by)
 		if !again {
 			return known, err
 		}
 	}
 	return nil, keys.Unavailable(errChanging)
+}
+
+// readOnce is read, which goes once for all who want the same key for the same root key at
+// the same time. What they get from one that began before they came is a record alone:
+// it is confirmed in the call that spends, however old it is. That there is none would
+// not be, so for that the one who came later waits for the next.
+func (v *Verifier) readOnce(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
+	name, mine := string(d[:]), false
+	if by != nil {
+		name += string(by.digest[:])
+	}
+	for tried := 0; tried < 2 && !mine && known == nil; tried++ {
+		var got any
+		got, err, _ = v.reads.Do(name, func() (any, error) {
+			mine = true
+			known, again, err := v.read(ctx, d, by)
+			return reading{known, again}, err
+		})
+		known, again = got.(reading).known, got.(reading).again
+	}
+	return known, again, err
+}
+
+// reading is what read returns.
+type reading struct {
+	known *entry
+	again bool
 }
 
 // read reads the key of a digest. It is to be read again where somebody else is being
@@ -173,6 +202,9 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 	name, shard := d.RecordName()
 	p.guards = by.appendGuards(p.guards, v.store, shard)
 	c := &p.call
+	if c.workspace = ""; by != nil {
+		c.workspace = by.WorkspaceID
+	}
 	c.began, c.shard, c.record, c.prefix, c.verdict, c.guards = began(ctx), shard, name, unknown, verdictBefore, p.guards
 	if err := v.line(shard).do(c); err != nil {
 		return nil, false, err
@@ -294,7 +326,7 @@ func (v *Verifier) plan(r *Request, by *asker, e *entry, t *ticket) *plan {
 	k, p := e.key, plans.Get().(*plan)
 	p.by, p.entry, p.ticket = by, e, t
 	c := &p.call
-	c.shard, c.record, c.prefix, c.slots = e.shard, e.record, e.prefix, len(k.Limits)
+	c.workspace, c.shard, c.record, c.prefix, c.slots = k.WorkspaceID, e.shard, e.record, e.prefix, len(k.Limits)
 	c.expires, c.limited, c.cost = by.until(k.Expires), k.Limited, r.Cost
 	if k.Refill != nil {
 		c.amount, c.day = k.Refill.Amount, k.Refill.Day

@@ -1,0 +1,130 @@
+package verify_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// trips counts what a client sends: commands, and pipelines as one each.
+type trips struct {
+	mu    sync.Mutex
+	count int
+}
+
+func (c *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.add()
+		return next(ctx, cmd)
+	}
+}
+
+func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.add()
+		return next(ctx, cmds)
+	}
+}
+
+func (c *trips) add() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+}
+
+func (c *trips) take() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.count
+	c.count = 0
+	return n
+}
+
+// coldGateway is a verifier that knows nothing yet, on a world's Redis behind a link, and what
+// it sends there.
+func coldGateway(t *testing.T, latency time.Duration) (*world, *verify.Verifier, *trips) {
+	t.Helper()
+	server := redistest.Start(t)
+	w := newWorld(t, server.Client())
+	link := redistest.Proxy(t, server.Addr())
+	link.SetLatency(latency)
+	client, counted := redis.NewClient(&redis.Options{Addr: link.Addr(), MaxRetries: -1}), &trips{}
+	client.AddHook(counted)
+	t.Cleanup(func() { _ = client.Close() })
+	return w, verify.New(keys.Open(client, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second}), counted
+}
+
+// burst verifies with each request at the same time, and wants each to be valid.
+func burst(t *testing.T, v *verify.Verifier, requests []verify.Request) {
+	t.Helper()
+	var group sync.WaitGroup
+	for i := range requests {
+		group.Go(func() {
+			if o, err := v.Verify(t.Context(), &requests[i]); err != nil || o.Code != verify.Valid {
+				t.Errorf("%v, %v", o, err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// However many ask for one key that a gateway has not met, it and what it refers to travel
+// once each; then come the verifications.
+func TestColdReadsTravelOnce(t *testing.T) {
+	w, cold, trips := coldGateway(t, 20*time.Millisecond)
+	_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
+	key := w.create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, keys.CreateFreely)})
+	requests := make([]verify.Request, 300)
+	for i := range requests {
+		requests[i] = verify.Request{Secret: key.Secret, By: by, Cost: 1}
+	}
+	burst(t, cold, requests)
+	if n := trips.take(); n > 30 { // four are reads, five at least verify, the first of them with few in each
+		t.Errorf("%d round trips", n)
+	}
+}
+
+// Keys that are met together are read together, and so is what they refer to.
+func TestColdBurstIsFewCalls(t *testing.T) {
+	w, cold, trips := coldGateway(t, 20*time.Millisecond)
+	requests := make([]verify.Request, 300)
+	for i := range requests {
+		requests[i] = verify.Request{Secret: w.create(keys.KeyDraft{ExternalID: fmt.Sprint("user", i)}).Secret, Cost: 1}
+	}
+	burst(t, cold, requests)
+	if n := trips.take(); n > 40 { // 300 keys are read by five calls at least, as many identities, and verified by as many
+		t.Errorf("%d round trips", n)
+	}
+}
+
+// What is told while a key is being read is not older than the question: a key that is
+// made while the answer that it is absent is on its way is found by who asks then.
+func TestColdAbsenceIsNotShared(t *testing.T) {
+	w, cold, _ := coldGateway(t, 300*time.Millisecond)
+	ask := func(secret string) (*verify.Outcome, error) {
+		return cold.Verify(context.Background(), &verify.Request{Secret: keys.NewSecret(secret), Root: true, Cost: 1})
+	}
+	_, _ = ask("another, so that there is a connection")
+	const secret = "a secret that is nobody's yet"
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = ask(secret)
+	}()
+	time.Sleep(100 * time.Millisecond) // Redis has answered, and the answer is under way
+	_, _ = w.root(keys.RootDraft{Secret: keys.NewSecret(secret), Grants: []string{keys.Everything}})
+	if o, err := ask(secret); err != nil || o.Code != verify.Valid {
+		t.Errorf("%v, %v", o, err)
+	}
+	<-ended
+}
