@@ -10,7 +10,8 @@ import (
 // "<resource>.<id>.<action>", and each right with the grant "*".
 type Right string
 
-// The rights that operations need, by the names Unkey gave them.
+// The rights that operations need, by the names Unkey gave them. Each is in the table of
+// grants.go.
 const (
 	CreateKey            Right = "api.create_key"
 	ReadKey              Right = "api.read_key"
@@ -23,6 +24,7 @@ const (
 	ReadAPI              Right = "api.read_api"
 	UpdateAPI            Right = "api.update_api"
 	DeleteAPI            Right = "api.delete_api"
+	ReadAnalytics        Right = "api.read_analytics"
 	CreatePermission     Right = "rbac.create_permission"
 	ReadPermission       Right = "rbac.read_permission"
 	DeletePermission     Right = "rbac.delete_permission"

@@ -278,7 +278,7 @@ func TestOlderRootKeys(t *testing.T) {
 		ws := s.access.WorkspaceID
 		var ids []string
 		for range 4 {
-			id, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{})
+			id, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
 			s.must(err)
 			ids = append(ids, id)
 		}

@@ -33,7 +33,7 @@ func newMigrating(t *testing.T, c redis.UniversalClient) *migrating {
 	ws, err := m.Workspace(t.Context(), "test")
 	m.must(err)
 	m.access = keys.Operator(ws).As()
-	_, m.root, err = m.CreateRootKey(t.Context(), ws, keys.RootDraft{})
+	_, m.root, err = m.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
 	m.must(err)
 	api, err := m.CreateAPI(t.Context(), m.access, "test")
 	m.must(err)

@@ -86,7 +86,7 @@ func TestPeerRedeemsOnce(t *testing.T) {
 // A key of any other sort is as unknown as one that nobody has.
 func TestOnlySetupKeysAreRedeemed(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	_, root, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{Secret: keys.NewSecret("A-ROOT-KEY-IN-CAPITALS")})
+	_, root, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{Grants: []string{keys.Everything}, Secret: keys.NewSecret("A-ROOT-KEY-IN-CAPITALS")})
 	o.must(err)
 	api, err := o.CreateAPI(t.Context(), o.access, "api")
 	o.must(err)

@@ -355,7 +355,7 @@ func TestSetupKeyIsNotVerified(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
 		limited, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff})
-		_, by, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{})
+		_, by, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{Grants: []string{keys.Everything}})
 		o.must(err)
 		requests := map[string]func(keys.Secret) *verify.Request{
 			"by nobody": func(s keys.Secret) *verify.Request { return &verify.Request{Secret: s, Cost: 5} },

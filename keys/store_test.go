@@ -15,6 +15,7 @@ import (
 	"tollgate/keys"
 	"tollgate/ratelimit"
 	"tollgate/refill"
+	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -233,7 +234,7 @@ func TestDelete(t *testing.T) {
 			if err := s.DeleteKey(t.Context(), s.access, made.ID, permanent); kind(err) != keys.KindNotFound {
 				t.Errorf("a second time: %v", err)
 			}
-			_, _, err := s.CreateRootKey(t.Context(), s.access.WorkspaceID, keys.RootDraft{Secret: made.Secret})
+			_, _, err := s.CreateRootKey(t.Context(), s.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}, Secret: made.Secret})
 			if taken := kind(err) == keys.KindConflict; taken == permanent {
 				t.Errorf("permanent %v: the same secret again: %v", permanent, err)
 			}
@@ -247,7 +248,7 @@ func TestRootKeys(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
 		ws := s.access.WorkspaceID
-		draft := keys.RootDraft{Name: "given", Secret: keys.NewSecret("a secret of an operator's")}
+		draft := keys.RootDraft{Grants: []string{keys.Everything}, Name: "given", Secret: keys.NewSecret("an-operators-own-secret")}
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
@@ -272,7 +273,7 @@ func TestRootKeys(t *testing.T) {
 		if _, err := s.Key(t.Context(), s.access, list[0].ID, false); kind(err) != keys.KindNotFound {
 			t.Errorf("a root key read as a key: %v", err)
 		}
-		if _, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Secret: keys.NewSecret("short")}); kind(err) != keys.KindInvalid {
+		if _, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}, Secret: keys.NewSecret("short")}); kind(err) != keys.KindInvalid {
 			t.Errorf("a short secret: %v", err)
 		}
 	})
@@ -318,4 +319,53 @@ func TestRecoverable(t *testing.T) {
 	if dump := server.Dump(); bytes.Contains(dump, []byte(made.Secret.Reveal())) || !bytes.Contains(dump, []byte(made.ID)) {
 		t.Error("the plaintext is in the dump, or the dump is not one")
 	}
+}
+
+// A root key that was deleted is deleted for good: whoever has its secret in the
+// environment does not bring it back, nor does another workspace, nor a copy of the store.
+func TestDeletedRootKeyStaysDeleted(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		ws := s.access.WorkspaceID
+		draft := keys.RootDraft{Grants: []string{keys.Everything}, Secret: keys.NewSecret("an-operators-own-secret")}
+		id, secret, err := s.CreateRootKey(t.Context(), ws, draft)
+		s.must(err)
+		s.must(s.DeleteRootKey(t.Context(), ws, id))
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				_, _, err := keys.Open(c, keys.Options{Timeout: 10 * time.Second}).CreateRootKey(t.Context(), ws, draft)
+				if kind(err) != keys.KindGone || !strings.Contains(err.Error(), id) {
+					t.Errorf("it came back: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		other, err := s.Workspace(t.Context(), "other")
+		s.must(err)
+		if _, _, err := s.CreateRootKey(t.Context(), other, draft); kind(err) != keys.KindConflict || strings.Contains(err.Error(), id) {
+			t.Errorf("in another workspace: %v", err)
+		}
+		if list, err := s.RootKeys(t.Context(), ws); err != nil || len(list) != 0 {
+			t.Errorf("%d root keys, %v", len(list), err)
+		}
+		if err := s.DeleteRootKey(t.Context(), ws, id); kind(err) != keys.KindNotFound {
+			t.Errorf("deleted twice: %v", err)
+		}
+		if err := s.DeleteKey(t.Context(), s.access, id, true); kind(err) != keys.KindNotFound {
+			t.Errorf("its tombstone was deleted like a key's: %v", err)
+		}
+		verifier := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second})
+		if _, err := verifier.Authenticate(t.Context(), secret); kind(err) != keys.KindUnauthenticated {
+			t.Errorf("it is a caller: %v", err)
+		}
+		lines := s.export()
+		moved := &shop{Store: keys.Open(redistest.Empty(t), keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		if total := moved.importAll(lines); total.Different != 0 {
+			t.Errorf("the import: %+v", total)
+		}
+		if _, _, err := moved.CreateRootKey(t.Context(), ws, draft); kind(err) != keys.KindGone {
+			t.Errorf("it came back in a copy of the store: %v", err)
+		}
+	})
 }

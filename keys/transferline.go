@@ -130,7 +130,7 @@ func (l *checkedLine) decodeKey(field, id, ws string) (*newKey, error) {
 		return nil, Invalidf(field, "is not the id of the record")
 	case k.WorkspaceID != ws:
 		return nil, Invalidf("stored", "is a key of another workspace")
-	case k.Root == nil && !isID(k.APIID) || k.Root != nil && k.APIID != "":
+	case !k.placed(field == "buried"):
 		return nil, Invalidf("stored", "is a key of no API")
 	case k.Setup != nil && k.APIID != setupAPIID(ws):
 		return nil, Invalidf("stored", "is a setup key of another API")
@@ -143,6 +143,15 @@ func (l *checkedLine) decodeKey(field, id, ws string) (*newKey, error) {
 		return nil, Invalidf("stored", "%s", err)
 	}
 	return &newKey{key: k, balance: state.Balance, state: &state, moved: true}, nil
+}
+
+// placed reports whether a key is of an API, or a root key of none. A tombstone does not
+// say that it is a root key's.
+func (k *Key) placed(buried bool) bool {
+	if k.Root != nil || buried && k.APIID == "" {
+		return k.APIID == ""
+	}
+	return isID(k.APIID)
 }
 
 // checkDefinition refuses a record that is not of its noun, or has another id.

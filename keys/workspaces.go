@@ -72,7 +72,7 @@ func (s *Store) Workspaces(ctx context.Context) ([]WorkspaceName, error) {
 // RootDraft describes a root key to be made. Without a Secret one is minted.
 type RootDraft struct {
 	Name    string
-	Grants  []string // such as "api.*.create_key"; none is every right
+	Grants  []string // such as "api.*.create_key", at least one; Everything is each right
 	Expires int64    // unix ms; 0 for never
 	Secret  Secret   // of at least 16 characters
 }
@@ -80,24 +80,42 @@ type RootDraft struct {
 // Secrets given by an operator are not shorter: a guess must stay hopeless.
 const minGivenSecret = 16
 
-// CreateRootKey makes a root key of a workspace. A secret that was given and is
-// there already is left as it is: its id comes back and no error.
-func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDraft) (string, Secret, error) {
-	secret, start := d.Secret, ""
-	switch n := len(secret.text); {
-	case n == 0:
+// CheckRootSecret refuses with KindInvalid what can't be the secret of a root key: one that
+// can be guessed, and what no Authorization header can carry: white space, control
+// characters and whatever is not ASCII.
+func CheckRootSecret(s Secret) error {
+	if len(s.text) < minGivenSecret {
+		return Invalidf("rootKey", "a root key has at least %d characters", minGivenSecret)
+	}
+	if strings.ContainsFunc(s.text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return Invalidf("rootKey", "a root key has visible ASCII characters alone, and no white space: no header can carry others")
+	}
+	return nil
+}
+
+// identify returns the secret, and what of it is kept to recognise the key by.
+func (d *RootDraft) identify() (secret Secret, start string, err error) {
+	switch secret = d.Secret; {
+	case secret.text == "":
 		secret, start = mint("tollgate", 24, false)
-	case n < minGivenSecret:
-		return "", Secret{}, Invalidf("rootKey", "a root key has at least %d characters", minGivenSecret)
+		return secret, start, nil
+	case CheckRootSecret(secret) != nil:
+		return Secret{}, "", CheckRootSecret(secret)
 	case IsAccessToken(secret.text):
-		start = secret.text[:len(accessPrefix)+startLength]
-	default:
-		start = secret.text[:startLength]
+		return secret, secret.text[:len(accessPrefix)+startLength], nil
 	}
-	if len(d.Grants) == 0 {
-		d.Grants = []string{Everything}
+	return secret, secret.text[:startLength], nil
+}
+
+// CreateRootKey makes a root key of a workspace. A secret that was given and is
+// there already is left as it is: its id comes back and no error. That of a root key
+// which was deleted is KindGone: a deletion is for good, whoever still has the secret.
+func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDraft) (string, Secret, error) {
+	secret, start, err := d.identify()
+	if err != nil {
+		return "", Secret{}, err
 	}
-	if err := firstError(checkText("name", d.Name, MaxName), checkTime("expires", d.Expires)); err != nil {
+	if err := firstError(CheckGrants(d.Grants), checkText("name", d.Name, MaxName), checkTime("expires", d.Expires)); err != nil {
 		return "", Secret{}, err
 	}
 	grants := slices.Clone(d.Grants)
@@ -117,9 +135,25 @@ func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d RootDra
 		if there, _ := s.root(ctx, key.Digest.place()); there != nil {
 			return there.ID, secret, nil // another gateway was as quick
 		}
-		return "", Secret{}, err
+		return "", Secret{}, s.orDeleted(ctx, key, err)
 	}
 	return key.ID, secret, nil
+}
+
+// orDeleted returns KindGone where a root key could not be made because it was deleted, and
+// otherwise why it could not.
+func (s *Store) orDeleted(ctx context.Context, k *Key, refused error) error {
+	if AsError(refused).Kind != KindConflict {
+		return refused
+	}
+	found, err := s.tombstonesAt(ctx, []place{k.Digest.place()})
+	if err != nil {
+		return err
+	}
+	if t := found[0]; t != nil && t.APIID == "" && t.WorkspaceID == k.WorkspaceID {
+		return Errorf(KindGone, "key", "root key %s was deleted", t.ID)
+	}
+	return refused
 }
 
 func idOf(k *Key) string {
@@ -145,19 +179,22 @@ func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*Key, error
 		return nil, Unavailable(err)
 	}
 	var all []*Key
-	for _, entry := range entries {
-		stored, err := s.load(ctx, listedID(entry))
-		switch {
-		case err == nil && stored.key.Root != nil:
-			all = append(all, stored.key)
-		case err != nil && AsError(err).Kind != KindNotFound:
+	for part := range slices.Chunk(entries, 500) {
+		loaded, err := s.loadAll(ctx, part)
+		if err != nil {
 			return nil, err
+		}
+		for _, one := range loaded {
+			if one != nil && one.key.Root != nil {
+				all = append(all, one.key)
+			}
 		}
 	}
 	return all, nil
 }
 
-// DeleteRootKey takes a root key of a workspace away, for good and at once.
+// DeleteRootKey takes a root key of a workspace away, for good and at once. Its digest
+// stays taken: a gateway whose environment still has the secret does not bring it back.
 func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
 	stored, err := s.load(ctx, id)
 	switch {
@@ -165,7 +202,7 @@ func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error
 		return keyNotFound(id)
 	case err == nil: // announced before as well: whoever does it may die behind the bury
 		if err = s.announceRootKeys(ctx, workspaceID); err == nil {
-			err = s.bury(ctx, stored, true)
+			err = s.bury(ctx, stored, false)
 		}
 	case AsError(err).Kind != KindNotFound:
 		return err

@@ -45,7 +45,7 @@ func TestAskedByRootKey(t *testing.T) {
 		made := w.create(keys.KeyDraft{Remaining: uses(100)})
 		other, err := w.Workspace(t.Context(), "other")
 		w.must(err)
-		_, stranger, err := w.CreateRootKey(t.Context(), other, keys.RootDraft{})
+		_, stranger, err := w.CreateRootKey(t.Context(), other, keys.RootDraft{Grants: []string{keys.Everything}})
 		w.must(err)
 		ask := func(by keys.Secret) verify.Request {
 			return verify.Request{By: by, Secret: made.Secret, Cost: 1}
@@ -81,8 +81,8 @@ func TestDeletedRootKeyAsksNoMore(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{Remaining: uses(100)})
-		id, by := w.root(keys.RootDraft{})
-		_, staying := w.root(keys.RootDraft{})
+		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
+		_, staying := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
 		each := func(check func()) {
 			t.Helper()
@@ -98,7 +98,7 @@ func TestDeletedRootKeyAsksNoMore(t *testing.T) {
 			w.refusedAs(keys.KindUnauthenticated, verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
 			w.code(verify.Valid, verify.Request{By: staying, Secret: made.Secret, Cost: 1})
 		})
-		_, _, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Secret: by})
+		_, _, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}, Secret: by})
 		w.must(err)
 		each(func() { w.code(verify.Valid, ask) })
 		if left := w.left(made.ID).Balance; left != 91 {
@@ -116,8 +116,8 @@ func TestExpiredRootKey(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
 		end := clock.Now().Add(time.Hour).UnixMilli()
-		_, by := w.root(keys.RootDraft{Expires: end})
-		_, staying := w.root(keys.RootDraft{})
+		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}, Expires: end})
+		_, staying := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		drafts := map[verify.Code]keys.KeyDraft{
 			verify.Valid:         {Remaining: uses(5)},
 			verify.UsageExceeded: {Remaining: uses(0)},
@@ -151,7 +151,7 @@ func TestExpiredRootKey(t *testing.T) {
 func TestKeyEndsBeforeItsRootKey(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
-		_, by := w.root(keys.RootDraft{Expires: clock.Now().Add(2 * time.Hour).UnixMilli()})
+		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}, Expires: clock.Now().Add(2 * time.Hour).UnixMilli()})
 		ask := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Expires: clock.Now().Add(time.Hour).UnixMilli()}).Secret, Cost: 1}
 		w.code(verify.Valid, ask)
 		clock.Advance(time.Hour)
@@ -165,7 +165,7 @@ func TestKeyEndsBeforeItsRootKey(t *testing.T) {
 func TestAskingIsOneRoundTrip(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		_, by := w.root(keys.RootDraft{})
+		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		warm := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Remaining: uses(100), Limits: []ratelimit.Limit{limit("l", 100)}}).Secret, Cost: 1}
 		unknown := verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1}
 		redistest.Undisturbed(c)
@@ -208,7 +208,7 @@ func TestRootKeyWithUses(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{Remaining: uses(100)})
-		id, by := w.root(keys.RootDraft{})
+		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		name, _ := by.Digest().RecordName()
 		record := keys.Key{ID: id, WorkspaceID: w.access.WorkspaceID, Digest: by.Digest(), Limited: true, Root: &keys.Root{Grants: []string{"*"}}}
 		raw, err := cbor.Marshal(record)

@@ -30,7 +30,7 @@ func deaths(t *testing.T, c redis.UniversalClient, between bool) {
 	w := newWorld(t, c)
 	secret := w.create(keys.KeyDraft{}).Secret
 	for steps := 0; ; steps++ {
-		id, by := w.root(keys.RootDraft{})
+		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		ask := verify.Request{By: by, Secret: secret, Cost: 1}
 		w.code(verify.Valid, ask)
 		client := redistest.Steps(t, c, func(step int) error {

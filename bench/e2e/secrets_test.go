@@ -133,8 +133,8 @@ func (v *vault) made(name string, answer object) {
 // operators makes root keys on the command line, and what NetBird calls a setup key.
 func (v *vault) operators() {
 	v.t.Helper()
-	v.knows("a root key of the command line", v.command("", "root", "create", "--name", "leaks"))
-	token := v.knows("an access token", v.command("", "root", "create", "--format", "netbird"))
+	v.knows("a root key of the command line", v.command("", "root", "create", "--name", "leaks", "--permission", "*"))
+	token := v.knows("an access token", v.command("", "root", "create", "--format", "netbird", "--permission", "*"))
 	for _, kind := range []string{"reusable", "one-off"} {
 		made := v.ask(token, "POST", "/api/setup-keys", object{"name": kind, "type": kind, "expires_in": 86400, "auto_groups": []string{}, "usage_limit": 0})
 		setup := v.knows("a setup key", text(made, "key"))

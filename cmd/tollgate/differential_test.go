@@ -38,7 +38,7 @@ func newSide(t *testing.T, generation string) *side {
 	mini := redistest.Mini(t)
 	store := keys.Open(redistest.Client(t, mini.Addr()), keys.Options{Timeout: 10 * time.Second})
 	ws := must(store.Workspace(t.Context(), keys.DefaultWorkspace))
-	_, secret, err := store.CreateRootKey(t.Context(), ws, keys.RootDraft{})
+	_, secret, err := store.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
 	if err != nil {
 		t.Fatal(err)
 	}

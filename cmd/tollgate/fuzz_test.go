@@ -47,7 +47,7 @@ func newFuzzed(f *testing.F, dialect string) *fuzzed {
 	key := must(store.CreateKey(f.Context(), a, keys.KeyDraft{APIID: api.ID, Remaining: &uses, ExternalID: "somebody"}))
 	must(store.SetOverride(f.Context(), a, keys.NamespaceRef{Name: "space", Create: true}, keys.Override{Identifier: "user", Limit: 9, Duration: 1000}))
 	must(store.CreateMigration(f.Context(), ws, "migration", keys.SHA256))
-	_, root, err := store.CreateRootKey(f.Context(), ws, keys.RootDraft{Secret: keys.NewAccessToken()})
+	_, root, err := store.CreateRootKey(f.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}, Secret: keys.NewAccessToken()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -109,11 +109,14 @@ func read(resp *http.Response) string {
 // A moment is a time or a duration, and lies ahead.
 func TestMoment(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	if got, err := moment(nil, now); got != 0 || err != nil {
+		t.Errorf("none: %d, %v", got, err)
+	}
 	for text, want := range map[string]int64{
-		"": 0, "1h": now.Add(time.Hour).UnixMilli(), "2026-01-02T03:04:06Z": now.Add(time.Second).UnixMilli(),
+		"": -1, "1h": now.Add(time.Hour).UnixMilli(), "2026-01-02T03:04:06Z": now.Add(time.Second).UnixMilli(),
 		"-1h": -1, "0s": -1, "2026-01-02T03:04:05Z": -1, "tomorrow": -1, "1767323045": -1,
 	} {
-		got, err := moment(text, now)
+		got, err := moment(&text, now)
 		if err != nil {
 			got = -1
 		}

@@ -73,8 +73,8 @@ type rootCreate struct {
 	workspaceFlags
 	Name       string   `help:"A name to tell it by."`
 	Format     string   `default:"tollgate" enum:"tollgate,netbird" help:"tollgate, or netbird for the form of NetBird's access tokens (${default})."`
-	Permission []string `placeholder:"P" help:"A right such as api.*.create_key; may be repeated. Without one: every right."`
-	Expires    string   `placeholder:"T" help:"When it ends: a time such as 2030-01-31T00:00:00Z, or a duration from now such as 720h. Without it: never."`
+	Permission []string `sep:"none" placeholder:"P" help:"A right such as api.*.create_key, or '*' for every right. At least one; may be repeated."`
+	Expires    *string  `placeholder:"T" help:"When it ends: a time such as 2030-01-31T00:00:00Z, or a duration from now such as 720h. Without it: never."`
 }
 
 // Run prints the secret on standard output, and nothing else there.
@@ -83,17 +83,16 @@ func (f *rootCreate) Run() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range f.Permission {
-		if p != keys.Everything && strings.Count(p, ".") < 2 {
-			return usagef("--permission %s: want *, or RESOURCE.ID.ACTION such as api.*.create_key", p)
-		}
+	grants := f.grants()
+	if err := keys.CheckGrants(grants); err != nil {
+		return usagef("--%s", err)
 	}
 	ctx := context.Background()
 	store, workspace, err := f.found(ctx)
 	if err != nil {
 		return err
 	}
-	draft := keys.RootDraft{Name: f.Name, Grants: f.Permission, Expires: expires}
+	draft := keys.RootDraft{Name: f.Name, Grants: grants, Expires: expires}
 	if f.Format == "netbird" {
 		draft.Secret = keys.NewAccessToken()
 	}
@@ -105,17 +104,29 @@ func (f *rootCreate) Run() error {
 	return nil
 }
 
-// moment reads a time or a duration from now, as unix ms; 0 for "".
-func moment(text string, now time.Time) (int64, error) {
-	if text == "" {
+// grants are what was given with --permission; one may be a list with commas. A value
+// that is empty, such as that of a variable that is not set, stays one.
+func (f *rootCreate) grants() []string {
+	var all []string
+	for _, given := range f.Permission {
+		all = append(all, strings.Split(given, ",")...)
+	}
+	return all
+}
+
+// moment reads a time or a duration from now, as unix ms; 0 where none was given. One
+// that is empty was given: a variable that is not set makes no root key for ever.
+func moment(given *string, now time.Time) (int64, error) {
+	if given == nil {
 		return 0, nil
 	}
+	text := *given
 	at, err := time.Parse(time.RFC3339, text)
 	if d, notDuration := time.ParseDuration(text); notDuration == nil {
 		at, err = now.Add(d), nil
 	}
 	if err != nil || !at.After(now) {
-		return 0, usagef("--expires %s: want a time to come such as 2030-01-31T00:00:00Z, or a duration such as 720h", text)
+		return 0, usagef("--expires %q: want a time to come such as 2030-01-31T00:00:00Z, or a duration such as 720h", text)
 	}
 	return at.UnixMilli(), nil
 }

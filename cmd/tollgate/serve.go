@@ -60,12 +60,12 @@ func (f *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	log := f.logger()
+	slog.SetDefault(log)
 	store, err := f.check()
 	if err != nil {
 		return err
 	}
-	log := f.logger()
-	slog.SetDefault(log)
 	surviveSignals(log)
 	if f.Dev {
 		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
@@ -102,8 +102,9 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
 	case f.RedisTimeout < 50*time.Millisecond || f.RedisTimeout > 5*time.Second:
 		return nil, usagef("--redis-timeout: from 50ms to 5s")
-	case f.RootKey != "" && len(f.RootKey) < 16:
-		return nil, usagef("--root-key (TOLLGATE_ROOT_KEY) has at least 16 characters")
+	}
+	if err := f.checkRootKey(); err != nil {
+		return nil, err
 	}
 	if _, _, err := net.SplitHostPort(f.Addr); err != nil {
 		return nil, usagef("--addr: want HOST:PORT")
@@ -287,13 +288,16 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 		}
 	}
 	if g.flags.RootKey == "" && !g.flags.Dev {
-		return g.store.Ping(ctx)
+		if err := g.store.Ping(ctx); err != nil {
+			return err
+		}
+		return g.lookForEarlierKeys(ctx)
 	}
 	workspace, err := g.store.Workspace(ctx, keys.DefaultWorkspace)
 	if err != nil {
 		return err
 	}
-	_, secret, err := g.store.CreateRootKey(ctx, workspace, keys.RootDraft{Name: "TOLLGATE_ROOT_KEY", Secret: keys.NewSecret(g.flags.RootKey)})
+	secret, err := g.createRootKey(ctx, workspace)
 	if err != nil || !g.flags.Dev {
 		return err
 	}

@@ -33,6 +33,7 @@ type storeFlags struct {
 // open makes a store on the Redis of the flags, without talking to it yet. waited, or
 // nil, is told how long writes waited for the append-only file.
 func (f *storeFlags) open(pool int, o keys.Options, waited func(time.Duration)) (*keys.Store, error) {
+	f.Redis = trimmed("--redis (TOLLGATE_REDIS_URL)", f.Redis)
 	client, err := keys.DialWithin(f.Redis, pool, o.Timeout)
 	if err != nil {
 		return nil, usagef("--redis: %s", err)

@@ -196,7 +196,7 @@ func must[T any](v T, err error) T {
 func (w *town) root(ws string, grants ...string) string {
 	w.t.Helper()
 	if len(grants) == 0 {
-		grants = []string{"nothing.*.at_all"}
+		grants = []string{"ratelimit.*.update_namespace"}
 	}
 	_, secret, err := w.store.CreateRootKey(w.t.Context(), ws, keys.RootDraft{Grants: grants})
 	if err != nil {

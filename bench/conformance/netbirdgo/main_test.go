@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,9 @@ func build(dir, pkg string) (string, error) {
 
 // mint makes a root key on the command line.
 func mint(program string, args ...string) (string, error) {
+	if !slices.Contains(args, "--permission") {
+		args = append(args, "--permission", "*")
+	}
 	args = append([]string{"root", "create", "--format", "netbird", "--redis", "redis://" + servers.Redis}, args...)
 	out, err := exec.Command(program, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

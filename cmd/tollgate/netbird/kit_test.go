@@ -38,7 +38,7 @@ func newGate(t *testing.T, c redis.UniversalClient, o netbird.Options) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, secret, err := store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Secret: keys.NewAccessToken()})
+	_, secret, err := store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Grants: []string{keys.Everything}, Secret: keys.NewAccessToken()})
 	if err != nil {
 		t.Fatal(err)
 	}

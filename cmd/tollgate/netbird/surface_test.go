@@ -32,7 +32,7 @@ func TestAuthorization(t *testing.T) {
 	must(t, err)
 	id, plain, err := g.store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Grants: []string{"setup_keys.*.read"}})
 	must(t, err)
-	_, over, err := g.store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Expires: time.Now().Add(time.Second).UnixMilli()})
+	_, over, err := g.store.CreateRootKey(t.Context(), workspace, keys.RootDraft{Grants: []string{keys.Everything}, Expires: time.Now().Add(time.Second).UnixMilli()})
 	must(t, err)
 	_, setup := g.create(`{"name":"n","type":"reusable"}`)
 	token := strings.TrimPrefix(g.token, "Token ")

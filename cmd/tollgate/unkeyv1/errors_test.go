@@ -17,7 +17,7 @@ func TestGoldenErrors(t *testing.T) {
 	g.get("another method", "/v1/apis.createApi")
 	goldenOf(t, g.With(key, "a key that is no root key")).get("no root key", "/v1/apis.getApi?apiId="+api)
 	goldenOf(t, g.With("unknown_root_key", "an unknown root key")).get("unknown root key", "/v1/apis.getApi?apiId="+api)
-	_, expired, err := g.Store.CreateRootKey(t.Context(), g.Workspace, keys.RootDraft{Expires: 1})
+	_, expired, err := g.Store.CreateRootKey(t.Context(), g.Workspace, keys.RootDraft{Grants: []string{keys.Everything}, Expires: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

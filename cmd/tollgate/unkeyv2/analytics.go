@@ -7,9 +7,6 @@ import (
 	"tollgate/keys"
 )
 
-// readAnalytics is the right to ask for numbers.
-const readAnalytics keys.Right = "api.read_analytics"
-
 type analyticsRequest struct {
 	Query string `json:"query" check:"required"`
 }

@@ -46,8 +46,8 @@ func (a *API) apiRoutes() []web.Route {
 		post("apis.getApi", rights(keys.ReadAPI), data(d, a.getAPI)),
 		post("apis.deleteApi", rights(keys.DeleteAPI), data(d, a.deleteAPI)),
 		also(post("apis.listKeys", rights(keys.ReadKey, keys.ReadAPI), rows(d, a.listKeys)), keys.DecryptKey),
-		post("analytics.getVerifications", rights(readAnalytics), data(d, analytics, schema.Open())),
-		post("analytics.getRatelimits", rights(readAnalytics), data(d, analytics, schema.Open())),
+		post("analytics.getVerifications", rights(keys.ReadAnalytics), data(d, analytics, schema.Open())),
+		post("analytics.getRatelimits", rights(keys.ReadAnalytics), data(d, analytics, schema.Open())),
 	}
 }
 
