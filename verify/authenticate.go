@@ -32,6 +32,16 @@ func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret) (*keys.
 	return &caller, nil
 }
 
+// Vouch reports whether a root key may be used now, by the error that Authenticate
+// would return. It spends nothing.
+func (v *Verifier) Vouch(ctx context.Context, secret keys.Secret) error {
+	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true})
+	if err == nil && outcome.Code != Valid {
+		err = refused(outcome.Code)
+	}
+	return err
+}
+
 // refused is what a root key is told whose verification ended so.
 func refused(code Code) error {
 	refusal, ok := refusals[code]

@@ -93,6 +93,15 @@ func (m *metrics) watch(usage *keys.Usage, waits prometheus.Histogram) {
 	}, func() float64 { return float64(usage.Dropped()) }))
 }
 
+// watchMemory adds the memory of connections and requests under way.
+func (m *metrics) watchMemory(server *web.Server) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_request_memory_bytes", Help: "Memory of connections and requests under way, as --max-request-memory counts it.",
+	}, func() float64 { return float64(server.MemoryUsed()) }), prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_request_memory_refused_total", Help: "Connections and bodies refused because --max-request-memory was in use.",
+	}, func() float64 { return float64(server.MemoryRefused()) }))
+}
+
 // buildInfo is a gauge that is always 1 and says which build this is.
 func buildInfo() prometheus.Collector {
 	version, revision := "unknown", "unknown"

@@ -38,6 +38,7 @@ type serveCommand struct {
 	RedisTimeout   time.Duration `env:"TOLLGATE_REDIS_TIMEOUT" default:"250ms" help:"How long a request waits for Redis in all before it is answered 503, up to 5s (${default})."`
 	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
 	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
+	MaxMemory      int64         `name:"max-request-memory" env:"TOLLGATE_MAX_REQUEST_MEMORY" default:"256" placeholder:"MIB" help:"Memory for connections and requests under way, in MiB; what does not fit is answered 503. A connection counts with --max-header and 8 KiB (${default})."`
 	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
 	ReadTimeout    time.Duration `env:"TOLLGATE_READ_TIMEOUT" default:"10s" help:"For reading a request (${default})."`
 	WriteTimeout   time.Duration `env:"TOLLGATE_WRITE_TIMEOUT" default:"10s" help:"For writing an answer (${default})."`
@@ -90,6 +91,10 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--cache-mib: from 1 to %d", 1<<20)
 	case f.MaxBody < 1024 || f.MaxHeader < 1024:
 		return nil, usagef("--max-body and --max-header: at least 1024 bytes")
+	case f.MaxMemory < 8 || f.MaxMemory > 1<<20:
+		return nil, usagef("--max-request-memory: from 8 to %d MiB", 1<<20)
+	case int64(f.MaxBody) > f.MaxMemory<<19:
+		return nil, usagef("--max-body is more than half of --max-request-memory")
 	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay <= 0:
 		return nil, usagef("time-outs are longer than 0s")
 	case f.UsageRetention < 24*time.Hour || f.UsageRetention > 87600*time.Hour:
@@ -162,6 +167,9 @@ func (g *gateway) serve(stop context.Context) error {
 		return errors.Join(err, listener.Close())
 	}
 	server := web.New(g.config(), g.router())
+	if g.counts != nil {
+		g.counts.watchMemory(server)
+	}
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(listener) }()
 	go func() {
@@ -199,7 +207,7 @@ func (g *gateway) countRest() {
 func (g *gateway) config() web.Config {
 	f := g.flags
 	return web.Config{
-		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader,
+		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader, MaxMemory: f.MaxMemory << 20,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
 		Addresses: g.addresses, Ready: g.ready, Log: g.log, Guard: g.guard.admit, Observe: g.observe,

@@ -46,6 +46,7 @@ func New(store *keys.Store, verifier *verify.Verifier, o Options) *API {
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
+		Vouch:           a.vouch,
 		CORS:            true,
 	}
 	return a
@@ -71,6 +72,18 @@ func (a *API) admit(c *web.Call) error {
 		return refused(err)
 	}
 	c.Caller = caller
+	return nil
+}
+
+// vouch is admit for a large body that was not read yet.
+func (a *API) vouch(c *web.Call) error {
+	token, err := tokenOf(c.Authorization())
+	if err != nil {
+		return err
+	}
+	if err := a.verifier.Vouch(c.Context(), keys.NewSecret(token)); err != nil {
+		return refused(err)
+	}
 	return nil
 }
 

@@ -31,6 +31,7 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
+		Vouch:           a.vouch,
 		CORS:            true,
 		Pretty:          true,
 	}
@@ -42,16 +43,33 @@ func (a *API) Dialect() *web.Dialect { return a.dialect }
 
 // admit finds out who is calling, by the root key in the Authorization header.
 func (a *API) admit(c *web.Call) error {
-	token, found := c.Bearer()
-	if found != web.Presented {
-		return keys.Errorf(keys.KindUnauthenticated, "key", "key required")
+	token, err := tokenOf(c)
+	if err != nil {
+		return err
 	}
-	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token))
+	caller, err := a.verifier.Authenticate(c.Context(), token)
 	if err != nil {
 		return err
 	}
 	c.Caller = caller
 	return nil
+}
+
+// vouch is admit for a large body that was not read yet.
+func (a *API) vouch(c *web.Call) error {
+	token, err := tokenOf(c)
+	if err != nil {
+		return err
+	}
+	return a.verifier.Vouch(c.Context(), token)
+}
+
+func tokenOf(c *web.Call) (keys.Secret, error) {
+	token, found := c.Bearer()
+	if found != web.Presented {
+		return keys.Secret{}, keys.Errorf(keys.KindUnauthenticated, "key", "key required")
+	}
+	return keys.NewSecret(token), nil
 }
 
 // access is what the caller may do on the route it called.

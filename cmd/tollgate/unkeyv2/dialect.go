@@ -34,6 +34,7 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 		FailureTypes: []string{problemType},
 		Admit:        admit,
 		Authorise:    a.authorise,
+		Vouch:        a.vouch,
 		Schema:       []schema.Option{schema.Closed()},
 		RequireJSON:  true,
 	}
@@ -68,6 +69,18 @@ func (a *API) authorise(c *web.Call) error {
 	}
 	c.Caller = caller
 	return nil
+}
+
+// vouch is admit and authorise for a large body that was not read yet.
+func (a *API) vouch(c *web.Call) error {
+	if err := admit(c); err != nil {
+		return err
+	}
+	token, found := c.Bearer()
+	if found != web.Presented {
+		return errBadHeader
+	}
+	return a.verifier.Vouch(c.Context(), keys.NewSecret(token))
 }
 
 // access is what the caller may do on the route it called.

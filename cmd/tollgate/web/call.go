@@ -30,6 +30,11 @@ type Call struct {
 	cause   error // why it failed, for the log
 	body    []byte
 
+	in       []byte // the request's body, as far as it was read
+	whole    bool   // it was read to its end
+	reserved int64  // bytes of the server's memory
+	vouched  bool   // the caller may send a large body
+
 	authorization string // once it was asked for: the guard, the dialect and the endpoint do
 	asked         bool
 
@@ -42,7 +47,7 @@ var calls = sync.Pool{New: func() any { return new(Call) }}
 func (s *Server) newCall(ctx *fasthttp.RequestCtx, path string) *Call {
 	c := calls.Get().(*Call)
 	d := owner(path, s.router.dialects, s.router.fallback)
-	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0]}
+	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0], in: c.in[:0]}
 	return c
 }
 
@@ -53,10 +58,23 @@ func (c *Call) release() {
 	if c.ctx != nil {
 		c.ctx.end()
 	}
-	*c = Call{body: c.body}
+	c.server.memory.release(c.reserved)
+	*c = Call{body: c.body, in: c.in}
+	if cap(c.in) > smallBody {
+		c.in = nil
+	}
 	if cap(c.body) <= pooledAnswer {
 		calls.Put(c)
 	}
+}
+
+// restart makes the request's time begin now: its body had to be waited for.
+func (c *Call) restart() {
+	if c.ctx != nil {
+		c.ctx.end()
+		c.ctx = nil
+	}
+	c.start = time.Now()
 }
 
 // Context has the request's deadline. It may outlive the call.
@@ -97,8 +115,13 @@ func (c *Call) Param(name string) string {
 	return strings.Clone(raw)
 }
 
-// Body is the request's body, valid until the handler returns.
-func (c *Call) Body() []byte { return c.http.PostBody() }
+// Body is the request's body on routes that read one, valid until the handler returns.
+func (c *Call) Body() []byte {
+	if c.http.Request.IsBodyStream() {
+		return c.in
+	}
+	return c.http.PostBody()
+}
 
 // Query gives the parameters of the query string in their order.
 func (c *Call) Query() iter.Seq2[string, string] {

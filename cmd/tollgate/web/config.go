@@ -18,6 +18,11 @@ type Config struct {
 	IdleTimeout    time.Duration // between two requests of a connection; 75 s
 	RequestTimeout time.Duration // the deadline of Call.Context; 5 s
 
+	// MaxMemory bounds what all connections and requests hold at once, in bytes: 256 MiB.
+	// A connection counts with MaxHeader and 8 KiB, and a body of more than 1 KiB with its
+	// length. What does not fit is answered 503.
+	MaxMemory int64
+
 	MaxConns      int // connections at once; 16384. One more is answered 503
 	MaxConnsPerIP int // of one peer, by its IPv4 address or IPv6 /64; unlimited when 0, and for trusted proxies. One more is answered 429
 
@@ -44,6 +49,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
 	c.MaxHeader = cmp.Or(c.MaxHeader, 8<<10)
+	c.MaxMemory = cmp.Or(c.MaxMemory, 256<<20)
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, 10*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)

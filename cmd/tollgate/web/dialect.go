@@ -33,6 +33,12 @@ type Dialect struct {
 	Admit     func(c *Call) error
 	Authorise func(c *Call) error
 
+	// Vouch is asked before a body of more than 16 KiB is read into memory, which is
+	// before Admit: nil where who is calling is known to be good. It spends nothing. On
+	// Public routes it is asked where there is an Authorization header. Nil vouches for
+	// nobody.
+	Vouch func(c *Call) error
+
 	Schema      []schema.Option // for the requests of its endpoints
 	RequireJSON bool            // a body must say that it is application/json, or Fail gets a 415
 	CORS        bool            // any origin may ask, preflight included

@@ -5,10 +5,11 @@
 //
 // # A request's way
 //
-//	limiter    connections, in all and per address
-//	fasthttp   reads the request within its limits of size and time
+//	limiter    connections, in all, per address and within the memory for requests
+//	fasthttp   reads the headers and the first bytes of a body within its limits of size and time
 //	gate       refuses headers that two readers could understand differently
 //	Router     finds the Route, or answers 404 or 405
+//	readBody   the body, large ones of known callers alone, within the memory for requests
 //	Endpoint   Admit, decode, Authorise, the function itself, encode
 //	finish     request id, Retry-After, CORS, ?pretty, metrics, log
 //

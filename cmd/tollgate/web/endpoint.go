@@ -22,12 +22,24 @@ type Endpoint struct {
 // answer's body: nil or an error writes nothing of its own.
 func JSON[Req, Resp any](d *Dialect, do func(*Call, *Req) (Resp, error), options ...schema.Option) Endpoint {
 	s := compile[Req](d, options)
-	return endpoint(s, func(c *Call, in *Req) error {
+	return withBody(endpoint(s, func(c *Call, in *Req) error {
 		if err := c.checkContentType(); err != nil {
 			return err
 		}
 		return s.Decode(c.Body(), in)
-	}, do)
+	}, do))
+}
+
+// withBody makes an endpoint read the request's body before anything else.
+func withBody(e Endpoint) Endpoint {
+	serve := e.Serve
+	e.Serve = func(c *Call) error {
+		if err := c.readBody(); err != nil {
+			return err
+		}
+		return serve(c)
+	}
+	return e
 }
 
 // Query makes an endpoint that reads the query string.
@@ -110,7 +122,7 @@ func (c *Call) WriteJSON(v any) error {
 		return nil
 	}
 	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
+	defer keep(buf)
 	buf.Reset()
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
@@ -122,6 +134,12 @@ func (c *Call) WriteJSON(v any) error {
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func keep(buf *bytes.Buffer) {
+	if buf.Cap() <= pooledAnswer {
+		buffers.Put(buf)
+	}
+}
 
 // Write sets the answer's body and what it is. It copies body.
 func (c *Call) Write(contentType string, body []byte) {

@@ -23,6 +23,7 @@ func (c *Call) finish() {
 	if c.dialect.Pretty && c.http.QueryArgs().Has("pretty") {
 		c.indent()
 	}
+	c.leaveBody()
 	if c.server.draining.Load() {
 		c.http.SetConnectionClose()
 	}

@@ -107,7 +107,7 @@ func newWatched(f *testing.F) *watched {
 	d := &Dialect{Name: "all", Prefixes: []string{"/"}, NewRequestID: newID, Fail: failure("all"), RequestIDHeader: "Test-Request-Id", CORS: true, Pretty: true}
 	router := NewRouter(d)
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
-		router.Add(d, Route{Method: method, Path: "/{rest:*}", Name: method, Endpoint: Plain(w.see)})
+		router.Add(d, Route{Method: method, Path: "/{rest:*}", Name: method, Endpoint: withBody(Plain(w.see))})
 	}
 	server := New(Config{DrainDelay: 1, Log: slog.New(slog.DiscardHandler)}, router)
 	go func() { _ = server.Serve(w) }()

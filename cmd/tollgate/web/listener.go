@@ -20,6 +20,8 @@ type limiter struct {
 	net.Listener
 	max, perIP int
 	addresses  *Addresses
+	memory     *memory
+	share      int64 // what a connection takes of the memory
 	refusal    func(net.Addr, *Fault) []byte
 	goodbyes   chan struct{} // one for each refusal under way
 
@@ -28,9 +30,9 @@ type limiter struct {
 	byIP map[netip.Addr]int
 }
 
-func newLimiter(ln net.Listener, config Config, refusal func(net.Addr, *Fault) []byte) *limiter {
+func newLimiter(ln net.Listener, config Config, memory *memory, refusal func(net.Addr, *Fault) []byte) *limiter {
 	return &limiter{
-		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP,
+		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP, memory: memory, share: config.connShare(),
 		addresses: config.Addresses, refusal: refusal,
 		goodbyes: make(chan struct{}, 64), byIP: map[netip.Addr]int{},
 	}
@@ -82,6 +84,8 @@ func (l *limiter) admit(counted netip.Addr) *Fault {
 		return &Fault{http.StatusServiceUnavailable, "the server has too many connections"}
 	case l.perIP > 0 && l.byIP[counted] >= l.perIP:
 		return &Fault{http.StatusTooManyRequests, "too many connections from your address"}
+	case !l.memory.reserveConn(l.share):
+		return &Fault{http.StatusServiceUnavailable, "the server has no memory left for another connection"}
 	}
 	l.open++
 	if counted.IsValid() {
@@ -93,6 +97,7 @@ func (l *limiter) admit(counted netip.Addr) *Fault {
 func (l *limiter) leave(counted netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.memory.release(l.share)
 	l.open--
 	if l.byIP[counted]--; l.byIP[counted] <= 0 {
 		delete(l.byIP, counted)
@@ -126,6 +131,7 @@ type conn struct {
 	linger  atomic.Bool // close only after the peer had time to read
 	closed  sync.Once
 
+	ended    bool // the peer sends no more
 	answered bool // since the last Read
 	length   int
 	head     [64]byte
@@ -134,6 +140,7 @@ type conn struct {
 // Read reads, and notes the first bytes of what follows an answer.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.ended = c.ended || err == io.EOF
 	if n > 0 && c.answered {
 		c.length, c.answered = 0, false
 	}

@@ -22,6 +22,7 @@ type Server struct {
 	config Config
 	router *Router
 	http   *fasthttp.Server
+	memory *memory
 	log    *logger
 
 	base     context.Context // of every Call.Context
@@ -33,6 +34,8 @@ type Server struct {
 // New makes a server. The router must be complete.
 func New(config Config, router *Router) *Server {
 	s := &Server{config: config.withDefaults(), router: router}
+	s.memory = newMemory(s.config.MaxMemory)
+	fasthttp.SetBodySizePoolLimit(pooledAnswer, pooledAnswer) // an idle connection keeps no larger one
 	s.log = newLogger(s.config.Log)
 	s.addHealth()
 	s.base, s.cancel = context.WithCancel(context.Background())
@@ -40,7 +43,8 @@ func New(config Config, router *Router) *Server {
 		Handler:                      s.serve,
 		ErrorHandler:                 s.unreadable,
 		Logger:                       fasthttpLog{s.log},
-		MaxRequestBodySize:           s.config.MaxBody,
+		StreamRequestBody:            true,
+		MaxRequestBodySize:           s.config.prefetched(), // of a stream, the part that is read with the headers
 		ReadBufferSize:               s.config.MaxHeader,
 		ReadTimeout:                  s.config.ReadTimeout,
 		WriteTimeout:                 s.config.WriteTimeout,
@@ -75,8 +79,15 @@ func (s *Server) Serve(ln net.Listener) error {
 		return ln.Close()
 	}
 	s.ready.Store(true)
-	return s.http.Serve(newLimiter(ln, s.config, s.refusal))
+	return s.http.Serve(newLimiter(ln, s.config, s.memory, s.refusal))
 }
+
+// MemoryUsed is how many bytes of Config.MaxMemory are in use.
+func (s *Server) MemoryUsed() int64 { return s.memory.used.Load() }
+
+// MemoryRefused is how many connections and bodies were refused because Config.MaxMemory
+// was in use.
+func (s *Server) MemoryRefused() int64 { return s.memory.refused.Load() }
 
 // Ready reports whether the server is serving and means to go on.
 func (s *Server) Ready() bool { return s.ready.Load() }
@@ -112,6 +123,9 @@ func (s *Server) answer(c *Call) {
 	f := gateStart(header.RequestURI(), header.Protocol())
 	if f == nil {
 		f = gate(header.RawHeaders(), header.IsHTTP11())
+	}
+	if f == nil {
+		f = c.checkBodyLength()
 	}
 	if f != nil {
 		c.refuse(f)
@@ -162,10 +176,7 @@ func (c *Call) fail(err error) {
 // it cannot be trusted to begin where we think it does.
 func (c *Call) refuse(f *Fault) {
 	c.fail(f)
-	c.http.SetConnectionClose()
-	if conn, ok := c.http.Conn().(*conn); ok {
-		conn.linger.Store(true)
-	}
+	c.hangUp()
 }
 
 // unreadable answers what fasthttp could not read as a request.
@@ -195,7 +206,7 @@ func faultOf(err error) *Fault {
 	case errors.As(err, &small):
 		return &Fault{http.StatusRequestHeaderFieldsTooLarge, "the request's headers are too large"}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return &Fault{http.StatusRequestEntityTooLarge, "the request's body is too large"}
+		return errBodyTooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return &Fault{http.StatusRequestTimeout, "the request did not arrive in time"}
 	}
