@@ -279,3 +279,53 @@ func TestTombstonesAreImported(t *testing.T) {
 		}
 	})
 }
+
+// An import names each line that it does not store, and why.
+func TestImportSaysWhatItLeftOut(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		secret := keys.NewSecret("the one that is deleted")
+		ids, err := s.ImportKeys(t.Context(), s.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: s.api}, Secret: secret}})
+		s.must(err)
+		role, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "reader"})
+		s.must(err)
+		doomed, err := s.CreateAPI(t.Context(), s.access, "doomed")
+		s.must(err)
+		d := &shop{Store: s.Store, t: t, access: s.access, api: doomed.ID}
+		gone := d.create(keys.KeyDraft{})
+		s.must(s.DeleteKey(t.Context(), s.access, gone.ID, false))
+		lines := s.export()
+
+		s.must(s.DeleteKey(t.Context(), s.access, ids[0], false))
+		s.must(s.DeleteRole(t.Context(), s.access, keys.Ref{ID: role.ID}))
+		_, err = s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "reader"})
+		s.must(err)
+		s.must(s.AllowIPs(t.Context(), s.access, s.api, []string{"192.0.2.1"}))
+		s.must(s.DeleteAPI(t.Context(), s.access, doomed.ID))
+		lines = slices.DeleteFunc(lines, func(l keys.Line) bool { return l.ID == doomed.ID })
+		why := map[string]string{}
+		for at, l := range lines {
+			done, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.Line{l})
+			s.must(err)
+			if int64(len(done.LeftOut)) != done.Different {
+				t.Errorf("line %d: %+v", at, done)
+			}
+			for _, left := range done.LeftOut {
+				why[left.Kind+" "+left.ID] = left.Why
+			}
+		}
+		for what, want := range map[string]string{
+			"key " + ids[0]:          "was deleted there, or another key with its hash",
+			"role name reader":       "is the name of another one there",
+			"api " + s.api:           "is there with another content, which stays",
+			"deleted key " + gone.ID: "is of an API that is not there",
+		} {
+			if why[what] != want {
+				t.Errorf("%s: %q", what, why[what])
+			}
+		}
+		if len(why) != 4 {
+			t.Errorf("%v", why)
+		}
+	})
+}

@@ -10,7 +10,56 @@ import (
 type Imported struct {
 	Stored    int64
 	Same      int64 // what was there already
-	Different int64 // what was there with another content, and was left as it is
+	Expired   int64 // usage whose retention has ended since
+	Different int64 // what was not stored: as many as LeftOut has
+	LeftOut   []LeftOut
+}
+
+// LeftOut is a line that was not stored, and why.
+type LeftOut struct {
+	Index int    // among the lines given, counted from 0
+	Kind  string // such as "key"
+	ID    string // or the name, if it is one of a definition
+	Why   string // goes on behind the two
+}
+
+// Why lines are left out.
+const (
+	whyContent   = "is there with another content, which stays"
+	whyName      = "is the name of another one there"
+	whyDigest    = "has the hash of another key there"
+	whyElsewhere = "is there with another hash"
+	whyDeleted   = "was deleted there, or another key with its hash"
+	whyNoAPI     = "is of an API that is not there"
+	whyNoSetup   = "is of a setup key that is not there"
+	whyNoOwner   = "is of something that is not there"
+	whyAlive     = "is deleted in the file, and has the hash of a key there"
+)
+
+// leave counts a line that is not stored.
+func (i *Imported) leave(l *checkedLine, why string) {
+	kind, id := l.what()
+	i.Different++
+	i.LeftOut = append(i.LeftOut, LeftOut{l.index, kind, id, why})
+}
+
+// what is the kind of what a line holds, and its id or name.
+func (l *Line) what() (kind, id string) {
+	switch {
+	case l.Key != "":
+		return "key", l.Key
+	case l.Redeemed != "":
+		return "redemptions of setup key", l.Redeemed
+	case l.Usage != "":
+		return "usage of API", l.Usage
+	case l.Counter != "":
+		return "counter", l.Counter
+	case l.Buried != "":
+		return "deleted key", l.Buried
+	case l.Name != "":
+		return l.Noun + " name", l.Name
+	}
+	return l.Noun, l.ID
 }
 
 // Adopt makes a workspace with an id it had elsewhere, under a name. KindConflict
@@ -152,7 +201,7 @@ func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines 
 			case string(l.Stored):
 				tally.Same++
 			default:
-				tally.Different++
+				tally.leave(&l, whyContent)
 			}
 		}
 		if made, err := s.importChange(ctx, c, tally, done); made || err != nil {
@@ -181,7 +230,7 @@ func (s *Store) importNames(ctx context.Context, ws string, k noun, lines []chec
 			case l.ID:
 				tally.Same++
 			default:
-				tally.Different++
+				tally.leave(&l, whyName)
 			}
 		}
 		if made, err := s.importChange(ctx, c, tally, done); made || err != nil {
@@ -205,4 +254,6 @@ func (s *Store) importChange(ctx context.Context, c *change, tally Imported, don
 
 func (i *Imported) add(other Imported) {
 	i.Stored, i.Same, i.Different = i.Stored+other.Stored, i.Same+other.Same, i.Different+other.Different
+	i.Expired += other.Expired
+	i.LeftOut = append(i.LeftOut, other.LeftOut...)
 }

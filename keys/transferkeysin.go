@@ -81,8 +81,12 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 		case there != nil && there.key.ID == l.Key && there.key.WorkspaceID == ws:
 			tally.Same++
 			known = append(known, l)
-		case there != nil || other != nil || l.grave:
-			tally.Different++
+		case there != nil:
+			tally.leave(&l, whyDigest)
+		case other != nil:
+			tally.leave(&l, whyElsewhere)
+		case l.grave:
+			tally.leave(&l, whyDeleted)
 		default: // only an entry, which leads nowhere
 			tally.Stored++
 			fresh, known = append(fresh, l.key), append(known, l)

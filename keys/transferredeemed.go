@@ -133,7 +133,7 @@ func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLi
 	var calls []invocation
 	for i, l := range lines {
 		if one := found[i]; one == nil || one.key.Setup == nil || one.key.WorkspaceID != ws {
-			done.Different++
+			done.leave(&l, whyNoSetup)
 		} else {
 			calls = append(calls, l.redeemed.note(one.place))
 		}

@@ -32,10 +32,10 @@ func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLi
 			}
 		}
 	})
-	for _, cmd := range stored {
+	for i, cmd := range stored {
 		switch {
 		case cmd == nil:
-			done.Different++
+			done.leave(&lines[i], whyNoOwner)
 		case cmd.Val():
 			done.Stored++
 		default:
@@ -57,13 +57,13 @@ func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine
 		return err
 	}
 	var calls []invocation
-	var some []*Key
-	for _, one := range all {
+	var some []int
+	for i, one := range all {
 		if gone[one.key.APIID] {
-			done.Different++
+			done.leave(&lines[i], whyNoAPI)
 			continue
 		}
-		some = append(some, one.key)
+		some = append(some, i)
 		calls = append(calls, invocation{[]string{one.place.record(), one.place.grave()}, []any{tombstoneOf(one.key).text()}})
 	}
 	replies, err := s.runAll(ctx, graveScript, calls)
@@ -78,10 +78,10 @@ func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine
 		case 0:
 			done.Same++
 		default:
-			done.Different++
+			done.leave(&lines[some[i]], whyAlive)
 			continue
 		}
-		led = append(led, some[i])
+		led = append(led, all[some[i]].key)
 	}
 	return s.leadToTombstones(ctx, led)
 }

@@ -55,7 +55,7 @@ func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedLine,
 		if l.usage.Expires > now {
 			days = append(days, l.usage)
 		} else {
-			done.Same++ // nobody can ask for it any more
+			done.Expired++ // nobody can ask for it any more
 		}
 	}
 	numbers, err := s.numberTags(ctx, days)

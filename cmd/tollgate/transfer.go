@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -30,7 +32,8 @@ type importCommand struct {
 func (importCommand) Help() string {
 	return `What is there already is never changed, and counts are set, never added: an import that was stopped is started again
 with the same command. Import before the workspace is used there: where counting has begun its counts stand.
-A file of an earlier version is read as well. A line that can't be is named with its number and field.`
+What is not stored is named with its line and the reason, and the exit status is 1 then; usage whose retention has ended since is
+counted. A file of an earlier version is read as well. A line that can't be is named with its number and field.`
 }
 
 // exportCommand is `tollgate export`.
@@ -263,10 +266,44 @@ func (f *importCommand) Run() error {
 	}
 	_ = bar.Finish()
 	fmt.Fprintf(os.Stderr, "%d records stored, %d were there already\n", done.Stored, done.Same)
+	if done.Expired > 0 {
+		fmt.Fprintf(os.Stderr, "%d usage counts not stored: their retention has ended\n", done.Expired)
+	}
 	if done.Different > 0 {
-		return fmt.Errorf("%d records are there with another content, or what they belong to was deleted there, and were left as they are", done.Different)
+		return fmt.Errorf("%d records were not stored, see above", done.Different)
 	}
 	return nil
+}
+
+// leftOutLines is how many lines that were not stored are named one by one.
+const leftOutLines = 100
+
+// leftOut collects what an import did not store, and why.
+type leftOut struct {
+	lines  []string
+	counts map[string]int // by kind and reason
+}
+
+func (o *leftOut) add(numbers []int, all []keys.LeftOut) {
+	for _, l := range all {
+		if o.counts == nil {
+			o.counts = map[string]int{}
+		}
+		o.counts[l.Kind+" "+l.Why]++
+		if len(o.lines) < leftOutLines {
+			o.lines = append(o.lines, fmt.Sprintf("line %d: %s %s %s", numbers[l.Index], l.Kind, keys.Told(l.ID), l.Why))
+		}
+	}
+}
+
+// tell writes the first lines, and how many there are of each reason.
+func (o *leftOut) tell(out io.Writer) {
+	for _, line := range o.lines {
+		fmt.Fprintln(out, "not stored: "+line)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(o.counts)) {
+		fmt.Fprintf(out, "not stored: %d times: %s\n", o.counts[reason], reason)
+	}
 }
 
 // input opens the file. Standard input is kept in a temporary one that only its owner can
@@ -326,6 +363,7 @@ func importFile(ctx context.Context, store *keys.Store, file *os.File, name stri
 	if err == nil && head.Version == 1 {
 		err = i.pass(ctx, file, late)
 	}
+	i.left.tell(os.Stderr)
 	if err != nil {
 		return i.done, err
 	}
@@ -341,6 +379,7 @@ type importing struct {
 
 	mu      sync.Mutex
 	done    keys.Imported
+	left    leftOut
 	batch   batch
 	sent    errgroup.Group // batches of one kind of lines
 	failing atomic.Bool
@@ -453,6 +492,8 @@ func (i *importing) storeBatch(ctx context.Context, one batch) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.done.Stored, i.done.Same, i.done.Different = i.done.Stored+done.Stored, i.done.Same+done.Same, i.done.Different+done.Different
+	i.done.Expired += done.Expired
+	i.left.add(one.numbers, done.LeftOut)
 	i.step(len(one.lines))
 	var bad *keys.BadLine
 	if errors.As(err, &bad) {
