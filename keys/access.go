@@ -106,6 +106,9 @@ type Access struct {
 	// them that it makes use of. UpdateKey needs those to add and to remove roles, and
 	// permissions, where they are among these.
 	Also []Right
+	// LongDurations lets limits have windows of up to MaxLongDuration, otherwise
+	// MaxDuration. Only v1 does, and only with a root key.
+	LongDurations bool
 }
 
 // As gives the access of a caller to an operation that needs rights.

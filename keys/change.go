@@ -98,7 +98,8 @@ func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) 
 		return nil, put{}, err
 	}
 	k.changeLimits(p)
-	if err := firstError(checkText("name", k.Name, MaxName), checkMeta(k.Meta), checkTime("expires", k.Expires), checkLimits(k.Limits)); err != nil {
+	if err := firstError(checkText("name", k.Name, MaxName), checkMeta(k.Meta), checkTime("expires", k.Expires),
+		a.checkDurations(k.Limits, old.key.Limits, keyDuration), checkLimits(k.Limits)); err != nil {
 		return nil, put{}, err
 	}
 	return &k, kept, s.changeRefs(ctx, a, &k, p)

@@ -20,7 +20,7 @@ const (
 
 // check refuses what no dialect may store. A dialect's own bounds are narrower
 // and were checked before; this is where the rules across fields are.
-func (d *KeyDraft) check() error {
+func (d *KeyDraft) check(a Access) error {
 	switch {
 	case len([]rune(d.Prefix)) > MaxPrefix:
 		return Invalidf("prefix", "at most %d characters", MaxPrefix)
@@ -39,6 +39,7 @@ func (d *KeyDraft) check() error {
 		checkMeta(d.Meta),
 		checkTime("expires", d.Expires),
 		checkCredits(d.Remaining, d.Refill),
+		a.checkDurations(d.Limits, nil, keyDuration),
 		checkLimits(d.Limits),
 	)
 }
@@ -108,8 +109,9 @@ func checkLimits(limits []ratelimit.Limit) error {
 			return Invalidf("ratelimits", "a limit's name has 1 to %d bytes", MaxExternalID)
 		case limit.Limit < 1 || limit.Limit > MaxCount:
 			return Invalidf("ratelimit.limit", "a whole number from 1 to %d", int64(MaxCount))
-		case limit.Duration < ratelimit.MinDuration || limit.Duration > ratelimit.MaxDuration:
-			return Invalidf("ratelimit.duration", "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
+		}
+		if err := checkDuration("ratelimit.duration", limit.Duration, ratelimit.MaxDuration); err != nil {
+			return err
 		}
 		names[limit.Name] = true
 	}

@@ -38,7 +38,7 @@ type NewKey struct {
 
 // CreateKey makes a key of an API of the caller's workspace.
 func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, error) {
-	if err := d.check(); err != nil {
+	if err := d.check(a); err != nil {
 		return NewKey{}, err
 	}
 	var also []Right

@@ -49,7 +49,7 @@ func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (
 	if d.ExternalID == "" {
 		return nil, Invalidf("externalId", "an identity has an external id")
 	}
-	if err := firstError(checkText("externalId", d.ExternalID, MaxExternalID), checkMeta(d.Meta), checkShared(d.Limits)); err != nil {
+	if err := firstError(checkText("externalId", d.ExternalID, MaxExternalID), checkMeta(d.Meta), a.checkDurations(d.Limits, nil, sharedDuration), checkShared(d.Limits)); err != nil {
 		return nil, err
 	}
 	if err := a.check(""); err != nil {
@@ -102,6 +102,9 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 		if err != nil {
 			return nil, err
 		}
+		if err := a.checkDurations(p.Limits.or(nil), i.Limits, sharedDuration); err != nil {
+			return nil, err
+		}
 		i.apply(p)
 		changed := encodeDefinition(i)
 		if changed == stored {
@@ -146,6 +149,9 @@ func (s *Store) DeleteIdentity(ctx context.Context, a Access, ref IdentityRef) e
 	})
 }
 
+// sharedDuration names the duration of an identity's limit in an error.
+func sharedDuration(i int) string { return "ratelimits." + strconv.Itoa(i) + ".duration" }
+
 // checkShared checks the limits of an identity.
 func checkShared(limits []ratelimit.Limit) error {
 	if len(limits) > MaxKeyLimits {
@@ -159,11 +165,12 @@ func checkShared(limits []ratelimit.Limit) error {
 			return Invalidf(field("name"), "a limit's name has 1 to %d bytes", MaxExternalID)
 		case limit.Limit < 1 || limit.Limit > MaxCount:
 			return Invalidf(field("limit"), "a whole number from 1 to %d", int64(MaxCount))
-		case limit.Duration < ratelimit.MinDuration || limit.Duration > ratelimit.MaxDuration:
-			return Invalidf(field("duration"), "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
 		case names[limit.Name]:
 			return &Error{Kind: KindConflict, Resource: "ratelimit", Field: field("name"),
 				Message: "two limits have the name " + strconv.Quote(limit.Name)}
+		}
+		if err := checkDuration(field("duration"), limit.Duration, ratelimit.MaxDuration); err != nil {
+			return err
 		}
 		names[limit.Name] = true
 	}

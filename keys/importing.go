@@ -119,7 +119,7 @@ func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]
 		return nil, Invalidf("", "at most %d keys", MaxImport)
 	}
 	for i := range drafts {
-		if err := drafts[i].check(); err != nil {
+		if err := drafts[i].check(a); err != nil {
 			return nil, Within(strconv.Itoa(i), err)
 		}
 	}
@@ -146,7 +146,7 @@ func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]
 }
 
 // check refuses what no dialect may import.
-func (d *ImportDraft) check() error {
+func (d *ImportDraft) check(a Access) error {
 	switch {
 	case d.Secret.text == "" && d.Digest == Digest{}:
 		return Invalidf("hash", "needs a hash or the plaintext")
@@ -155,7 +155,7 @@ func (d *ImportDraft) check() error {
 	case len(d.Start) > MaxName:
 		return Invalidf("start", "at most %d bytes", MaxName)
 	}
-	return d.KeyDraft.check()
+	return d.KeyDraft.check(a)
 }
 
 // Within says in which item of a list an input is wrong.

@@ -94,7 +94,7 @@ func (s *Store) MigrateKeys(ctx context.Context, a Access, migrationID string, d
 	}
 	imports := make([]ImportDraft, len(drafts))
 	for i, d := range drafts {
-		if imports[i], err = m.draft(d); err != nil {
+		if imports[i], err = m.draft(a, d); err != nil {
 			return nil, Within("keys", Within(strconv.Itoa(i), err))
 		}
 	}
@@ -110,20 +110,20 @@ func (s *Store) MigrateKeys(ctx context.Context, a Access, migrationID string, d
 }
 
 // draft reads the hash.
-func (m *Migration) draft(d MigrationDraft) (out ImportDraft, err error) {
+func (m *Migration) draft(a Access, d MigrationDraft) (out ImportDraft, err error) {
 	out.KeyDraft = d.KeyDraft
 	if m.Algorithm == SHA256 {
 		if out.Digest, err = ParseDigest(d.Hash); err != nil {
 			return out, Invalidf("hash", "%s", err)
 		}
-		return out, out.check()
+		return out, out.check(a)
 	}
 	raw, err := hex.DecodeString(d.Hash)
 	if err != nil || len(raw) != sha256.Size {
 		return out, Invalidf("hash", "a SHA-256 digest is 64 hexadecimal digits")
 	}
 	out.Digest, out.Migration = Digest(raw), m.ID
-	return out, out.check()
+	return out, out.check(a)
 }
 
 // partOf gives what a plaintext's hash was made of, and what may be shown of it.

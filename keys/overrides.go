@@ -20,6 +20,11 @@ func (s *Store) SetOverride(ctx context.Context, a Access, r NamespaceRef, o Ove
 	}
 	err := s.changeNamespace(ctx, a, r, func(n *Namespace) error {
 		i := n.find(o.Identifier)
+		if i < 0 || n.Overrides[i].Duration != o.Duration {
+			if err := a.CheckDuration("duration", o.Duration); err != nil {
+				return err
+			}
+		}
 		if i >= 0 {
 			o.ID = n.Overrides[i].ID
 			n.Overrides[i] = o
@@ -41,10 +46,8 @@ func (o *Override) check() error {
 		return Invalidf("identifier", "1 to %d characters", MaxIdentifier)
 	case o.Limit < 0 || o.Limit > MaxCount:
 		return Invalidf("limit", "a whole number from 0 to %d", int64(MaxCount))
-	case o.Duration < ratelimit.MinDuration || o.Duration > ratelimit.MaxDuration:
-		return Invalidf("duration", "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
 	}
-	return nil
+	return checkDuration("duration", o.Duration, ratelimit.MaxDuration)
 }
 
 // find gives the place of the override with exactly this identifier; -1 for none.

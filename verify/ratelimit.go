@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"tollgate/keys"
-	"tollgate/ratelimit"
 )
 
 // LimitCheck asks for a use of an identifier in a namespace.
@@ -15,7 +14,7 @@ type LimitCheck struct {
 	Namespace  string // its name, or its id; made on first use where the caller may
 	Identifier string
 	Limit      int64 // 1 or more; an override takes the place of this and the next
-	Duration   int64 // ms
+	Duration   int64 // ms, up to keys.MaxDuration, or keys.MaxLongDuration with Access.LongDurations
 	Cost       int64 // 0 looks and takes nothing
 }
 
@@ -43,7 +42,7 @@ const MaxLimitChecks = 100
 // refuses: it may refuse a little too much for a moment and never lets too much
 // pass. A use whose reply is lost was taken once or not at all.
 func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck) ([]LimitVerdict, bool, error) {
-	if err := checkAll(checks); err != nil {
+	if err := checkAll(a, checks); err != nil {
 		return nil, false, err
 	}
 	refs := make([]keys.NamespaceRef, len(checks))
@@ -64,7 +63,7 @@ func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck
 	return nil, false, keys.Unavailable(errChanging)
 }
 
-func checkAll(checks []LimitCheck) error {
+func checkAll(a keys.Access, checks []LimitCheck) error {
 	if n := len(checks); n == 0 || n > MaxLimitChecks {
 		return keys.Invalidf("", "1 to %d limits in one request", MaxLimitChecks)
 	}
@@ -73,7 +72,7 @@ func checkAll(checks []LimitCheck) error {
 		if len(checks) > 1 {
 			at = itoa(i) + "."
 		}
-		if err := checks[i].check(at); err != nil {
+		if err := checks[i].check(a, at); err != nil {
 			return err
 		}
 	}
@@ -81,7 +80,7 @@ func checkAll(checks []LimitCheck) error {
 }
 
 // check refuses what has no answer; at is the path to it.
-func (c *LimitCheck) check(at string) error {
+func (c *LimitCheck) check(a keys.Access, at string) error {
 	n := utf8.RuneCountInString(c.Identifier)
 	switch {
 	case c.Namespace == "":
@@ -90,12 +89,10 @@ func (c *LimitCheck) check(at string) error {
 		return keys.Invalidf(at+"identifier", "1 to %d characters", keys.MaxIdentifier)
 	case c.Limit < 1 || c.Limit > keys.MaxCount:
 		return keys.Invalidf(at+"limit", "a whole number from 1 to %d", int64(keys.MaxCount))
-	case c.Duration < ratelimit.MinDuration || c.Duration > ratelimit.MaxDuration:
-		return keys.Invalidf(at+"duration", "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
 	case c.Cost < 0 || c.Cost > keys.MaxCount:
 		return keys.Invalidf(at+"cost", "a whole number from 0 to %d", int64(keys.MaxCount))
 	}
-	return nil
+	return a.CheckDuration(at+"duration", c.Duration)
 }
 
 // taking is one attempt at taking everything.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"tollgate/keys"
-	"tollgate/ratelimit"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
@@ -79,7 +78,7 @@ type LimitRequest struct {
 	Cost     int64 // 0 looks and takes nothing
 	Own      bool  // it brings the two below
 	Limit    int64
-	Duration int64 // ms
+	Duration int64 // ms, up to keys.MaxDuration, whoever asks
 }
 
 // maxLimits bounds how many limits one verification looks at.
@@ -461,8 +460,5 @@ func (l *LimitRequest) check(i int) error {
 	if l.Limit < 1 || l.Limit > keys.MaxCount {
 		return keys.Invalidf(field("limit"), "a whole number from 1 to %d", int64(keys.MaxCount))
 	}
-	if l.Duration < ratelimit.MinDuration || l.Duration > ratelimit.MaxDuration {
-		return keys.Invalidf(field("duration"), "milliseconds, from %d to %d", int64(ratelimit.MinDuration), int64(ratelimit.MaxDuration))
-	}
-	return nil
+	return keys.CheckDuration(field("duration"), l.Duration)
 }

@@ -72,11 +72,13 @@ func tokenOf(c *web.Call) (keys.Secret, error) {
 	return keys.NewSecret(token), nil
 }
 
-// access is what the caller may do on the route it called.
+// access is what the caller may do on the route it called. v1 never bounded how long
+// windows are: those who have a root key keep a year.
 func access(c *web.Call) keys.Access {
 	needs, _ := c.Route().Needs.([]keys.Right)
 	a := c.Caller.(*keys.Caller).As(needs...)
 	a.Also, _ = c.Route().Also.([]keys.Right)
+	a.LongDurations = true
 	return a
 }
 

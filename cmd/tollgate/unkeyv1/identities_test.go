@@ -39,7 +39,7 @@ func TestGoldenIdentities(t *testing.T) {
 	g.post("meta is no object", create, `{"externalId":"user_3","meta":[]}`)
 	g.post("limit 0", create, `{"externalId":"user_3","ratelimits":[{"name":"requests","limit":0,"duration":1000}]}`)
 	g.post("window under a second", create, `{"externalId":"user_3","ratelimits":[{"name":"requests","limit":1,"duration":999}]}`)
-	g.post("window over four years", create, `{"externalId":"user_3","ratelimits":[{"name":"requests","limit":1,"duration":137438953472}]}`)
+	g.post("window over a year", create, `{"externalId":"user_3","ratelimits":[{"name":"requests","limit":1,"duration":31622400001}]}`)
 	g.post("limit without a name", create, `{"externalId":"user_3","ratelimits":[{"limit":1,"duration":1000}]}`)
 	twice := `[{"name":"requests","limit":1,"duration":1000},{"name":"requests","limit":2,"duration":1000}]`
 	g.post("two limits of one name", create, `{"externalId":"user_3","ratelimits":`+twice+`}`)

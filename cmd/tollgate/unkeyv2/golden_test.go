@@ -137,6 +137,7 @@ func TestGoldenCreateKey(t *testing.T) {
 		{"2^63-1", `"credits":{"remaining":9223372036854775807}`},
 		{"does the limit always apply?", `"ratelimits":[{"name":"aaa","limit":1,"duration":1000}]`},
 		{"a limit of nothing", `"ratelimits":[{"name":"aaa","limit":0,"duration":999,"autoApply":true}]`},
+		{"a window over thirty days", `"ratelimits":[{"name":"aaa","limit":1,"duration":2592000001,"autoApply":true}]`},
 		{"bad names", `"prefix":"a-b","externalId":"a b","permissions":["a b"],"roles":[""]`},
 		{"a short key", `"byteLength":15`},
 		{"the year 2101", `"expires":4133980800000`},
@@ -178,6 +179,7 @@ func TestGoldenVerifyKey(t *testing.T) {
 	check("a limit that is not there", `,"ratelimits":[{"name":"nope"}]`)
 	check("a limit of nothing", `,"ratelimits":[{"name":"own","limit":0,"duration":1000}]`)
 	check("a window under a second", `,"ratelimits":[{"name":"own","limit":1,"duration":999}]`)
+	check("a window over thirty days", `,"ratelimits":[{"name":"own","limit":1,"duration":2592000001}]`)
 	check("broken query", `,"permissions":"docs.read AND"`)
 	check("foreign query", `,"permissions":"docs.read && docs.write"`)
 	check("a member of v1", `,"apiId":"api_x"`)
