@@ -12,6 +12,15 @@ else
   redis.call('RENAME', KEYS[1], KEYS[3])
   redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
-for i = 4, #KEYS do redis.call('UNLINK', KEYS[i]) end
+for i = 4, #KEYS do
+  -- The counters that the index of a key lists have its hash tag, and are few: see
+  -- counters.go.
+  if sub(KEYS[i], 1, 6) == 'tg:ci:' then
+    for _, member in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
+      redis.call('UNLINK', 'tg:c:' .. sub(KEYS[i], 7) .. ':' .. member)
+    end
+  end
+  redis.call('UNLINK', KEYS[i])
+end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
 return {false}

@@ -300,19 +300,20 @@ func (s *Store) deleted(ctx context.Context, permanent bool, gone ...*Key) {
 // burial is the script call that takes a key away, if it is still as it was read.
 func (s *Store) burial(found *stored, permanent bool) invocation {
 	if permanent {
-		return removal(found.place, found.prefix)
+		return removal(found.place, found.key.ID, found.prefix)
 	}
 	return s.replacement(found.place.record(), found)
 }
 
-// removal is the script call that takes away what is at a place under a prefix.
-func removal(at place, p Prefix) invocation {
-	return invocation{[]string{at.record(), at.grave(), at.kept()}, []any{string(p), "", 0}}
+// removal is the script call that takes away what is at a place under a prefix, with the
+// counters that requests made of the key.
+func removal(at place, keyID string, p Prefix) invocation {
+	return invocation{[]string{at.record(), at.grave(), at.kept(), at.counterIndex(keyID)}, []any{string(p), "", 0}}
 }
 
 // replacement is the script call that puts a tombstone in the place of a key whose
 // record has a name.
 func (s *Store) replacement(record string, found *stored) invocation {
 	at := found.place
-	return invocation{[]string{record, at.grave(), at.kept()}, []any{string(found.prefix), tombstoneOf(found.key).text(), s.deletedRetention.Milliseconds()}}
+	return invocation{[]string{record, at.grave(), at.kept(), at.counterIndex(found.key.ID)}, []any{string(found.prefix), tombstoneOf(found.key).text(), s.deletedRetention.Milliseconds()}}
 }

@@ -156,7 +156,7 @@ func (s *Store) withdraw(ctx context.Context, made []*newKey, groups [][]int, re
 	for g, reply := range replies {
 		for _, i := range groups[g] {
 			if reply[0] != nil {
-				burials = append(burials, removal(made[i].key.Digest.place(), Prefix(text(reply[0]))))
+				burials = append(burials, removal(made[i].key.Digest.place(), made[i].key.ID, Prefix(text(reply[0]))))
 			}
 		}
 	}

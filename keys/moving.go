@@ -176,7 +176,7 @@ func (old *stored) is(id string) bool {
 // The index and other entries lead to the new one already. Where that was deleted
 // meanwhile they may have been written once more behind that, and go again.
 func (s *Store) unmoor(ctx context.Context, old *stored) error {
-	one := removal(old.place, old.prefix)
+	one := removal(old.place, old.key.ID, old.prefix)
 	reply, err := s.run(ctx, buryScript, one.names, one.args...)
 	if err != nil {
 		return err

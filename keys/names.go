@@ -14,7 +14,14 @@ import (
 //	tg:td:{SH}TAG               string  a soft-deleted key its record, where --deleted-retention keeps it so long
 //	tg:tl:API                   zset    an API             its tombstones: id, SH and TAG; until the API is swept
 //	tg:i:KEYID                  string  a key              as the key and its tombstone; holds SH and TAG
-//	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows
+//	tg:c:{SH}OWNER:MS:NAME      string  a limit's counter  expires after two windows; a key's that a request
+//	                                                       made ends with the key
+//	tg:ci:{SH}KEYID             zset    a key              its counters that requests made: MS:NAME by when it
+//	                                                       ends at the earliest; as the key
+//	tg:cb:{SH}WS                string  a workspace        how many counters that requests made end when, as
+//	                                                       verify.lua has it; expires with the last of them
+//	tg:s:counters               hash    the store          what was done about counters of older versions
+//	tg:s:counters:lease         string  the store          which gateway does it; seconds
 //	tg:l:API                    zset    an API             its keys: id, SH and TAG; until the API is swept
 //	tg:l:API:IDENTITY           zset    an API             one identity's keys in it, likewise
 //	tg:w                        hash    the store          workspace name to id
@@ -53,6 +60,9 @@ func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:]
 // kept is where the record of a soft-deleted key is until its retention ends.
 func (p place) kept() string { return "tg:td:{" + p.text[:2] + "}" + p.text[2:] }
 
+// counterIndex names the index of a key's counters that requests made.
+func (p place) counterIndex(keyID string) string { return counterIndexName(p.shard(), keyID) }
+
 func (p place) lastUsed() string { return "tg:n:{" + p.text[:2] + "}" + p.text[2:] }
 
 // What a setup key has beside its record: what each peer was told, the peers by
@@ -70,6 +80,12 @@ func Counter(shard, owner, name string, duration int64) string {
 	}
 	return "tg:c:{" + shard + "}" + owner + ":" + strconv.FormatInt(duration, 10) + ":" + name
 }
+
+// counterIndexName is as long before its last part as Counter is: verify.lua cuts one
+// out of the other.
+func counterIndexName(shard, keyID string) string { return "tg:ci:{" + shard + "}" + keyID }
+
+func counterBudgetName(shard, ws string) string { return "tg:cb:{" + shard + "}" + ws }
 
 // ShardOf gives the shard of an owner of counters that is not a key.
 func ShardOf(owner string) string {
@@ -91,6 +107,9 @@ const (
 	sweepName      = "tg:s"
 	sweepLeaseName = "tg:s:lease"
 	tombstonesDue  = "tg:s:t"
+
+	counterSweepName      = "tg:s:counters"
+	counterSweepLeaseName = "tg:s:counters:lease"
 )
 
 func indexName(keyID string) string { return "tg:i:" + keyID }

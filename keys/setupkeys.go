@@ -166,7 +166,7 @@ func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 // still as it was read.
 func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
 	at := found.place
-	one := removal(at, found.prefix)
+	one := removal(at, found.key.ID, found.prefix)
 	names := append(one.names, at.lastUsed(), at.redemptions(), at.peers(), at.refusals())
 	reply, err := s.run(ctx, buryScript, names, one.args...)
 	if err != nil || reply[0] != nil {

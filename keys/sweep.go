@@ -72,7 +72,7 @@ func (s *Store) Sweep(ctx context.Context, failed func(error)) {
 // SweepOnce makes one step of a sweep, if no other gateway is at it. It tells
 // whether there may be more to do at once.
 func (s *Store) SweepOnce(ctx context.Context) (worked bool, err error) {
-	mine, err := s.lease(ctx)
+	mine, err := s.leaseOf(ctx, sweepLeaseName)
 	if err != nil || !mine {
 		return false, err
 	}
@@ -90,10 +90,10 @@ func (s *Store) SweepOnce(ctx context.Context) (worked bool, err error) {
 	return s.sweepTombstones(ctx, tombstones, now)
 }
 
-// lease takes or renews the right to sweep, and reports whether this gateway has it. It
+// leaseOf takes or renews the right to sweep, and reports whether this gateway has it. It
 // is manners, not safety: a sweep that two make at once is as right.
-func (s *Store) lease(ctx context.Context) (bool, error) {
-	reply, err := s.run(ctx, leaseScript, []string{sweepLeaseName}, s.name, sweepLease.Milliseconds())
+func (s *Store) leaseOf(ctx context.Context, name string) (bool, error) {
+	reply, err := s.run(ctx, leaseScript, []string{name}, s.name, sweepLease.Milliseconds())
 	return err == nil && number(reply[0]) == 1, err
 }
 

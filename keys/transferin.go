@@ -33,6 +33,7 @@ const (
 	whyNoAPI     = "is of an API that is not there"
 	whyNoSetup   = "is of a setup key that is not there"
 	whyNoOwner   = "is of something that is not there"
+	whyFull      = "is one more than its key may have"
 	whyAlive     = "is deleted in the file, and has the hash of a key there"
 )
 

@@ -20,7 +20,7 @@ import (
 )
 
 // longest is a window that does not end while a test runs, but once in a month.
-const longest = 3_333_333_333
+const longest = keys.MaxDuration
 
 // life is a workspace in which everything happens that can, at random.
 type life struct {

@@ -74,6 +74,7 @@ func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
 	}
 }
 
+// scanStep returns names on a server that fit a pattern, and where to go on; 0 at the end.
 func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64, pattern string) ([]string, uint64, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -153,7 +154,13 @@ func (e *exporter) counters(ctx context.Context, names []string) error {
 }
 
 // counterOwner is what the name of a counter says of whose it is.
-type counterOwner struct{ shard, owner, limit string }
+type counterOwner struct {
+	shard, owner, limit string
+	duration            int64 // ms
+}
+
+// member is what the index of a key calls the counter.
+func (c counterOwner) member() string { return strconv.FormatInt(c.duration, 10) + ":" + c.limit }
 
 // parseCounter reads what Counter wrote.
 func parseCounter(name string) (c counterOwner, ok bool) {
@@ -168,8 +175,17 @@ func parseCounter(name string) (c counterOwner, ok bool) {
 	if !ok || !also || !isID(owner) || err != nil || ms < ratelimit.MinDuration || ms > ratelimit.MaxDuration {
 		return counterOwner{}, false
 	}
-	c.owner, c.limit = owner, limit
+	c.owner, c.limit, c.duration = owner, limit, ms
 	return c, Counter(c.shard, owner, limit, ms) == name
+}
+
+// parseCounterIndex reads what counterIndexName wrote.
+func parseCounterIndex(name string) (c counterOwner, ok bool) {
+	rest, ok := strings.CutPrefix(name, "tg:ci:{")
+	if !ok || len(rest) < 3 || rest[2] != '}' || !isID(rest[3:]) {
+		return c, false
+	}
+	return counterOwner{shard: rest[:2], owner: rest[3:]}, true
 }
 
 // isID tells whether a text can be an id that was made here.

@@ -3,9 +3,6 @@ package keys
 import (
 	"context"
 	_ "embed"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 //go:embed grave.lua
@@ -14,7 +11,8 @@ var graveLua string
 var graveScript = NewScript(graveLua)
 
 // importCounters stores the counts of limits where none has begun yet. They are set,
-// never added. What there is no owner for in the workspace is left out.
+// never added. What there is no owner for in the workspace is left out, and of a key
+// what is more than it may have.
 func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
 	owners := make([]counterOwner, len(lines))
 	for i, l := range lines {
@@ -24,25 +22,30 @@ func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLi
 	if err != nil {
 		return err
 	}
-	stored := make([]*redis.BoolCmd, len(lines))
-	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, l := range lines {
-			if there[i] != 0 {
-				stored[i] = p.SetNX(ctx, l.Counter, l.Stored, time.Duration(l.TTL)*time.Millisecond)
-			}
-		}
-	})
-	for i, cmd := range stored {
-		switch {
-		case cmd == nil:
+	var calls []invocation
+	var sent []int // of lines
+	for i, l := range lines {
+		if there[i] == 0 {
 			done.leave(&lines[i], whyNoOwner)
-		case cmd.Val():
+			continue
+		}
+		calls, sent = append(calls, l.counter.counterIn(l.Counter, string(l.Stored), l.TTL)), append(sent, i)
+	}
+	replies, err := s.runAll(ctx, counterInScript, calls)
+	if err != nil {
+		return err
+	}
+	for j, reply := range replies {
+		switch number(reply[0]) {
+		case 1:
 			done.Stored++
-		default:
+		case 0:
 			done.Same++
+		default:
+			done.leave(&lines[sent[j]], whyFull)
 		}
 	}
-	return err
+	return nil
 }
 
 // importGraves keeps the digests of soft-deleted keys taken, by nothing but tombstones,

@@ -19,7 +19,7 @@ import (
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, verifyLua)
+var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, keys.CountersLua, verifyLua)
 
 // How verifications travel. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.
@@ -49,6 +49,7 @@ func notRun(err error) bool {
 // that come meanwhile leave together.
 type line struct {
 	client   redis.UniversalClient
+	budget   int64 // how many counters of a workspace one record may count
 	observer Observer
 	mu       sync.Mutex
 	waiting  queue
@@ -121,6 +122,7 @@ var batches = sync.Pool{New: func() any { return newBatch() }}
 // reply or its error. Where nobody waits it gives up its place on the way and tells so.
 func (l *line) carry() bool {
 	b := batches.Get().(*batch)
+	b.budget = l.budget
 	if !l.board(b) {
 		b.release()
 		return false

@@ -27,6 +27,8 @@ const (
 	replyUsed    = 'U'
 	replyExpired = 'E'
 	replyConfirm = 'C'
+	replyKeyFull = 'I' // as many counters as the key may have
+	replyFull    = 'W' // as many as the workspace may have
 )
 
 // unknown is the prefix of a record that the gateway does not have: it matches
@@ -47,6 +49,8 @@ type guard struct {
 type window struct {
 	slot     int
 	counter  any   // a string; nil for a slot
+	index    any   // of the key's counters, which lists it; nil for none
+	budget   any   // of the workspace, which counts it; nil for none
 	apart    bool  // it is the identity's, which a Cluster keeps in another slot
 	limit    int64 // for verdictReturn: the window that it was taken from
 	duration int64
@@ -117,6 +121,8 @@ type batch struct {
 	sets         [][]guard // those of the calls, each once: most calls have the same
 	heads        []byte    // the guards, as text
 	blob         []byte    // the calls, as text
+	owners       []byte    // what the counters count towards, as text
+	budget       int64     // how many counters of a workspace one record may count
 
 	pending keys.Pending
 	age     int64 // ns, of the oldest call when it left
@@ -146,13 +152,13 @@ func (b *batch) reset() {
 	clear(b.sets)
 	b.pending = keys.Pending{}
 	b.aboard, b.calls, b.args, b.sets = b.aboard[:0], b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
-	b.counters, b.heads, b.blob = b.counters[:0], b.heads[:0], b.blob[:0]
+	b.counters, b.heads, b.blob, b.owners = b.counters[:0], b.heads[:0], b.blob[:0], b.owners[:0]
 }
 
 // names counts the names in args.
 func (b *batch) names() int { return len(b.args) - keys.Reserved }
 
-// seal puts the counters and the two texts behind the names, and gives how many names
+// seal puts the counters and the texts behind the names, and gives how many names
 // there are then.
 func (b *batch) seal() int {
 	own := b.names()
@@ -160,6 +166,9 @@ func (b *batch) seal() int {
 	names := b.names()
 	b.heads[0], b.heads[1] = byte(own>>8), byte(own)
 	b.args = append(b.args, b.heads, b.blob)
+	if len(b.counters) > 0 {
+		b.args = append(b.args, b.owners)
+	}
 	return names
 }
 
@@ -177,16 +186,23 @@ func (b *batch) appendNumber(text []byte, name any) []byte {
 	return append(text, byte(n>>8), byte(n))
 }
 
-// appendCounter is appendNumber for a counter: its place behind the other names.
-func (b *batch) appendCounter(text []byte, name any) []byte {
-	if name == nil {
+// appendCounter is appendNumber for a counter: its place behind the other names. The
+// text of the owners is 7 the budget, and for each counter 2 number of its index, 2 of
+// the record of its budget. So those names are declared wherever the script may come to
+// make a counter, and it looks at them only where it does.
+func (b *batch) appendCounter(text []byte, w *window) []byte {
+	if w.counter == nil {
 		return append(text, 0, 0)
 	}
-	n, ok := b.counterIndex[name.(string)]
+	n, ok := b.counterIndex[w.counter.(string)]
 	if !ok {
-		b.counters = append(b.counters, name)
+		b.counters = append(b.counters, w.counter)
 		n = len(b.counters)
-		b.counterIndex[name.(string)] = n
+		b.counterIndex[w.counter.(string)] = n
+		if n == 1 {
+			b.owners = keys.AppendU56(b.owners, b.budget)
+		}
+		b.owners = b.appendNumber(b.appendNumber(b.owners, w.index), w.budget)
 	}
 	return append(text, byte(n>>8), byte(n))
 }
@@ -233,8 +249,9 @@ func (b *batch) add(c *call) {
 	text = keys.AppendU56(text, c.cost)
 	text = keys.AppendU56(text, c.amount)
 	text = append(text, byte(c.day))
-	for _, w := range c.windows {
-		text = b.appendCounter(text, w.counter)
+	for i := range c.windows {
+		w := &c.windows[i]
+		text = b.appendCounter(text, w)
 		text = append(text, byte(w.slot))
 		text = keys.AppendU56(text, w.limit)
 		text = keys.AppendU56(text, w.duration)
@@ -320,7 +337,7 @@ func (r *reader) reply(c *call) {
 			p.prefix = ""
 		}
 		r.broken = r.broken || p.guard < 0 || p.guard >= len(c.guards)
-	case replyExpired, replyConfirm, replyValid, replyLimited, replyUsed:
+	case replyExpired, replyConfirm, replyValid, replyLimited, replyUsed, replyKeyFull, replyFull:
 		p.balance = r.number()
 		if p.status == replyValid || p.status == replyLimited || p.status == replyUsed {
 			p.rooms = r.rooms(p.few[:0], len(c.windows))

@@ -22,7 +22,7 @@ func newLines(store *keys.Store, o Options) map[string]*line {
 }
 
 func newLine(store *keys.Store, o Options) *line {
-	return &line{client: store.Redis(), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
+	return &line{client: store.Redis(), budget: store.ShardBudget(o.MaxCounters), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
 }
 
 func (v *Verifier) line(shard string) *line {

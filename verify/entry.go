@@ -21,7 +21,14 @@ type entry struct {
 
 	// The counters that requests with limits of their own have asked for, as far as
 	// they are remembered: naming one takes longer than finding it here.
-	counters atomic.Pointer[[]counter]
+	counters atomic.Pointer[counters]
+}
+
+// counters are what requests' own limits of a key count in, and the names of what they
+// count towards.
+type counters struct {
+	index, budget any // strings
+	list          []counter
 }
 
 // counter is what a request's own limit of a key counts in.
@@ -37,28 +44,28 @@ const (
 	maxCounterName = 64
 )
 
-func (e *entry) known() []counter {
-	if list := e.counters.Load(); list != nil {
-		return *list
+// window returns the window of a request's own limit, without the limit. The entry
+// weighs more where grown says so.
+func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, grown bool) {
+	was := e.counters.Load()
+	known := was
+	if known == nil {
+		known = &counters{index: keys.CounterIndex(e.shard, e.key.ID), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
 	}
-	return nil
-}
-
-// counter names the counter of a request's own limit. The entry weighs more where
-// grown says so.
-func (e *entry) counter(limit string, duration int64) (name any, grown bool) {
-	list, known := e.counters.Load(), e.known()
-	for i := range known {
-		if known[i].duration == duration && known[i].limit == limit {
-			return known[i].name, false
+	w.index, w.budget = known.index, known.budget
+	for i := range known.list {
+		if known.list[i].duration == duration && known.list[i].limit == limit {
+			w.counter = known.list[i].name
+			return w, false
 		}
 	}
-	name = keys.Counter(e.shard, e.key.ID, limit, duration)
-	if len(known) < maxCounters && len(limit) <= maxCounterName {
-		longer := append(known[:len(known):len(known)], counter{strings.Clone(limit), duration, name})
-		grown = e.counters.CompareAndSwap(list, &longer)
+	w.counter = keys.Counter(e.shard, e.key.ID, limit, duration)
+	if len(known.list) < maxCounters && len(limit) <= maxCounterName {
+		n := len(known.list)
+		longer := counters{known.index, known.budget, append(known.list[:n:n], counter{strings.Clone(limit), duration, w.counter})}
+		grown = e.counters.CompareAndSwap(was, &longer)
 	}
-	return name, grown
+	return w, grown
 }
 
 var errForeign = errors.New("a record holds another digest than its place says")
@@ -83,8 +90,11 @@ func (e *entry) weight() uint32 {
 	n := 1100 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
 	n += 72 * (len(k.Permissions) + len(k.Roles))
 	n += 250 * len(k.Limits)
-	for _, c := range e.known() {
-		n += 220 + 2*len(c.limit)
+	if known := e.counters.Load(); known != nil {
+		n += 250
+		for _, c := range known.list {
+			n += 220 + 2*len(c.limit)
+		}
 	}
 	return uint32(n)
 }

@@ -9,12 +9,22 @@ import (
 	"tollgate/ratelimit"
 )
 
+// tooMany is the refusal of a request that would make more counters than there may be.
+func (v *Verifier) tooMany(status byte) error {
+	v.observer.CountersRefused()
+	if status == replyKeyFull {
+		return keys.Invalidf("ratelimits", "the key has %d counters of limits that requests brought, and can't have more until one of them has ended", keys.MaxKeyCounters)
+	}
+	return keys.Errorf(keys.KindRateLimited, "workspace", "the workspace has as many counters of limits that requests brought as it may have")
+}
+
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // limits collects the limits that a verification looks at: the stored ones that
 // always apply, the key's before its identity's of the same name, then the
 // request's, each in the place of one of its name.
 type limits struct {
+	store    *keys.Store
 	entry    *entry
 	resolved *keys.Resolved
 	states   []LimitState
@@ -38,9 +48,9 @@ func (l *limits) addStored() {
 func (l *limits) addAsked(asked *LimitRequest) error {
 	if asked.Own {
 		own := ratelimit.Limit{Name: asked.Name, Limit: asked.Limit, Duration: asked.Duration}
-		name, grown := l.entry.counter(own.Name, own.Duration)
+		w, grown := l.entry.window(l.store, own.Name, own.Duration)
 		l.grown = l.grown || grown
-		l.set(own, asked.Cost, window{counter: name})
+		l.set(own, asked.Cost, w)
 		return nil
 	}
 	byName := func(limit ratelimit.Limit) bool { return limit.Name == asked.Name }

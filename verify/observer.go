@@ -10,6 +10,9 @@ type Observer interface {
 	// Sent is told of each call to the store: how many verifications it held and how
 	// long the reply took.
 	Sent(batch int, took time.Duration, err error)
+	// CountersRefused is told that a request would have made more counters than its key
+	// or its workspace may have.
+	CountersRefused()
 }
 
 // silent is told and says nothing.
@@ -17,3 +20,4 @@ type silent struct{}
 
 func (silent) Verified(*Request, *Outcome, error) {}
 func (silent) Sent(int, time.Duration, error)     {}
+func (silent) CountersRefused()                   {}

@@ -108,6 +108,7 @@ type taking struct {
 // leg is what is taken in one slot, by one call.
 type leg struct {
 	call      call
+	budget    any   // the record of the workspace's counters, a string
 	items     []int // of the verdicts, one for each window of the call
 	revisions []keys.Revision
 }
@@ -124,9 +125,10 @@ func (v *Verifier) taking(ws string, checks []LimitCheck, spaces []keys.RuledNam
 		}
 		t.costs[i] = c.Cost
 		shard := keys.ShardOf(space.ID + ":" + c.Identifier)
-		t.leg(shard).add(v.store, ws, space.Revision, i, window{
-			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration),
-			limit:   at.Limit, duration: at.Duration, cost: c.Cost,
+		leg := t.leg(shard)
+		leg.add(v.store, ws, space.Revision, i, window{
+			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration), budget: leg.budget,
+			limit: at.Limit, duration: at.Duration, cost: c.Cost,
 		})
 	}
 	slices.SortFunc(t.legs, func(a, b *leg) int { return strings.Compare(a.call.shard, b.call.shard) })
@@ -144,7 +146,7 @@ func (t *taking) leg(shard string) *leg {
 			return l
 		}
 	}
-	l := &leg{call: call{workspace: t.ws, shard: shard}}
+	l := &leg{call: call{workspace: t.ws, shard: shard}, budget: t.v.store.CounterBudget(t.ws, shard)}
 	t.legs = append(t.legs, l)
 	return l
 }
@@ -183,6 +185,12 @@ func (t *taking) run(ctx context.Context) (done bool, err error) {
 				return false, err
 			}
 			return false, t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.prefix)
+		}
+		if l.call.reply.status == replyFull {
+			if err := t.giveBack(t.legs[:i]); err != nil {
+				return false, err
+			}
+			return false, t.v.tooMany(replyFull)
 		}
 		t.refused = t.refused || l.call.reply.status != replyValid
 	}

@@ -20,8 +20,12 @@ type Options struct {
 	// CacheBytes bounds the memory of decoded records, roughly. 0 is 64 MiB.
 	CacheBytes uint64
 	// Timeout is how long a request waits for Redis in all. 0 is keys.DefaultTimeout.
-	Timeout  time.Duration
-	Observer Observer // nil for none
+	Timeout time.Duration
+	// MaxCounters bounds how many counters the requests of a workspace may make, roughly:
+	// those of limits that verifications bring and of namespaces' identifiers. Past it they
+	// are refused; stored limits never are. 0 is keys.DefaultMaxCounters.
+	MaxCounters int64
+	Observer    Observer // nil for none
 }
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
@@ -41,6 +45,9 @@ func New(store *keys.Store, o Options) *Verifier {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = keys.DefaultTimeout
+	}
+	if o.MaxCounters == 0 {
+		o.MaxCounters = keys.DefaultMaxCounters
 	}
 	if o.Observer == nil {
 		o.Observer = silent{}
@@ -289,6 +296,11 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 		}
 		e.ticket.CompareAndSwap(p.ticket, nil)
 		return nil, v.store.Refresh(ctx, e.key, revisions[reply.guard], reply.prefix)
+	case replyKeyFull, replyFull:
+		if err := p.by.ended(reply.now); err != nil {
+			return nil, err
+		}
+		return nil, v.tooMany(reply.status)
 	}
 	return p.outcome()
 }
@@ -296,6 +308,7 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 // plan is what a verification comes to, as far as the record in memory tells. It
 // is used again once its outcome was read.
 type plan struct {
+	store   *keys.Store
 	call    call
 	by      *asker
 	entry   *entry
@@ -323,7 +336,7 @@ func (p *plan) release() {
 
 func (v *Verifier) plan(r *Request, by *asker, e *entry, t *ticket) *plan {
 	k, p := e.key, plans.Get().(*plan)
-	p.by, p.entry, p.ticket = by, e, t
+	p.store, p.by, p.entry, p.ticket = v.store, by, e, t
 	c := &p.call
 	c.workspace, c.shard, c.record, c.prefix, c.slots = k.WorkspaceID, e.shard, e.record, e.prefix, len(k.Limits)
 	c.expires, c.limited, c.cost = by.until(k.Expires), k.Limited, r.Cost
@@ -389,7 +402,7 @@ func (p *plan) addLimits(r *Request) error {
 	if len(r.Limits) == 0 {
 		return nil
 	}
-	l := limits{entry: p.entry, resolved: p.ticket.resolved, states: append(p.states, p.limits...), windows: append(p.windows, p.call.windows...)}
+	l := limits{store: p.store, entry: p.entry, resolved: p.ticket.resolved, states: append(p.states, p.limits...), windows: append(p.windows, p.call.windows...)}
 	for i := range r.Limits {
 		if err := l.addAsked(&r.Limits[i]); err != nil {
 			return err

@@ -1,7 +1,8 @@
 -- Verifications, each all or nothing, in the order they arrived.
 --
 -- KEYS: every name that one of them uses, each once, the counters behind the others.
--- ARGV: two texts as call.go writes them, the guards and the entries. Nothing is written before every entry
+-- ARGV: texts as call.go writes them: the guards, the entries, and where there are
+-- counters what those that are made count towards. Nothing is written before every entry
 -- is decided: only the first write can be refused (no memory, read-only), and then
 -- nothing was spent.
 --
@@ -10,6 +11,7 @@
 --   'R'  the record is another one: its length and itself
 --   'S'  the same, told to an earlier entry: ask again
 --   'G'  a guard holds another revision: its number and what it holds
+--   'I'  it would make more counters than its key may have, 'W' than its workspace may
 --   'V' valid, 'L' over a limit, 'U' balance below the cost, 'E' expired,
 --   'C' the caller's own refusal stands; then the balance, or 0 where there is
 --   none, and where the limits were looked at ('V', 'L', 'U') what is left of each,
@@ -78,7 +80,8 @@ local function roll(list, i, duration)
 end
 
 -- The window of a counter: a list like a slot's, and behind it the number of the
--- window that is stored. All counters are read at once.
+-- window that is stored, -1 for none. All counters are read at once.
+local absent -- whether one that was looked at is not stored
 local counters, counted, others = {}, {}, take('>I2', ARGV[1])
 local stored = #KEYS > others and call('MGET', unpack(KEYS, others + 1)) or counters
 local function counter(key, duration)
@@ -89,6 +92,8 @@ local function counter(key, duration)
     if s and #s == 21 then
       w = {take('>I7I7I7', s)}
       w[4] = w[1]
+    else
+      absent = true
     end
     if roll(w, 1, duration) then counted[key] = duration end
     counters[key] = w
@@ -137,6 +142,134 @@ local function spend(count, key, record)
   end
 end
 
+-- What is looked at where a counter is made, and only there: the index of its key and
+-- the budget of its workspace, by their numbers in KEYS. A function that is called once,
+-- so that other calls make no closures for it.
+local function make_counters()
+  local created, indexes, budgets = {}, {}, {}
+
+  -- What the counter with a number counts towards; 0 for nothing.
+  local function owners(name) return take('>I2I2', ARGV[3], name * 4 + 4) end
+
+  -- Whether an index has room for more counters, beside those that it lists and that are
+  -- being made. A full one forgets those that are gone.
+  local function room(number, more)
+    local x = indexes[number]
+    if not x then
+      x = {listed = call('ZCARD', KEYS[number]), made = 0, add = {}, gone = {}}
+      indexes[number] = x
+    end
+    if x.listed + x.made + more > MOST_COUNTERS and not x.looked then
+      x.looked, x.gone = true, counters_gone(KEYS[number], now)
+      x.listed = x.listed - #x.gone
+    end
+    return x.listed + x.made + more <= MOST_COUNTERS
+  end
+
+  -- A budget's record is how many counters end in which unit of time. A life is noted
+  -- in units of a power of two ms of which it has 4 to 8, and counts to the end of the
+  -- unit in which it ends: a counter is never missing, and stays for a quarter of its life
+  -- too long at most. 15 bytes each: the power, the number of the unit, how many. Here a
+  -- unit has its number below 0: miniredis would make room for all those up to it.
+  local function budget_of(number)
+    local b = budgets[number]
+    if b then return b end
+    b = {size = 0}
+    budgets[number] = b
+    local text = call('GET', KEYS[number]) or ''
+    local n = floor(#text / 15)
+    local list = n > 0 and {take('>' .. rep('BI7I7', n), text)} or {}
+    for i = 1, n * 3, 3 do
+      local power, unit, many = list[i], list[i + 1], list[i + 2]
+      if (unit + 1) * 2 ^ power > now then
+        b[power] = b[power] or {}
+        b[power][-unit] = many
+        b.size = b.size + many
+      end
+    end
+    return b
+  end
+
+  -- Whether the counters that an entry needs may be made: false, or the status that
+  -- refuses it. All of them or none.
+  local function refused(count)
+    local new, towards, drawn, most = {}, {}, {}, take('>I7', ARGV[3])
+    for j = 1, count do
+      local name = names[j]
+      if name > 0 and costs[j] > 0 and counters[name][4] < 0 and not created[name] and not new[name] then
+        local index, budget = owners(name)
+        new[name] = true
+        if index > 0 then towards[index] = (towards[index] or 0) + 1 end
+        if budget > 0 then drawn[budget] = (drawn[budget] or 0) + 1 end
+      end
+    end
+    for index, n in pairs(towards) do
+      if not room(index, n) then return 'I' end
+    end
+    for budget, n in pairs(drawn) do
+      if budget_of(budget).size + n > most then return 'W' end
+    end
+    for name in pairs(new) do created[name] = true end
+    for index, n in pairs(towards) do indexes[index].made = indexes[index].made + n end
+    for budget, n in pairs(drawn) do budgets[budget].size = budgets[budget].size + n end
+    return false
+  end
+
+  -- Notes that a counter is about to be stored for a life: a new one, or one that ends
+  -- later from now on.
+  local function note(key, life, new)
+    local index, budget = owners(key)
+    local name = KEYS[others + key]
+    if index > 0 and new then
+      indexes[index].add[sub(name, #KEYS[index] + 1)] = now + life
+    end
+    if budget == 0 then return end
+    local power, b = 8, budget_of(budget)
+    while 2 ^ (power + 3) < life do power = power + 1 end
+    local units = b[power] or {}
+    b[power], b.changed = units, true
+    if not new then
+      local was = -floor((now + math.max(0, call('PTTL', name))) / 2 ^ power)
+      if (units[was] or 0) > 0 then units[was] = units[was] - 1 end
+    end
+    local unit = -floor((now + life) / 2 ^ power)
+    units[unit] = (units[unit] or 0) + 1
+  end
+
+  local function write_index(number, x)
+    for i = 1, #x.gone do
+      if not x.add[x.gone[i]] then call('ZREM', KEYS[number], x.gone[i]) end
+    end
+    for member, ends in pairs(x.add) do call('ZADD', KEYS[number], string.format('%.0f', ends), member) end
+  end
+
+  local function write_budget(number, b)
+    local list, ends = {}, now
+    for power = 8, 63 do
+      for unit, many in pairs(b[power] or {}) do
+        if many > 0 then
+          local n = #list
+          list[n + 1], list[n + 2], list[n + 3] = power, -unit, many
+          ends = math.max(ends, (1 - unit) * 2 ^ power)
+        end
+      end
+    end
+    if #list > 0 then
+      call('SET', KEYS[number], make('>' .. rep('BI7I7', #list / 3), unpack(list)), 'PX', string.format('%.0f', math.max(1, ends - now)))
+    end
+  end
+
+  local function write()
+    for number, x in pairs(indexes) do write_index(number, x) end
+    for number, b in pairs(budgets) do
+      if b.changed then write_budget(number, b) end
+    end
+  end
+
+  return refused, note, write
+end
+local too_many, note_counter, write_owners
+
 -- Gives back what was taken from the limits from i on, in the window it was taken.
 local function give_back(blob, i, count)
   for _ = 1, count do
@@ -144,7 +277,7 @@ local function give_back(blob, i, count)
     local w = counter(name, duration)
     if w[1] == taken then w[2] = math.max(0, w[2] - cost)
     elseif w[1] == taken + 1 then w[3] = math.max(0, w[3] - cost) end
-    counted[name] = duration
+    if w[4] >= 0 then counted[name] = duration end -- what has ended is not made for this
     i = i + 24
   end
 end
@@ -210,10 +343,15 @@ while at <= #blob do
       if not look(blob, at + 37, count, key, record) then status = 'L'
       elseif limited == 1 and cost > left then status = 'U'
       else
-        spend(count, key, record)
-        if limited == 1 and cost > 0 then
-          left = left - cost
-          record[3], spent[key] = left, record
+        if absent and not too_many then too_many, note_counter, write_owners = make_counters() end
+        local refusal = absent and too_many(count)
+        if refusal then status, left, looked = refusal, 0, 0
+        else
+          spend(count, key, record)
+          if limited == 1 and cost > 0 then
+            left = left - cost
+            record[3], spent[key] = left, record
+          end
         end
       end
     end
@@ -232,7 +370,15 @@ for key, duration in pairs(counted) do
   -- In a window that is stored already the key lives long enough.
   local name = KEYS[others + key]
   if w[1] == w[4] then call('SETRANGE', name, '0', s)
-  else call('SET', name, s, 'PX', string.format('%.0f', 2 * duration)) end
+  else
+    local life = 2 * duration
+    if w[4] < 0 or duration >= 60000 then -- a shorter window that is renewed is not worth it
+      if not note_counter then too_many, note_counter, write_owners = make_counters() end
+      note_counter(key, life, w[4] < 0)
+    end
+    call('SET', name, s, 'PX', string.format('%.0f', life))
+  end
 end
+if write_owners then write_owners() end
 out[o + 1] = (next(spent) or next(counted)) and 'w' or '-'
 return concat(out)

@@ -77,6 +77,7 @@ func newWorld(tb testing.TB, c redis.UniversalClient) *world {
 	ws, err := w.Workspace(tb.Context(), "test")
 	w.must(err)
 	w.access = keys.Operator(ws).As()
+	w.access.LongDurations = true
 	api, err := w.CreateAPI(tb.Context(), w.access, "test")
 	w.must(err)
 	w.api = api.ID
@@ -115,7 +116,7 @@ func ever(name string, n int64) ratelimit.Limit {
 	return ratelimit.Limit{Name: name, Limit: n, Duration: foreverDuration, AutoApply: true}
 }
 
-const foreverDuration = 1460 * 24 * 3600_000
+const foreverDuration = keys.MaxLongDuration
 
 // spend verifies once, at the cost of one use.
 func (g gateway) spend(ctx context.Context, secret keys.Secret) (verify.Code, error) {

@@ -32,6 +32,7 @@ type metrics struct {
 	requests      *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
 	refusals      prometheus.Counter
+	counters      prometheus.Counter
 }
 
 // outcomes are the codes that are counted from the start, at 0.
@@ -67,6 +68,9 @@ func newMetrics() *metrics {
 		}, []string{"dialect"}),
 		refusals: make.NewCounter(prometheus.CounterOpts{
 			Name: "tollgate_guesses_refused_total", Help: "Requests refused because their address had sent too many unknown root keys.",
+		}),
+		counters: make.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_counters_refused_total", Help: "Requests refused because they would have made more counters than their key or their workspace may have.",
 		}),
 	}
 	for _, code := range outcomes {
@@ -140,6 +144,9 @@ func (m *metrics) Sent(batch int, took time.Duration, err error) {
 		m.storeFailures.Inc()
 	}
 }
+
+// CountersRefused implements verify.Observer.
+func (m *metrics) CountersRefused() { m.counters.Inc() }
 
 // answered counts an answer.
 func (m *metrics) answered(c *web.Call, status int, took time.Duration) {

@@ -48,6 +48,7 @@ type serveCommand struct {
 	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one peer at once, by its IPv4 address or IPv6 /64; 0 is unlimited. --trusted-proxies are not counted."`
 	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before it is slowed down to one a second; 0 is unlimited (${default})."`
+	MaxCounters    int64         `env:"TOLLGATE_MAX_COUNTERS" default:"1000000" help:"Counters that the requests of one workspace may make, about: of limits that a verification brings, and of identifiers in namespaces. Over it they are answered 429; stored limits never are (${default})."`
 	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
 	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
@@ -103,6 +104,8 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--deleted-retention: 0s, or from 1s to 87600h")
 	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0 || f.MaxGuesses < 0:
 		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
+	case f.MaxCounters < keys.MaxKeyCounters:
+		return nil, usagef("--max-counters: at least %d", keys.MaxKeyCounters)
 	case !validRange(f.SetupKeyExpiry):
 		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
 	case f.RedisTimeout < 50*time.Millisecond || f.RedisTimeout > 5*time.Second:
@@ -177,6 +180,7 @@ func (g *gateway) serve(stop context.Context) error {
 			ended <- err
 			return
 		}
+		go g.store.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
 		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
@@ -246,7 +250,7 @@ func (g *gateway) observer() verify.Observer {
 }
 
 func (g *gateway) router() *web.Router {
-	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, Observer: verify.CountUsage(g.usage, g.observer())})
+	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, MaxCounters: g.flags.MaxCounters, Observer: verify.CountUsage(g.usage, g.observer())})
 	g.guard.knows = verifier.Knows
 	v1 := unkeyv1.New(g.store, verifier)
 	v2 := unkeyv2.New(g.store, verifier)

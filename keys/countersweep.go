@@ -1,0 +1,303 @@
+package keys
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Older versions made counters that count towards nothing: for up to MaxDuration of
+// package ratelimit, and left when their key was deleted. A sweep goes through the whole
+// store and gives them what new ones have: those of a key that is gone are deleted, those
+// of a key that is there are listed and end when a new one would.
+//
+// Gateways of the release before may go on running beside this one for a while, so the
+// sweep is made again every day, until one that began a week after the first is complete.
+// What was done, by which version of the sweep, is noted in the store.
+const (
+	counterSweepVersion = "1"
+	counterSweepAgain   = 24 * time.Hour
+	counterSweepDays    = 7 * 24 * time.Hour
+	counterSweepWatch   = time.Minute           // between two looks at what there is to do
+	counterSweepPause   = 10 * time.Millisecond // between two steps, in which Redis serves others
+	counterSweepNames   = "tg:c[:i]*"           // counters, and the indexes of keys
+)
+
+// The fields of what is noted.
+const (
+	sweptVersion = "version"
+	sweptFirst   = "first" // unix ms, when the first sweep of this version was complete
+	sweptLast    = "last"  // and when the last was
+)
+
+// SweepCounters gives the counters of older versions an end, until ctx ends. Several
+// gateways share it: one at a time has the lease. A sweep that ends in the middle is begun
+// again. failed, if any, is told of failures of the store.
+func (s *Store) SweepCounters(ctx context.Context, failed func(error)) {
+	for wait := time.Duration(0); sleep(ctx, wait); wait = counterSweepWatch {
+		if _, err := s.SweepCountersOnce(ctx); err != nil && failed != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}
+
+// sleep reports whether the time passed before ctx ended.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// SweepCountersOnce makes a whole sweep, if one is due and no other gateway is at it. It
+// reports whether it came to the end.
+func (s *Store) SweepCountersOnce(ctx context.Context) (complete bool, err error) {
+	first, due, err := s.counterSweepDue(ctx)
+	if err != nil || !due {
+		return false, err
+	}
+	servers, err := s.masters(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, server := range servers {
+		if complete, err = s.sweepCountersOf(ctx, server); err != nil || !complete {
+			return false, err
+		}
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	if first == 0 {
+		first = now
+	}
+	return true, s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.HSet(ctx, counterSweepName, sweptVersion, counterSweepVersion, sweptFirst, first, sweptLast, now)
+		p.Del(ctx, counterSweepLeaseName)
+	})
+}
+
+// counterSweepDue reports whether a sweep is to be made now, and when the first of this
+// version was complete; 0 for not yet.
+func (s *Store) counterSweepDue(ctx context.Context) (first int64, due bool, err error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	var noted *redis.MapStringStringCmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) { noted = p.HGetAll(ctx, counterSweepName) }); err != nil {
+		return 0, false, err
+	}
+	done := noted.Val()
+	if done[sweptVersion] != counterSweepVersion {
+		return 0, true, nil
+	}
+	first, _ = strconv.ParseInt(done[sweptFirst], 10, 64)
+	last, _ := strconv.ParseInt(done[sweptLast], 10, 64)
+	over := last-first >= counterSweepDays.Milliseconds()
+	return first, !over && now-last >= counterSweepAgain.Milliseconds(), nil
+}
+
+// sweepCountersOf goes through the names on one server, as long as the lease is held.
+func (s *Store) sweepCountersOf(ctx context.Context, server redis.Cmdable) (complete bool, err error) {
+	for cursor := uint64(0); ; {
+		if mine, err := s.leaseOf(ctx, counterSweepLeaseName); err != nil || !mine {
+			return false, err
+		}
+		names, next, err := s.scanStep(ctx, server, cursor, counterSweepNames)
+		if err != nil {
+			return false, err
+		}
+		if err := s.sweepCounterNames(ctx, names); err != nil {
+			return false, err
+		}
+		if next == 0 {
+			return true, nil
+		}
+		if cursor = next; !sleep(ctx, counterSweepPause) {
+			return false, ctx.Err()
+		}
+	}
+}
+
+// sweepCounterNames does what is to be done about some names.
+func (s *Store) sweepCounterNames(ctx context.Context, names []string) error {
+	kept, err := s.sweepKeyCounters(ctx, names)
+	if err != nil {
+		return err
+	}
+	return s.sweepLongCounters(ctx, kept)
+}
+
+// namedCounter is a counter, or the index of a key's counters, with its name.
+type namedCounter struct {
+	counterOwner
+	name  string
+	index bool
+}
+
+func namedCounters(names []string) (all []namedCounter) {
+	for _, name := range names {
+		if c, ok := parseCounter(name); ok {
+			all = append(all, namedCounter{c, name, false})
+		} else if c, ok := parseCounterIndex(name); ok {
+			all = append(all, namedCounter{c, name, true})
+		}
+	}
+	return all
+}
+
+// sweepKeyCounters gives the counters of keys that are there what new ones have, and
+// deletes the others and their indexes. It returns the names that are of no key.
+func (s *Store) sweepKeyCounters(ctx context.Context, names []string) (others []namedCounter, err error) {
+	var ofKeys []namedCounter
+	for _, c := range namedCounters(names) {
+		if k, _ := c.defined(); k != "" {
+			others = append(others, c)
+		} else {
+			ofKeys = append(ofKeys, c)
+		}
+	}
+	ofKeys, gone, err := s.ownedCounters(ctx, ofKeys)
+	if err != nil {
+		return nil, err
+	}
+	// Looked at twice: a key that moves leaves its old place and is in the new one
+	// between two reads.
+	if _, gone, err = s.ownedCounters(ctx, gone); err != nil {
+		return nil, err
+	}
+	var calls []invocation
+	for _, c := range ofKeys {
+		if !c.index {
+			calls = append(calls, c.counterIn(c.name, "", MaxTime))
+		}
+	}
+	if _, err := s.runAll(ctx, counterInScript, calls); err != nil {
+		return nil, err
+	}
+	if len(gone) == 0 {
+		return others, nil
+	}
+	return others, s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, c := range gone {
+			p.Unlink(ctx, c.name)
+		}
+	})
+}
+
+// ownedCounters tells the counters whose key is in their slot from those whose key is gone
+// or elsewhere. Those of a key that can't be read, or is moving, are among neither.
+func (s *Store) ownedCounters(ctx context.Context, all []namedCounter) (owned, gone []namedCounter, err error) {
+	if len(all) == 0 {
+		return nil, nil, nil
+	}
+	ids := make([]string, len(all))
+	for i, c := range all {
+		ids[i] = c.owner
+	}
+	places, err := s.places(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	records := make([]*redis.StringCmd, len(all))
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, at := range places {
+			if len(at.text) > 2 {
+				records[i] = p.Get(ctx, at.record())
+			}
+		}
+	}); err != nil {
+		return nil, nil, err
+	}
+	for i, c := range all {
+		if records[i] == nil || records[i].Val() == "" {
+			gone = append(gone, c)
+			continue
+		}
+		key, _, _, err := DecodeKey(records[i].Val())
+		switch {
+		case err != nil || key.Held || key.Moving != nil:
+		case key.ID == c.owner && places[i].shard() == c.shard:
+			owned = append(owned, c)
+		default:
+			gone = append(gone, c)
+		}
+	}
+	return owned, gone, nil
+}
+
+// sweepLongCounters makes counters of identities and namespaces whose windows are longer
+// than any request may ask for now end like the longest of those, unless a stored limit
+// has such windows: it keeps working.
+func (s *Store) sweepLongCounters(ctx context.Context, all []namedCounter) error {
+	for _, c := range all {
+		if c.duration <= MaxLongDuration {
+			continue
+		}
+		stored, err := s.storesDuration(ctx, c.counterOwner)
+		if err != nil {
+			return err
+		}
+		if !stored {
+			call := invocation{[]string{c.name}, []any{"", int64(2 * MaxLongDuration), ""}}
+			if _, err := s.runAll(ctx, counterInScript, []invocation{call}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// storesDuration reports whether the identity or the namespace of a counter has a limit
+// or an override with its windows, in any workspace: its name does not tell which. What
+// can't be read counts as having one.
+func (s *Store) storesDuration(ctx context.Context, c counterOwner) (bool, error) {
+	var workspaces *redis.MapStringStringCmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) { workspaces = p.HGetAll(ctx, workspacesName) }); err != nil {
+		return false, err
+	}
+	k, _ := c.defined()
+	for _, ws := range workspaces.Val() {
+		texts, err := s.definitionTexts(ctx, ws, k, []string{c.owner})
+		if err != nil {
+			return false, err
+		}
+		if texts[0] != "" {
+			return definesDuration(k, texts[0], c.duration), nil
+		}
+	}
+	return false, nil
+}
+
+func definesDuration(k noun, stored string, duration int64) bool {
+	if k == nounNamespace {
+		n, err := decodeDefinition[Namespace](stored)
+		if err != nil {
+			return true
+		}
+		for _, o := range n.Overrides {
+			if o.Duration == duration {
+				return true
+			}
+		}
+		return false
+	}
+	i, err := decodeDefinition[Identity](stored)
+	if err != nil {
+		return true
+	}
+	for _, limit := range i.Limits {
+		if limit.Duration == duration {
+			return true
+		}
+	}
+	return false
+}
