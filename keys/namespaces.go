@@ -17,6 +17,9 @@ const (
 	MaxNamespaceName = 512 // characters
 	MaxIdentifier    = 512 // characters
 	MaxOverrides     = 10_000
+	// MaxNamespaces is how many a workspace has, those that were deleted among them. A
+	// request makes one by its name, so an application may hand its users' texts in.
+	MaxNamespaces = 10_000
 )
 
 // Namespace is where an application counts by identifiers of its own. A limit
@@ -231,6 +234,9 @@ func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) err
 	if err := r.checkName(); err != nil {
 		return err
 	}
+	if err := s.roomForNamespace(ctx, a.WorkspaceID); err != nil {
+		return err
+	}
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -241,6 +247,17 @@ func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) err
 	c.list(nounNamespace, n.ID)
 	c.put(nounNamespace, n.ID, encodeDefinition(n))
 	_, _, err = s.apply(ctx, c)
+	return err
+}
+
+// roomForNamespace refuses one more than a workspace may have. Those that are made at the
+// same moment may be a few more.
+func (s *Store) roomForNamespace(ctx context.Context, ws string) error {
+	var there *redis.IntCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.ZCard(ctx, listName(ws, nounNamespace)) })
+	if err == nil && there.Val() >= MaxNamespaces {
+		return Errorf(KindPrecondition, string(nounNamespace), "the workspace has %d namespaces already", MaxNamespaces)
+	}
 	return err
 }
 
