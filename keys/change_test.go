@@ -30,7 +30,7 @@ func TestStaleChangesDoNotHappen(t *testing.T) {
 		ten := int64(10)
 		made, err := s.CreateKey(ctx, a, KeyDraft{APIID: api.ID, Remaining: &ten})
 		must(err)
-		stale, err := s.load(ctx, made.ID)
+		stale, err := s.load(ctx, ws, made.ID)
 		must(err)
 		must(s.UpdateKey(ctx, a, made.ID, KeyPatch{Refill: To(refill.Schedule{Amount: 7})}))
 		if _, done, err := s.moveBalance(ctx, stale, IncrementCredits, 5); done || err != nil {

@@ -53,6 +53,13 @@ import (
 // place is a shard and a tag.
 type place struct{ text string }
 
+// emptyPlace is where an id would lead that nothing has: no key is ever there.
+func emptyPlace(id string) place {
+	at := NewSecret("id:" + id).Digest().place()
+	at.text += ":none"
+	return at
+}
+
 func (p place) shard() string  { return p.text[:2] }
 func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }

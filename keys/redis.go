@@ -46,6 +46,9 @@ var defineLua string
 //go:embed read.lua
 var readLua string
 
+//go:embed own.lua
+var ownLua string
+
 //go:embed copy.lua
 var copyLua string
 
@@ -62,6 +65,7 @@ var (
 	leaseScript   = NewScript(leaseLua)
 	defineScript  = NewScript(fullLua, defineLua)
 	readScript    = NewScript(fullLua, readLua).ReadOnly()
+	ownScript     = NewScript(ownLua).ReadOnly()
 	copyScript    = NewScript(fullLua, copyLua)
 	insertScript  = NewScript(insertLua)
 )

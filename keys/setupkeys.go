@@ -183,7 +183,7 @@ func setupKeyNotFound(id string) error {
 
 // loadSetupKey reads a setup key of a workspace; KindNotFound without one.
 func (s *Store) loadSetupKey(ctx context.Context, workspaceID, id string) (*stored, error) {
-	found, err := s.load(ctx, id)
+	found, err := s.load(ctx, workspaceID, id)
 	switch {
 	case err != nil && AsError(err).Kind == KindNotFound:
 		return nil, setupKeyNotFound(id)

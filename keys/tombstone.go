@@ -120,7 +120,7 @@ func (s *Store) unlist(ctx context.Context, gone []*Key) {
 
 // deleteTombstone deletes a key for good that was soft-deleted before.
 func (s *Store) deleteTombstone(ctx context.Context, a Access, id string) error {
-	at, err := s.locate(ctx, id)
+	at, err := s.seek(ctx, id)
 	if err != nil {
 		return err
 	}

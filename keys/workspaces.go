@@ -196,7 +196,7 @@ func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*Key, error
 // DeleteRootKey takes a root key of a workspace away, for good and at once. Its digest
 // stays taken: a gateway whose environment still has the secret does not bring it back.
 func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
-	stored, err := s.load(ctx, id)
+	stored, err := s.load(ctx, workspaceID, id)
 	switch {
 	case err == nil && (stored.key.Root == nil || stored.key.WorkspaceID != workspaceID):
 		return keyNotFound(id)

@@ -137,6 +137,10 @@ func (by *asker) ended(now int64) error {
 	return nil
 }
 
+// hides reports whether a key is nothing to who asks, with a root key or, where by is
+// nil, without one: it is answered as one that nobody has.
+func (by *asker) hides(k *keys.Key) bool { return k.Setup != nil || by.blind(k) }
+
 // blind tells whether the root key may not know of a key.
 func (by *asker) blind(k *keys.Key) bool {
 	return by != nil && (by.WorkspaceID != k.WorkspaceID || !by.May(keys.VerifyKey, k.APIID))

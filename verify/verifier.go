@@ -158,11 +158,18 @@ func (r *Request) check() error {
 }
 
 // known gives the key of a digest from memory, or reads it; nil where none is, and
-// who asks may ask.
+// who asks may ask. One that the root key may not know of is none, and takes as many
+// calls as none: one, which confirms the root key.
 func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry, error) {
 	for range tries {
 		if known, ok := v.cache.GetIfPresent(d); ok {
-			return known, nil
+			if !by.hides(known.key) {
+				return known, nil
+			}
+			if again, err := v.confirmHidden(ctx, d, by, known); !again {
+				return nil, err
+			}
+			continue
 		}
 		known, again, err := v.readOnce(ctx, d, by)
 		if !again {
@@ -222,12 +229,43 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 		return nil, false, v.forget(ctx, by, shard, c.reply.prefix)
 	case replyRecord:
 		known, err = v.remember(d, c.reply.stored)
-		if err == nil && known.key.Setup != nil {
+		if err == nil && by.hides(known.key) {
 			return nil, false, by.ended(c.reply.now)
 		}
 		return known, false, err
 	}
 	return nil, true, nil
+}
+
+// confirmHidden has the script confirm a key that is hidden from who asks, in one call as a
+// key is looked for that nobody has, and of which as little comes back. It is to be looked
+// for again where it is another one by now.
+func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, by *asker, e *entry) (again bool, err error) {
+	p := plans.Get().(*plan)
+	defer p.release()
+	p.guards = by.appendGuards(p.guards, v.store, e.shard)
+	c := &p.call
+	if by != nil {
+		c.workspace = by.WorkspaceID
+	}
+	c.began, c.shard, c.record, c.prefix, c.slots = began(ctx), e.shard, e.record, e.prefix, len(e.key.Limits)
+	c.verdict, c.guards = verdictBefore, p.guards
+	if err := v.line(e.shard).do(c); err != nil {
+		return false, err
+	}
+	switch c.reply.status {
+	case replyGuard:
+		return false, v.forget(ctx, by, e.shard, c.reply.prefix)
+	case replyAbsent:
+		v.cache.Invalidate(d)
+	case replyRecord:
+		_, err := v.remember(d, c.reply.stored)
+		return err == nil, err
+	case replySame:
+		runtime.Gosched()
+		return true, nil
+	}
+	return false, by.ended(c.reply.now)
 }
 
 func (v *Verifier) remember(d keys.Digest, stored string) (*entry, error) {
