@@ -75,7 +75,7 @@ func checkGrant(grant string) error {
 	case !known:
 		return unknownGrant(grant)
 	case over == overAll && parts[2] != "*":
-		return Invalidf("permission", "%s can't be granted over one thing: did you mean %s.*.%s?", Told(grant), parts[1], parts[3])
+		return Invalidf("permission", "%s.%s is granted over everything alone, as %s.*.%s", parts[1], parts[3], parts[1], parts[3])
 	}
 	return nil
 }

@@ -55,12 +55,12 @@ func TestGoldenIdentities(t *testing.T) {
 	g.post("delete nobody", remove, `{}`)
 	g.post("delete unknown", remove, `{"identityId":"id_unknown"}`)
 
-	for _, one := range []*golden{g.stranger(), g.as("identity.*.manage"), g.as()} {
+	for _, one := range []*golden{g.stranger(), g.as("ratelimit.*.update_namespace"), g.as()} {
 		one.get("refused", read+"?identityId="+id)
 		one.post("refused", change, fmt.Sprintf(`{"identityId":%q,"meta":{"stolen":true}}`, id))
 		one.post("refused", remove, fmt.Sprintf(`{"identityId":%q}`, id))
 	}
-	for _, one := range []*golden{g.as("identity.*.manage"), g.as()} {
+	for _, one := range []*golden{g.as("ratelimit.*.update_namespace"), g.as()} {
 		one.post("refused", create, `{"externalId":"user_3"}`)
 		one.get("refused", list)
 	}
