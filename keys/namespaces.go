@@ -32,7 +32,7 @@ type Namespace struct {
 	DeletedAt int64      `cbor:"5,keyasint,omitempty"` // unix ms; 0 while it is there
 
 	exact map[string]int // identifier to its place in Overrides
-	wild  []int          // places of those with a *
+	wild  *ratelimit.Patterns
 }
 
 // Override is the limit of the identifiers that fit its own, in which a * stands
@@ -45,19 +45,6 @@ type Override struct {
 	Async      bool   `cbor:"5,keyasint,omitempty"` // kept to be shown; every decision is exact
 }
 
-// Override gives the one that applies to an identifier, nil where none does: the
-// one that names it exactly, or the pattern that ratelimit.Pick takes.
-func (n *Namespace) Override(identifier string) *Override {
-	if i, ok := n.exact[identifier]; ok {
-		return &n.Overrides[i]
-	}
-	i, ok := ratelimit.Pick(n.wild, func(i int) string { return n.Overrides[i].Identifier }, identifier)
-	if !ok {
-		return nil
-	}
-	return &n.Overrides[i]
-}
-
 // decodeNamespace reads a stored namespace, nil for "", ready to be asked.
 func decodeNamespace(stored string) (*Namespace, error) {
 	n, err := decodeDefinition[Namespace](stored)
@@ -65,12 +52,11 @@ func decodeNamespace(stored string) (*Namespace, error) {
 		return nil, err
 	}
 	n.exact = make(map[string]int, len(n.Overrides))
+	identifiers := make([]string, len(n.Overrides))
 	for i, o := range n.Overrides {
-		n.exact[o.Identifier] = i
-		if strings.Contains(o.Identifier, "*") {
-			n.wild = append(n.wild, i)
-		}
+		n.exact[o.Identifier], identifiers[i] = i, o.Identifier
 	}
+	n.wild = ratelimit.NewPatterns(identifiers)
 	return n, nil
 }
 

@@ -35,6 +35,7 @@ type Store struct {
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → sighting: the newest that was seen
 	cold        *coldReads
+	matching    *matching
 }
 
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
@@ -53,6 +54,7 @@ func Open(client redis.UniversalClient, o Options) *Store {
 		redis: client, cluster: cluster, timeout: o.Timeout, sealer: o.Sealer, retention: o.Retention, name: NewID("gw"), deletedRetention: o.DeletedRetention,
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: o.Definitions}),
 	}
+	s.matching = newMatching()
 	s.cold = &coldReads{store: s, workspaces: map[string]*coldQueue{}}
 	return s
 }

@@ -120,7 +120,7 @@ func (v *Verifier) taking(ws string, checks []LimitCheck, spaces []keys.RuledNam
 		space := spaces[i]
 		at := &t.verdicts[i]
 		*at = LimitVerdict{NamespaceID: space.ID, Limit: c.Limit, Duration: c.Duration}
-		if o := space.Override(c.Identifier); o != nil {
+		if o := v.store.Override(space, c.Identifier); o != nil {
 			at.OverrideID, at.Limit, at.Duration = o.ID, o.Limit, o.Duration
 		}
 		t.costs[i] = c.Cost
