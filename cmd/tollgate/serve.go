@@ -156,6 +156,7 @@ type gateway struct {
 	counts    *metrics       // nil without --metrics-addr
 	usage     *keys.Usage
 	opened    atomic.Bool // the store was looked at and the root key is there
+	verifier  *verify.Verifier
 }
 
 // serve answers until stop ends, then drains.
@@ -181,6 +182,7 @@ func (g *gateway) serve(stop context.Context) error {
 			return
 		}
 		go g.store.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
+		go g.preload(stop)
 		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
@@ -197,6 +199,13 @@ func (g *gateway) serve(stop context.Context) error {
 		g.log.Warn("some requests were still under way", "after", g.flags.DrainTimeout)
 	}
 	return nil
+}
+
+// preload reads the root keys into memory. Requests are served without it.
+func (g *gateway) preload(stop context.Context) {
+	if err := g.verifier.Preload(stop); err != nil {
+		g.log.Warn("could not read the root keys ahead of requests", "cause", err)
+	}
 }
 
 // countRest sends what was counted and not sent yet.
@@ -251,7 +260,7 @@ func (g *gateway) observer() verify.Observer {
 
 func (g *gateway) router() *web.Router {
 	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, MaxCounters: g.flags.MaxCounters, Observer: verify.CountUsage(g.usage, g.observer())})
-	g.guard.knows = verifier.Knows
+	g.guard.knows, g.verifier = verifier.Knows, verifier
 	v1 := unkeyv1.New(g.store, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(g.store, verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})

@@ -1,0 +1,63 @@
+package keys
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// How root keys are read in the background: so many at a time, and so long between, that
+// requests do not notice.
+const (
+	rootKeyScan  = 100
+	rootKeyPause = 50 * time.Millisecond
+)
+
+// EachRootKey reads the root keys of every workspace, at most limit of them, slowly, and
+// gives each with the revision of its record. It ends early with ctx, or with
+// KindUnavailable where Redis does not answer.
+func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*Key, Prefix)) error {
+	workspaces, err := s.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, workspace := range workspaces {
+		ws := workspace.ID
+		for at := "-"; at != "" && limit > 0; {
+			var found []*stored
+			if found, at, err = s.rootKeysFrom(ctx, ws, at, min(limit, rootKeyScan)); err != nil {
+				return err
+			}
+			for _, one := range found {
+				if one != nil && one.key.Root != nil && one.key.WorkspaceID == ws {
+					each(one.key, one.prefix)
+					limit--
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(rootKeyPause):
+			}
+		}
+	}
+	return nil
+}
+
+// rootKeysFrom reads up to n root keys of a workspace, and returns where to go on; "" at the
+// end.
+func (s *Store) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*stored, string, error) {
+	var entries *redis.StringSliceCmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		entries = p.ZRangeByLex(ctx, listName(ws, nounRootKey), &redis.ZRangeBy{Min: at, Max: "+", Count: int64(n)})
+	}); err != nil {
+		return nil, "", err
+	}
+	all := entries.Val()
+	if len(all) == 0 {
+		return nil, "", nil
+	}
+	found, err := s.loadAll(ctx, all)
+	return found, "(" + all[len(all)-1], err
+}
