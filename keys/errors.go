@@ -3,6 +3,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what sort of thing went wrong, in the domain's words. Each dialect
@@ -46,6 +47,8 @@ type Error struct {
 	Field    string // for KindInvalid: the dotted path of the input that is wrong
 	Message  string
 	Err      error
+
+	RetryAfter time.Duration // when waiting helps: for how long, in whole seconds; 0 where that is not said
 }
 
 // Error returns the caller-safe message, followed by the cause for the log.

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -180,11 +181,11 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 			t.Errorf("the keys of a deleted API are left: %v", left)
 		}
 
-		if _, err := other.Authenticate(t.Context(), rootSecret); err != nil {
+		if _, err := other.Authenticate(t.Context(), rootSecret, netip.Addr{}); err != nil {
 			t.Error(err)
 		}
 		s.must(s.DeleteRootKey(t.Context(), s.access.WorkspaceID, root))
-		if _, err := other.Authenticate(t.Context(), rootSecret); err == nil {
+		if _, err := other.Authenticate(t.Context(), rootSecret, netip.Addr{}); err == nil {
 			t.Error("a deleted root key is believed")
 		}
 		revoked := true

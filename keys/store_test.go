@@ -3,6 +3,7 @@ package keys_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -356,7 +357,7 @@ func TestDeletedRootKeyStaysDeleted(t *testing.T) {
 			t.Errorf("its tombstone was deleted like a key's: %v", err)
 		}
 		verifier := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second})
-		if _, err := verifier.Authenticate(t.Context(), secret); kind(err) != keys.KindUnauthenticated {
+		if _, err := verifier.Authenticate(t.Context(), secret, netip.Addr{}); kind(err) != keys.KindUnauthenticated {
 			t.Errorf("it is a caller: %v", err)
 		}
 		lines := s.export()

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -106,7 +107,7 @@ func TestExportAndImport(t *testing.T) {
 			o.Limits[0].Remaining != 5 || o.Limits[1].Remaining != 5 {
 			t.Errorf("%+v %v", o, err)
 		}
-		if caller, err := gateway.Authenticate(t.Context(), root); err != nil || caller.WorkspaceID != old.access.WorkspaceID {
+		if caller, err := gateway.Authenticate(t.Context(), root, netip.Addr{}); err != nil || caller.WorkspaceID != old.access.WorkspaceID {
 			t.Errorf("%+v %v", caller, err)
 		}
 		if got, want := moved.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true), old.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true); !slices.Equal(got, want) {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"net/netip"
 
 	"tollgate/keys"
 )
@@ -19,14 +20,15 @@ var refusals = map[Code]struct {
 }
 
 // Authenticate verifies a root key, spending one of its uses if they are counted,
-// and gives who is calling. A refusal is an error of the kind that says why.
-func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret) (*keys.Caller, error) {
-	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Cost: 1})
+// and returns who is calling. A refusal is an error of the kind that says why. source is
+// the Request's.
+func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret, source netip.Addr) (*keys.Caller, error) {
+	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Cost: 1, Source: source})
 	if err != nil {
 		return nil, err
 	}
 	if outcome.Code != Valid {
-		return nil, refused(outcome.Code)
+		return nil, v.refused(outcome.Code, source)
 	}
 	caller := callerOf(outcome.Key)
 	return &caller, nil
@@ -34,19 +36,31 @@ func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret) (*keys.
 
 // Vouch reports whether a root key may be used now, by the error that Authenticate
 // would return. It spends nothing.
-func (v *Verifier) Vouch(ctx context.Context, secret keys.Secret) error {
-	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true})
+func (v *Verifier) Vouch(ctx context.Context, secret keys.Secret, source netip.Addr) error {
+	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Source: source})
 	if err == nil && outcome.Code != Valid {
-		err = refused(outcome.Code)
+		err = v.refused(outcome.Code, source)
 	}
 	return err
 }
 
-// refused is what a root key is told whose verification ended so.
-func refused(code Code) error {
-	refusal, ok := refusals[code]
+// refused is what a root key is told whose verification ended so. This is the one place
+// where guesses are slowed down, behind the lookup: only a root key that the store proved
+// unknown is answered as a guess, and never one that is valid, whatever else was sent from
+// its address.
+func (v *Verifier) refused(code Code, source netip.Addr) error {
+	if code == NotFound {
+		if err := v.unknown(source); err != nil {
+			return err
+		}
+	}
+	return refusal(code)
+}
+
+func refusal(code Code) error {
+	told, ok := refusals[code]
 	if !ok {
 		return keys.Errorf(keys.KindForbidden, "key", "the root key may not be used")
 	}
-	return keys.Errorf(refusal.kind, "key", "%s", refusal.message)
+	return keys.Errorf(told.kind, "key", "%s", told.message)
 }

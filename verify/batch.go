@@ -127,12 +127,17 @@ func (l *line) carry() bool {
 		b.release()
 		return false
 	}
+	l.dispatch(b)
+	return true
+}
+
+// dispatch sends those aboard, and has each told.
+func (l *line) dispatch(b *batch) {
 	for _, c := range b.aboard {
 		c.err = errUnread
 		b.add(c)
 	}
 	l.send(b)
-	return true
 }
 
 // tell gives all that are still aboard their reply or their error, and is the end of

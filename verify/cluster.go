@@ -25,11 +25,13 @@ func newLine(store *keys.Store, o Options) *line {
 	return &line{client: store.Redis(), budget: store.ShardBudget(o.MaxCounters), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
 }
 
-func (v *Verifier) line(shard string) *line {
-	if l, ok := v.lines[""]; ok {
+func (v *Verifier) line(shard string) *line { return lineOf(v.lines, shard) }
+
+func lineOf(lines map[string]*line, shard string) *line {
+	if l, ok := lines[""]; ok {
 		return l
 	}
-	return v.lines[shard]
+	return lines[shard]
 }
 
 // shared tells whether the plan looks at limits that are kept apart from the key.

@@ -10,3 +10,9 @@ func (v *Verifier) Age(d time.Duration) {
 		v.askers.Set(digest, &older)
 	}
 }
+
+// HoldLookups keeps root keys that are not in memory from being looked up, until release.
+func (v *Verifier) HoldLookups() (release func()) {
+	v.lookups.calls <- struct{}{}
+	return func() { <-v.lookups.calls }
+}

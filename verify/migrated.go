@@ -14,7 +14,7 @@ func (v *Verifier) VerifyMigrated(ctx context.Context, r *Request, migrationID s
 	if migrationID == "" || err != nil || outcome.Code != NotFound {
 		return outcome, err
 	}
-	caller, err := v.Authenticate(ctx, r.By)
+	caller, err := v.Authenticate(ctx, r.By, r.Source)
 	if err != nil {
 		return nil, err
 	}

@@ -45,12 +45,12 @@ func (v *Verifier) asker(ctx context.Context, r *Request) (*asker, error) {
 	if by, ok := v.askers.GetIfPresent(digest); ok && (by.revision == nil || time.Since(by.at) < trust) {
 		return by, nil
 	}
-	known, err := v.known(ctx, digest, nil)
+	known, err := v.knownRoot(ctx, digest, r.Source)
 	if err != nil {
 		return nil, err
 	}
 	if known == nil {
-		return nil, refused(NotFound)
+		return nil, v.refused(NotFound, r.Source)
 	}
 	by := &asker{digest: digest, expires: known.key.Expires, record: known.record, prefix: known.prefix}
 	if by.once = !plain(known.key); by.once || v.store.Cluster() {
@@ -71,12 +71,12 @@ func (v *Verifier) askerApart(ctx context.Context, r *Request, known *entry, by 
 		}
 		by.revision, by.at = &resolved.Revisions[0], time.Now()
 	}
-	outcome, err := v.Verify(ctx, &Request{Secret: r.By, Root: true, Cost: 1})
+	outcome, err := v.Verify(ctx, &Request{Secret: r.By, Root: true, Cost: 1, Source: r.Source})
 	if err != nil {
 		return nil, err
 	}
 	if outcome.Code != Valid {
-		return nil, refused(outcome.Code)
+		return nil, v.refused(outcome.Code, r.Source)
 	}
 	if plain(outcome.Key) == by.once {
 		return nil, errAsker
@@ -109,11 +109,16 @@ func (by *asker) appendGuards(guards []guard, s *keys.Store, shard string) []gua
 	return append(guards, guard{by.record, by.prefix})
 }
 
-// forget drops a root key whose guard, for a call in the slot of a shard, holds seen.
+// forget drops a root key whose guard, for a call in the slot of a shard, holds seen. The
+// root key is not one that this process has not met: it is read again at once, and does not
+// wait among those.
 func (v *Verifier) forget(ctx context.Context, by *asker, shard string, seen keys.Prefix) error {
 	v.askers.Invalidate(by.digest)
 	if by.revision == nil {
 		v.cache.Invalidate(by.digest)
+		if _, err := v.known(ctx, by.digest, nil); err != nil {
+			return err
+		}
 	} else if err := v.store.RefreshIn(ctx, by.WorkspaceID, shard, *by.revision, seen); err != nil {
 		return err
 	}
@@ -132,7 +137,7 @@ func (by *asker) until(expires int64) int64 {
 // ended refuses a root key that is over.
 func (by *asker) ended(now int64) error {
 	if by != nil && by.expires != 0 && now >= by.expires {
-		return refused(Expired)
+		return refusal(Expired)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ type Options struct {
 	// are refused; stored limits never are. 0 is keys.DefaultMaxCounters.
 	MaxCounters int64
 	Observer    Observer // nil for none
+	// UnknownRootKey is told of each root key that the store proved not to have, with
+	// the Request's Source. Its error, if any, is the answer. Nil for none.
+	UnknownRootKey func(source netip.Addr) error
 }
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
@@ -35,7 +38,9 @@ type Verifier struct {
 	askers   *otter.Cache[keys.Digest, *asker]
 	reads    singleflight.Group
 	lines    map[string]*line // by shard on a Cluster, otherwise the one of ""
+	lookups  *lookups
 	observer Observer
+	unknown  func(source netip.Addr) error
 }
 
 // New makes a Verifier on a store.
@@ -52,7 +57,10 @@ func New(store *keys.Store, o Options) *Verifier {
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}
-	return &Verifier{
+	if o.UnknownRootKey == nil {
+		o.UnknownRootKey = func(netip.Addr) error { return nil }
+	}
+	v := &Verifier{
 		store: store,
 		cache: otter.Must(&otter.Options[keys.Digest, *entry]{
 			MaximumWeight: o.CacheBytes,
@@ -61,7 +69,10 @@ func New(store *keys.Store, o Options) *Verifier {
 		askers:   otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
 		lines:    newLines(store, o),
 		observer: o.Observer,
+		unknown:  o.UnknownRootKey,
 	}
+	v.lookups = newLookups(v, o)
+	return v
 }
 
 // Request is what is asked of a key.
@@ -76,6 +87,7 @@ type Request struct {
 	Limits      []LimitRequest // beside the stored limits that always apply
 	Tags        []string       // for the usage counts; they decide nothing
 	Address     netip.Addr     // of whoever uses the key; an API may allow some alone
+	Source      netip.Addr     // by what requests are counted: root keys that are not known yet are looked up in turn by it
 }
 
 // LimitRequest asks for a limit: a stored one by its name, or one of the request's
@@ -131,7 +143,7 @@ func (v *Verifier) verify(ctx context.Context, r *Request) (*Outcome, error) {
 // attempt gives neither an outcome nor an error where it has to be made again.
 func (v *Verifier) attempt(ctx context.Context, r *Request, by *asker) (*Outcome, error) {
 	digest := r.Secret.Digest()
-	known, err := v.known(ctx, digest, by)
+	known, err := v.find(ctx, r, digest, by)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +151,13 @@ func (v *Verifier) attempt(ctx context.Context, r *Request, by *asker) (*Outcome
 		return &Outcome{Code: NotFound}, nil
 	}
 	return v.ask(ctx, r, by, digest, known)
+}
+
+func (v *Verifier) find(ctx context.Context, r *Request, d keys.Digest, by *asker) (*entry, error) {
+	if r.Root {
+		return v.knownRoot(ctx, d, r.Source)
+	}
+	return v.known(ctx, d, by)
 }
 
 // check refuses what has no answer.

@@ -1,27 +1,34 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
-	"strings"
+	"sync/atomic"
 	"time"
 
-	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 )
 
-// guessGuard slows down an address that sends one unknown root key after the other. No
-// guess can succeed against 128 random bits; what the guard saves is the store's time
-// and the logs. It looks at root keys alone, so whoever verifies with v1, which takes
-// none, is not touched by it, and a root key that this gateway knows goes through from
-// any address.
+// guessGuard slows down an address that sends one unknown root key after the other, and
+// tells the operator. No guess can succeed against 128 random bits, and each was looked up
+// before the guard hears of it, so this costs nobody else anything: a root key that is
+// valid never comes here. Whoever verifies with v1, which takes none, does not either.
 type guessGuard struct {
-	burst     int
-	addresses *otter.Cache[netip.Addr, *rate.Limiter] // with unknown root keys lately
-	knows     func(keys.Secret) bool
-	refused   func() // counts
+	burst    int
+	guessers *otter.Cache[netip.Addr, *guesser] // with unknown root keys lately
+	warnings *rate.Limiter                      // of all addresses
+	log      *slog.Logger
+	refused  func() // counts
+}
+
+// guesser is an address that sends unknown root keys.
+type guesser struct {
+	limiter *rate.Limiter
+	refused atomic.Int64 // since the last warning
+	warning rate.Sometimes
 }
 
 // guessesPerSecond is how fast an address that used up its burst may go on.
@@ -31,52 +38,58 @@ const guessesPerSecond = 1
 // was idle for longest is forgotten.
 const maxGuessers = 50_000
 
-func newGuessGuard(burst int) *guessGuard {
+// warnEvery is how often the log says that an address is guessing. Of all addresses
+// together it says so a few times at once, and then once a second.
+const (
+	warnEvery     = time.Minute
+	warningsFirst = 10
+)
+
+func newGuessGuard(burst int, log *slog.Logger) *guessGuard {
 	return &guessGuard{
-		burst:   burst,
-		refused: func() {},
-		addresses: otter.Must(&otter.Options[netip.Addr, *rate.Limiter]{
+		burst:    burst,
+		log:      log,
+		refused:  func() {},
+		warnings: rate.NewLimiter(rate.Every(time.Second), warningsFirst),
+		guessers: otter.Must(&otter.Options[netip.Addr, *guesser]{
 			MaximumSize:      maxGuessers,
-			ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *rate.Limiter](time.Duration(burst)*time.Second/guessesPerSecond + time.Minute),
+			ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *guesser](time.Duration(burst)*time.Second/guessesPerSecond + time.Minute),
 		}),
 	}
 }
 
-// admit refuses an unknown root key from an address that has sent too many.
-func (g *guessGuard) admit(c *web.Call) error {
-	if g.burst == 0 || g.addresses.EstimatedSize() == 0 {
+// guessed is told from where an unknown root key came, as web.Call.Source has it. It
+// returns what to answer where that address has sent too many. A source without an address
+// is not counted: it would be one for everybody.
+func (g *guessGuard) guessed(source netip.Addr) error {
+	if g.burst == 0 || !source.IsValid() {
 		return nil
 	}
-	limiter, ok := g.addresses.GetIfPresent(guesser(c))
-	if !ok || limiter.Tokens() >= 1 {
-		return nil
-	}
-	_, token, _ := strings.Cut(c.Authorization(), " ")
-	if token == "" || g.knows(keys.NewSecret(strings.TrimSpace(token))) {
+	who, _ := g.guessers.ComputeIfAbsent(source, func() (*guesser, bool) {
+		return &guesser{limiter: rate.NewLimiter(guessesPerSecond, g.burst), warning: rate.Sometimes{First: 1, Interval: warnEvery}}, false
+	})
+	if who.limiter.Allow() {
 		return nil
 	}
 	g.refused()
-	c.SetHeader("Retry-After", "1")
-	return keys.Errorf(keys.KindRateLimited, "key", "too many unknown root keys from your address")
+	who.refused.Add(1)
+	who.warning.Do(func() { g.warn(source, who) })
+	refusal := keys.Errorf(keys.KindRateLimited, "key", "too many unknown root keys from your address")
+	refusal.RetryAfter = time.Second / guessesPerSecond
+	return refusal
 }
 
-// observe counts an answer that said that a root key is unknown.
-func (g *guessGuard) observe(c *web.Call) {
-	if g.burst == 0 || c.Cause() == nil || keys.AsError(c.Cause()).Kind != keys.KindUnauthenticated || c.Authorization() == "" {
-		return
+// warn says who is guessing, and how many guesses were refused since it last said so.
+func (g *guessGuard) warn(source netip.Addr, who *guesser) {
+	if g.warnings.Allow() {
+		g.log.Warn("an address sends unknown root keys: they are answered 429", "address", addressText(source), "refused", who.refused.Swap(0), "burst", g.burst)
 	}
-	limiter, _ := g.addresses.ComputeIfAbsent(guesser(c), func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(guessesPerSecond, g.burst), false
-	})
-	limiter.Allow()
 }
 
-// guesser is by what an address's guesses are counted. Where it is unknown the peer
-// counts: addresses that can't be read are not one for the whole world.
-func guesser(c *web.Call) netip.Addr {
-	client := c.Client()
-	if !client.IsValid() {
-		client = c.Peer()
+// addressText is an IPv4 address, or the IPv6 network by which web.Network counts.
+func addressText(source netip.Addr) string {
+	if source.Is6() {
+		return netip.PrefixFrom(source, 64).String()
 	}
-	return web.Network(client)
+	return source.String()
 }

@@ -33,7 +33,7 @@ func TestProgram(t *testing.T) {
 			env.Setenv("ADDR", freeAddr(t))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post, "take": take},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post, "take": take, "guess": guess},
 	})
 }
 
@@ -86,6 +86,35 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("POST %s: want %s with %q, got %s", args[0], args[3], args[4], got)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("answer"), []byte(got), 0o600))
+}
+
+// guess is "guess URL BODY COUNT TEXT": sends so many root keys that do not exist. Each is
+// refused as unknown or with 429, the last with 429, TEXT and a Retry-After.
+func guess(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: guess URL BODY COUNT TEXT")
+	}
+	count, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	for n := range count {
+		req, err := http.NewRequest("POST", args[0], strings.NewReader(args[1]))
+		ts.Check(err)
+		req.Header.Set("Authorization", fmt.Sprintf("Bearer nobody_has_this_root_key_%d", n))
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		got := read(resp)
+		last := n == count-1
+		switch {
+		case resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "1":
+		case !last && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden):
+		default:
+			ts.Fatalf("guess %d at %s: %s, Retry-After %q", n, args[0], got, resp.Header.Get("Retry-After"))
+		}
+		if last && !strings.Contains(got, args[3]) {
+			ts.Fatalf("guess %d at %s: want %q, got %s", n, args[0], args[3], got)
+		}
+	}
 }
 
 // take is "take NAME PATTERN FILE": the variable becomes what the pattern's group matches.

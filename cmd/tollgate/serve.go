@@ -47,7 +47,7 @@ type serveCommand struct {
 	DrainTimeout   time.Duration `env:"TOLLGATE_DRAIN_TIMEOUT" default:"10s" help:"After SIGTERM, how long requests under way may take (${default})."`
 	MaxConns       int           `env:"TOLLGATE_MAX_CONNS" default:"16384" help:"Connections at once (${default})."`
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one peer at once, by its IPv4 address or IPv6 /64; 0 is unlimited. --trusted-proxies are not counted."`
-	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before it is slowed down to one a second; 0 is unlimited (${default})."`
+	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before further ones, but one a second, are answered 429; 0 is unlimited (${default}). Valid root keys are not touched."`
 	MaxCounters    int64         `env:"TOLLGATE_MAX_COUNTERS" default:"1000000" help:"Counters that the requests of one workspace may make, about: of limits that a verification brings, and of identifiers in namespaces. Over it they are answered 429; stored limits never are (${default})."`
 	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
@@ -75,7 +75,7 @@ func (f *serveCommand) Run() error {
 	if f.ClientIPHeader != "" && len(f.TrustedProxies) == 0 {
 		log.Warn("--client-ip-header is believed from everybody who can connect: name the proxies with --trusted-proxies", "header", f.ClientIPHeader)
 	}
-	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses), addresses: addresses}
+	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses, log), addresses: addresses}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	return g.serve(stop)
@@ -223,13 +223,12 @@ func (g *gateway) config() web.Config {
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader, MaxMemory: f.MaxMemory << 20,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
-		Addresses: g.addresses, Ready: g.ready, Log: g.log, Guard: g.guard.admit, Observe: g.observe,
+		Addresses: g.addresses, Ready: g.ready, Log: g.log, Observe: g.observe,
 	}
 }
 
 // observe is told of every answer.
 func (g *gateway) observe(c *web.Call, status int, took time.Duration) {
-	g.guard.observe(c)
 	if g.counts != nil {
 		g.counts.answered(c, status, took)
 	}
@@ -259,8 +258,11 @@ func (g *gateway) observer() verify.Observer {
 }
 
 func (g *gateway) router() *web.Router {
-	verifier := verify.New(g.store, verify.Options{CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, MaxCounters: g.flags.MaxCounters, Observer: verify.CountUsage(g.usage, g.observer())})
-	g.guard.knows, g.verifier = verifier.Knows, verifier
+	verifier := verify.New(g.store, verify.Options{
+		CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, MaxCounters: g.flags.MaxCounters,
+		Observer: verify.CountUsage(g.usage, g.observer()), UnknownRootKey: g.guard.guessed,
+	})
+	g.verifier = verifier
 	v1 := unkeyv1.New(g.store, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(g.store, verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})

@@ -67,7 +67,7 @@ func (a *API) admit(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token))
+	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token), c.Source())
 	if err != nil {
 		return refused(err)
 	}
@@ -81,7 +81,7 @@ func (a *API) vouch(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.verifier.Vouch(c.Context(), keys.NewSecret(token)); err != nil {
+	if err := a.verifier.Vouch(c.Context(), keys.NewSecret(token), c.Source()); err != nil {
 		return refused(err)
 	}
 	return nil

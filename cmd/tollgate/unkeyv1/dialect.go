@@ -47,7 +47,7 @@ func (a *API) admit(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	caller, err := a.verifier.Authenticate(c.Context(), token)
+	caller, err := a.verifier.Authenticate(c.Context(), token, c.Source())
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (a *API) vouch(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	return a.verifier.Vouch(c.Context(), token)
+	return a.verifier.Vouch(c.Context(), token, c.Source())
 }
 
 func tokenOf(c *web.Call) (keys.Secret, error) {

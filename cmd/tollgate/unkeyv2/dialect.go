@@ -63,7 +63,7 @@ func (a *API) authorise(c *web.Call) error {
 	if c.Route().Path == verifyPath {
 		return nil
 	}
-	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token))
+	caller, err := a.verifier.Authenticate(c.Context(), keys.NewSecret(token), c.Source())
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *API) vouch(c *web.Call) error {
 	if found != web.Presented {
 		return errBadHeader
 	}
-	return a.verifier.Vouch(c.Context(), keys.NewSecret(token))
+	return a.verifier.Vouch(c.Context(), keys.NewSecret(token), c.Source())
 }
 
 // access is what the caller may do on the route it called.

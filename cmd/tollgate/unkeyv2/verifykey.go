@@ -65,7 +65,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 	r, err := a.request(c, in)
 	var outcome *verify.Outcome
 	if err == nil {
-		r.By = keys.NewSecret(token)
+		r.By, r.Source = keys.NewSecret(token), c.Source()
 		outcome, err = a.verifier.VerifyMigrated(c.Context(), r, in.MigrationID)
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 // entitled tells what is wrong with a request to those alone who may ask.
 func (a *API) entitled(c *web.Call, token string, err error) error {
 	if keys.AsError(err).Kind == keys.KindInvalid {
-		if _, refused := a.verifier.Authenticate(c.Context(), keys.NewSecret(token)); refused != nil {
+		if _, refused := a.verifier.Authenticate(c.Context(), keys.NewSecret(token), c.Source()); refused != nil {
 			return refused
 		}
 	}

@@ -159,11 +159,6 @@ func (c *Call) vouch() error {
 	case c.dialect.Vouch == nil, c.route.Public && c.Authorization() == "":
 		return errBodyStranger
 	}
-	if guard := c.server.config.Guard; guard != nil && c.route.Public {
-		if err := guard(c); err != nil {
-			return err
-		}
-	}
 	err := c.dialect.Vouch(c)
 	c.vouched = err == nil
 	return err

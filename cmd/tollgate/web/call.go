@@ -35,7 +35,7 @@ type Call struct {
 	reserved int64  // bytes of the server's memory
 	vouched  bool   // the caller may send a large body
 
-	authorization string // once it was asked for: the guard, the dialect and the endpoint do
+	authorization string // once it was asked for: the dialect and the endpoint do
 	asked         bool
 
 	client  netip.Addr // once it was asked for
@@ -165,6 +165,16 @@ func (c *Call) Client() netip.Addr {
 		c.client, c.located = c.server.config.Addresses.Client(c.Peer(), c.lines), true
 	}
 	return c.client
+}
+
+// Source is by what the requests of a client are counted: the Network of its address. Where
+// that is unknown it is the peer's: addresses that can't be read are not one for the whole
+// world. It is the zero Addr where the peer has none.
+func (c *Call) Source() netip.Addr {
+	if client := c.Client(); client.IsValid() {
+		return Network(client)
+	}
+	return Network(c.Peer())
 }
 
 // SetStatus sets the answer's status; it is 200 otherwise.

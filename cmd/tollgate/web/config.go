@@ -37,9 +37,6 @@ type Config struct {
 	Live  func(context.Context) error // behind /livez; nil means alive
 	Ready func(context.Context) error // behind /readyz; nil means ready
 
-	// Guard is asked before every route that is not Public; its error is the answer.
-	Guard func(c *Call) error
-
 	// Observe is told of every answer, for metrics. It must not keep the Call.
 	Observe func(c *Call, status int, took time.Duration)
 

@@ -76,20 +76,9 @@ func (r *Router) Add(d *Dialect, routes ...Route) {
 func (r *Route) handle(ctx *fasthttp.RequestCtx) {
 	c := callOf(ctx)
 	c.route = r
-	err := c.guarded()
-	if err == nil {
-		err = r.Serve(c)
-	}
-	if err != nil {
+	if err := r.Serve(c); err != nil {
 		c.fail(err)
 	}
-}
-
-func (c *Call) guarded() error {
-	if guard := c.server.config.Guard; guard != nil && !c.route.Public {
-		return guard(c)
-	}
-	return nil
 }
 
 // Routes gives the table, sorted by path and method.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -169,6 +170,9 @@ func (c *Call) fail(err error) {
 	c.cause = err
 	c.http.Response.ResetBody()
 	c.SetStatus(http.StatusInternalServerError)
+	if p.Domain != nil && p.Domain.RetryAfter > 0 {
+		c.SetHeader("Retry-After", strconv.Itoa(int(p.Domain.RetryAfter.Seconds())))
+	}
 	c.dialect.Fail(c, p)
 }
 

@@ -15,10 +15,3 @@ func (v *Verifier) Preload(ctx context.Context) error {
 		v.cache.SetIfAbsent(k.Digest, &entry{key: k, prefix: prefix, record: record, shard: shard})
 	})
 }
-
-// Knows tells whether a key with this secret is in memory: it was there when it was
-// last looked at. It decides nothing.
-func (v *Verifier) Knows(secret keys.Secret) bool {
-	_, ok := v.cache.GetIfPresent(secret.Digest())
-	return ok
-}
