@@ -11,8 +11,12 @@ func (v *Verifier) Age(d time.Duration) {
 	}
 }
 
-// HoldLookups keeps root keys that are not in memory from being looked up, until release.
+// HoldLookups keeps root keys that are not in memory from being looked up until release, as
+// a call does to which Redis says nothing.
 func (v *Verifier) HoldLookups() (release func()) {
 	v.lookups.calls <- struct{}{}
+	v.lookups.mu.Lock()
+	defer v.lookups.mu.Unlock()
+	v.lookups.lateness.asked(int64(time.Since(start)))
 	return func() { <-v.lookups.calls }
 }

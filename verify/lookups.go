@@ -92,7 +92,7 @@ func (v *Verifier) knownRoot(ctx context.Context, d keys.Digest, source netip.Ad
 	return v.lookups.do(ctx, lookupKey{d, source})
 }
 
-// do waits for a lookup, for as long as for the answer to a call.
+// do waits for a lookup: while Redis owes an answer no longer than for that to a call.
 func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 	l, err := q.join(k, began(ctx))
 	if err != nil {
@@ -100,12 +100,24 @@ func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 	}
 	timer := time.NewTimer(q.lateness.exchange(int64(keys.Age(ctx))))
 	defer timer.Stop()
-	select {
-	case <-l.done:
-		return l.known, l.err
-	case <-timer.C:
-		return nil, errLate
+	for {
+		select {
+		case <-l.done:
+			return l.known, l.err
+		case <-timer.C:
+		}
+		if q.late(l) {
+			return nil, errLate
+		}
+		timer.Reset(time.Duration(q.lateness.patience() / 4))
 	}
+}
+
+// late reports whether a lookup is to be refused now, whether it has left or not.
+func (q *lookups) late(l *lookup) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lateness.late(&l.call, int64(time.Since(start)))
 }
 
 // join finds or makes a lookup that has not left yet. One that has left is not shared: the
