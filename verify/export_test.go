@@ -1,6 +1,10 @@
 package verify
 
-import "time"
+import (
+	"time"
+
+	"tollgate/keys"
+)
 
 // Age lets time pass for the root keys that a verifier remembers.
 func (v *Verifier) Age(d time.Duration) {
@@ -19,4 +23,10 @@ func (v *Verifier) HoldLookups() (release func()) {
 	defer v.lookups.mu.Unlock()
 	v.lookups.lateness.asked(int64(time.Since(start)))
 	return func() { <-v.lookups.calls }
+}
+
+// Knows reports whether a key with this secret is in memory.
+func (v *Verifier) Knows(secret keys.Secret) bool {
+	_, ok := v.cache.GetIfPresent(secret.Digest())
+	return ok
 }

@@ -122,8 +122,8 @@ func TestChangedRootKeyDoesNotWaitAmongGuesses(t *testing.T) {
 	release := w.HoldLookups()
 	defer release()
 	record, _ := by.Digest().RecordName()
-	prefix, err := client.GetRange(t.Context(), record.(string), 0, 7).Result()
+	prefix, err := client.GetRange(t.Context(), record, 0, 7).Result()
 	w.must(err)
-	w.must(client.SetRange(t.Context(), record.(string), 7, string([]byte{prefix[7] + 1})).Err()) // its revision
+	w.must(client.SetRange(t.Context(), record, 7, string([]byte{prefix[7] + 1})).Err()) // its revision
 	w.code(verify.Valid, ask)
 }
