@@ -83,7 +83,8 @@ func BenchmarkRedeem(b *testing.B) {
 		b.Fatal(err)
 	}
 	key, _ := made["key"].(string)
-	one(b, "/api/setup-keys/redeem", key, rig.Object{"key": key, "peer": "peer-1"}, `"id":"`)
+	id, _ := made["id"].(string)
+	one(b, "/api/setup-keys/redeem", key, rig.Object{"key": key, "peer": "peer of " + id}, `"id":"`)
 }
 
 // one measures an endpoint that takes the root key, with one request over and over.

@@ -59,7 +59,8 @@
 //
 // A NetBird setup key is a key with a Setup. It is no API key: it is redeemed, never
 // verified, and whatever reads or changes API keys does not find it. Its uses are its
-// balance, and redeem.lua remembers beside the record which peer it told what. The groups that it hands out are definitions of
+// balance, and redeem.lua remembers beside the record which peer it told what. Each peer
+// has one setup key of a workspace at most, see claims.go. The groups that it hands out are definitions of
 // the workspace; grouplinks.go keeps the two consistent across slots.
 //
 // # Transfers

@@ -78,7 +78,7 @@ func TestGroupDeletion(t *testing.T) {
 		dead := map[string]*keys.SetupKey{}
 		for range 3 {
 			k, secret := o.make(keys.SetupKeyDraft{Name: "used up", Type: keys.SetupOneOff, Groups: []string{g, kept, g}})
-			o.enrol(secret, "p")
+			o.enrol(secret, "peer of "+k.ID)
 			dead[k.ID] = k
 		}
 		revoked, secret := o.make(keys.SetupKeyDraft{Name: "revoked", Groups: []string{g}})

@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"hash/fnv"
 	"strconv"
 )
@@ -38,6 +40,9 @@ import (
 //	tg:sg:{WS}GROUP             zset    a group            ids of setup keys that may refer to it; as the group
 //	tg:sr:{SH}TAG               hash    a setup key        peer to what it was told; as the key
 //	tg:sp:{SH}TAG               zset    a setup key        peers by the time of their redemption; as the key
+//	tg:sw:{SH}TAG               hash    a setup key        peer to the token of a claim that was withdrawn; as the key
+//	tg:sc:{SH}WS:PEER           string  a peer             its claim: the id of the setup key that it redeemed, and a
+//	                                                       token; as that key. PEER is the digest of its name
 //	tg:sf:{SH}TAG               list    a setup key        the last refusals; 30 days
 //	tg:n:{SH}TAG                string  a key              when it was last used; as the key
 //	tg:u:{SH}SUBJECT:DAY        hash    an API's usage     of a subject: an API, API:IDENTITY, KEY or KEY:IDENTITY;
@@ -76,6 +81,7 @@ func (p place) lastUsed() string { return "tg:n:{" + p.text[:2] + "}" + p.text[2
 // time, and the last refusals.
 func (p place) redemptions() string { return "tg:sr:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) peers() string       { return "tg:sp:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) withdrawn() string   { return "tg:sw:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) refusals() string    { return "tg:sf:{" + p.text[:2] + "}" + p.text[2:] }
 
 // Counter names the window counter of a limit that is not stored on the key it
@@ -146,6 +152,12 @@ func definitionName(ws string, k noun, id string) string {
 func uniqueName(ws string, k noun) string { return "tg:x:{" + ws + "}" + string(k) }
 
 func listName(ws string, k noun) string { return "tg:l:{" + ws + "}" + string(k) }
+
+// claimName names the claim of a peer in a workspace.
+func claimName(ws, peer string) string {
+	sum := sha256.Sum256([]byte(peer))
+	return "tg:sc:{" + shardName(sum[0]) + "}" + ws + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
 
 // groupKeysName names the list of the setup keys that may refer to a group.
 func groupKeysName(ws, groupID string) string { return "tg:sg:{" + ws + "}" + groupID }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ type RedeemReason string
 const (
 	RedeemUnknown RedeemReason = "unknown" // nothing has this secret
 	RedeemDenied  RedeemReason = "extra dns labels"
+	RedeemClaimed RedeemReason = "another setup key" // the peer redeemed one that is still there
 )
 
 // RefusedRedemption is the cause in the error of a redemption that was refused.
@@ -65,7 +67,9 @@ func (r *RefusedRedemption) Error() string { return string(r.Reason) }
 // before. Exactly as many peers succeed as the key has uses, on any number of
 // gateways. An unknown, expired, revoked or used up key is KindNotFound, with the
 // *RefusedRedemption in the chain; one that gives no extra DNS labels to a peer
-// that asks for some is KindPrecondition.
+// that asks for some is KindPrecondition, and so is one for a peer that redeemed
+// another setup key which is still there. A peer that redeemed the key before is told
+// the same again, unless the key is revoked.
 func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redemption, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redempt
 		if err := a.check(found.key.ID); err != nil {
 			return nil, err
 		}
-		status, told, err := s.tryRedeem(ctx, found, r)
+		status, told, err := s.redeem(ctx, found, r)
 		switch {
 		case err != nil:
 			return nil, err
@@ -96,20 +100,50 @@ func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redempt
 	return nil, Unavailable(errBusy)
 }
 
+// redeem looks first: who redeemed the key before, or is refused, needs no claim.
+// claims.go says why the order is as it is.
+func (s *Store) redeem(ctx context.Context, found *stored, r RedeemRequest) (status, told string, err error) {
+	k := found.key
+	status, told, err = s.tryRedeem(ctx, found, r, "")
+	if err != nil || status != "unclaimed" {
+		return status, told, err
+	}
+	claim, err := s.claim(ctx, k, r.Peer)
+	switch {
+	case errors.Is(err, errClaimChanged):
+		return "changed", "", nil
+	case err != nil:
+		return "", "", err
+	case claim == "":
+		return string(RedeemClaimed), "", nil
+	}
+	_, token, _ := strings.Cut(claim, ":")
+	status, told, err = s.tryRedeem(ctx, found, r, token)
+	switch {
+	case err != nil || status == "redeemed" || status == "changed":
+	case status == "withdrawn":
+		_, err = s.setClaim(ctx, k.WorkspaceID, r.Peer, claim, newClaim(k.ID))
+		status = "changed"
+	default: // others were faster
+		s.dropClaim(ctx, k.WorkspaceID, claim, r.Peer)
+	}
+	return status, told, err
+}
+
 // tryRedeem asks the script. What the record alone decides was read a moment ago,
 // and holds for that moment.
-func (s *Store) tryRedeem(ctx context.Context, found *stored, r RedeemRequest) (status, told string, err error) {
+func (s *Store) tryRedeem(ctx context.Context, found *stored, r RedeemRequest, token string) (status, told string, err error) {
 	k := found.key
-	if state := k.setupState(1, found.now); state != SetupValid {
-		return string(state), "", nil
+	if k.Disabled {
+		return string(k.setupState(1, found.now)), "", nil
 	}
 	beyond := "0"
 	if len(r.ExtraDNSLabels) > 0 && !k.Setup.ExtraDNSLabels {
 		beyond = "1"
 	}
 	at := found.place
-	reply, err := s.run(ctx, redeemScript, []string{at.record(), at.redemptions(), at.peers()},
-		string(found.prefix), k.Expires, k.Setup.capacity(), r.Peer, beyond, string(encode(k.Setup.Groups)))
+	reply, err := s.run(ctx, redeemScript, []string{at.record(), at.redemptions(), at.peers(), at.withdrawn()},
+		string(found.prefix), k.Expires, k.Setup.capacity(), r.Peer, beyond, string(encode(k.Setup.Groups)), token)
 	if err != nil {
 		return "", "", err
 	}
@@ -127,6 +161,9 @@ func refusedRedemption(keyID string, reason RedeemReason) error {
 	e := Errorf(KindNotFound, "setup_key", "couldn't add peer: setup key is invalid")
 	if reason == RedeemDenied {
 		e = Errorf(KindPrecondition, "setup_key", "couldn't add peer: setup key doesn't allow extra DNS labels")
+	}
+	if reason == RedeemClaimed {
+		e = Errorf(KindPrecondition, "setup_key", "couldn't add peer: peer has been already registered with another setup key")
 	}
 	e.Err = &RefusedRedemption{keyID, reason}
 	return e

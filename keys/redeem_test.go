@@ -29,7 +29,7 @@ func TestRedemptionsAreExact(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 20 {
 				all.Go(func() {
-					r, err := gateways[i%3].redeem(secret, fmt.Sprint("peer ", i))
+					r, err := gateways[i%3].redeem(secret, fmt.Sprint("peer ", round, " ", i))
 					mu.Lock()
 					defer mu.Unlock()
 					if err == nil {
@@ -116,9 +116,9 @@ func TestExtraDNSLabels(t *testing.T) {
 	o.must(ask(secret, "p"))
 	o.refused(keys.KindPrecondition, ask(secret, "p", "web"))
 	o.lost("overused", ask(secret, "q", "web"))
-	o.must(ask(generous, "p", "web", "*.web.internal", "a_b.c-d", strings.Repeat("a", 63)+".x"))
+	o.must(ask(generous, "q", "web", "*.web.internal", "a_b.c-d", strings.Repeat("a", 63)+".x"))
 	for _, bad := range []string{"", ".", "a..b", "-a", "a b", "a\n", "ü", strings.Repeat("a", 64), strings.Repeat("a.", 130) + "a"} {
-		o.refused(keys.KindInvalid, ask(generous, "p", bad))
+		o.refused(keys.KindInvalid, ask(generous, "q", bad))
 	}
 	o.refused(keys.KindInvalid, ask(generous, "p", make([]string, 33)...))
 }

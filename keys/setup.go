@@ -13,6 +13,7 @@ type Setup struct {
 	ExtraDNSLabels bool     `cbor:"3,keyasint,omitempty"`
 	Reusable       bool     `cbor:"4,keyasint,omitempty"`
 	UsageLimit     int64    `cbor:"5,keyasint,omitempty"` // 0 for unlimited; 1 for a one-off key
+	Claims         bool     `cbor:"6,keyasint,omitempty"` // every peer that redeemed it has a claim; earlier releases made none
 }
 
 // capacity is the balance of an unused key. An unlimited one counts down from the

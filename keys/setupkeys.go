@@ -52,7 +52,7 @@ func (s *Store) CreateSetupKey(ctx context.Context, a Access, d SetupKeyDraft) (
 func (d *SetupKeyDraft) key(workspaceID string, secret Secret) *Key {
 	setup := &Setup{
 		Groups: d.Groups, Ephemeral: d.Ephemeral, ExtraDNSLabels: d.ExtraDNSLabels,
-		Reusable: d.Type == SetupReusable, UsageLimit: d.UsageLimit,
+		Reusable: d.Type == SetupReusable, UsageLimit: d.UsageLimit, Claims: true,
 	}
 	if !setup.Reusable {
 		setup.UsageLimit = 1
@@ -163,15 +163,17 @@ func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 }
 
 // burySetupKey takes a key away with all that it has, and tells whether it was
-// still as it was read.
+// still as it was read. The claims of its peers are in other slots and go when it is
+// gone; what leads to them goes last.
 func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
 	at := found.place
 	one := removal(at, found.key.ID, found.prefix)
-	names := append(one.names, at.lastUsed(), at.redemptions(), at.peers(), at.refusals())
+	names := append(one.names, at.lastUsed(), at.redemptions(), at.withdrawn(), at.refusals())
 	reply, err := s.run(ctx, buryScript, names, one.args...)
 	if err != nil || reply[0] != nil {
 		return false, err
 	}
+	_ = s.dropClaims(context.WithValue(ctx, Began{}, nil), found.key) // one that stays leads nowhere and is replaced
 	s.forget(ctx, found.key)
 	s.unlink(ctx, found.key)
 	return true, nil

@@ -36,6 +36,7 @@ type Store struct {
 	revisions   sync.Map // revisionName → sighting: the newest that was seen
 	cold        *coldReads
 	matching    *matching
+	claims      claimIndex
 }
 
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.

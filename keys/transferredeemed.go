@@ -138,12 +138,35 @@ func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLi
 			calls = append(calls, l.redeemed.note(one.place))
 		}
 	}
+	// The claims come first: one without a redemption blocks nobody, and a redemption
+	// without one would let its peer redeem another key.
+	for i, l := range lines {
+		if one := found[i]; one != nil && one.key.Setup != nil && one.key.WorkspaceID == ws {
+			if err := s.claimImported(ctx, one.key, l.redeemed.Peers); err != nil {
+				return err
+			}
+		}
+	}
 	for step := range slices.Chunk(calls, 8) { // Redis serves others in between
 		replies, err := s.runAll(ctx, redeemedScript, step)
 		if err != nil {
 			return err
 		}
 		done.countStored(replies)
+	}
+	return nil
+}
+
+// claimImported makes the claims of peers that redeemed a key elsewhere.
+func (s *Store) claimImported(ctx context.Context, k *Key, told []peerTold) error {
+	peers := make([]string, len(told))
+	for i, one := range told {
+		peers[i] = one.Peer
+	}
+	for step := range slices.Chunk(peers, claimPage) {
+		if err := s.makeClaims(ctx, k, step); err != nil {
+			return err
+		}
 	}
 	return nil
 }

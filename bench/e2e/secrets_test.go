@@ -138,7 +138,7 @@ func (v *vault) operators() {
 	for _, kind := range []string{"reusable", "one-off"} {
 		made := v.ask(token, "POST", "/api/setup-keys", object{"name": kind, "type": kind, "expires_in": 86400, "auto_groups": []string{}, "usage_limit": 0})
 		setup := v.knows("a setup key", text(made, "key"))
-		v.ask(token, "POST", "/api/setup-keys/redeem", object{"key": setup, "peer": "peer_1"})
+		v.ask(token, "POST", "/api/setup-keys/redeem", object{"key": setup, "peer": "peer_" + kind})
 		v.ask(token, "GET", "/api/setup-keys/"+text(made, "id"), nil)
 		v.ask(token, "GET", "/api/setup-keys/"+text(made, "id")+"/redemptions", nil)
 		v.ask(token, "PUT", "/api/setup-keys/"+text(made, "id"), object{"revoked": true, "auto_groups": []string{}})

@@ -48,7 +48,7 @@ var chosen = map[string]string{
 	"namespaceId":   "looked up only",
 	"externalId":    "an identity of a workspace, of 512 bytes at most, until it is deleted: one at most for each request with a right to make it",
 	"ownerId":       "as externalId",
-	"peer":          "a field of the setup key's redemptions, 256 bytes: as many as the key has uses; ends with the key",
+	"peer":          "a field of the setup key's redemptions, 256 bytes, and a claim: as many as the key has uses; they end with the key",
 
 	// In one record each, which a request with a root key makes and another deletes.
 	"name": "4,096 bytes of a record, or a unique name of 512", "meta": "64 KiB of a record",

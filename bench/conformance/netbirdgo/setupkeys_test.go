@@ -184,7 +184,7 @@ func TestRedemptionStorm(t *testing.T) {
 		redeem := func(gateway, peer int) (int, string) {
 			status, told := 503, map[string]any(nil)
 			for tries := 0; status == 503 && tries < 20; tries++ { // the machine is busy: ask again
-				status, told = raw(t, gateway, http.MethodPost, "/api/setup-keys/redeem", fmt.Sprintf(`{"key":%q,"peer":"peer %d"}`, strings.ToLower(key.Key), peer))
+				status, told = raw(t, gateway, http.MethodPost, "/api/setup-keys/redeem", fmt.Sprintf(`{"key":%q,"peer":"peer %d of round %d"}`, strings.ToLower(key.Key), peer, round))
 			}
 			return status, fmt.Sprint(told)
 		}

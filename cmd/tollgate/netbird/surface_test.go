@@ -292,7 +292,7 @@ func TestRedemptionStorm(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 20 {
 				all.Go(func() {
-					switch gates[i%3].do("POST", "/api/setup-keys/redeem", fmt.Sprintf(`{"key":"%s","peer":"peer %d"}`, key, i)).status {
+					switch gates[i%3].do("POST", "/api/setup-keys/redeem", fmt.Sprintf(`{"key":"%s","peer":"peer %d of round %d"}`, key, i, round)).status {
 					case 200:
 						passed.Add(1)
 					case 404:
