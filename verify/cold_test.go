@@ -115,7 +115,7 @@ func TestColdAbsenceIsNotShared(t *testing.T) {
 		return cold.Verify(context.Background(), &verify.Request{Secret: keys.NewSecret(secret), Root: true, Cost: 1})
 	}
 	_, _ = ask("another, so that there is a connection")
-	const secret = "a secret that is nobody's yet"
+	const secret = "a-secret-that-is-nobodys-yet"
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
