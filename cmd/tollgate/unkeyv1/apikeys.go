@@ -9,7 +9,7 @@ import (
 func (a *API) apiKeyRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		also(get("/v1/apis.listKeys", "listKeys", rights(keys.ReadKey, keys.ReadAPI), web.Query(d, a.listKeys)), keys.DecryptKey),
+		also(get("/v1/apis.listKeys", "listKeys", rights(keys.ReadKey, keys.ReadAPI), web.Heavy(web.Query(d, a.listKeys))), keys.DecryptKey),
 		post("/v1/apis.deleteApi", "deleteApi", rights(keys.DeleteAPI), web.JSON(d, a.deleteAPI)),
 		post("/v1/apis.deleteKeys", "deleteKeys", rights(keys.DeleteKey), web.JSON(d, a.deleteKeys)),
 	}

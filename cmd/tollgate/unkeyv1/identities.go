@@ -16,7 +16,7 @@ func (a *API) identityRoutes() []web.Route {
 	return []web.Route{
 		post("/v1/identities.createIdentity", "createIdentity", rights(keys.CreateIdentity), web.JSON(d, a.createIdentity)),
 		get("/v1/identities.getIdentity", "getIdentity", rights(keys.ReadIdentity), web.Query(d, a.getIdentity)),
-		get("/v1/identities.listIdentities", "listIdentities", rights(keys.ReadIdentity), web.Query(d, a.listIdentities)),
+		get("/v1/identities.listIdentities", "listIdentities", rights(keys.ReadIdentity), web.Heavy(web.Query(d, a.listIdentities))),
 		post("/v1/identities.updateIdentity", "updateIdentity", rights(keys.UpdateIdentity), web.JSON(d, a.updateIdentity)),
 		post("/v1/identities.deleteIdentity", "deleteIdentity", rights(keys.DeleteIdentity), web.JSON(d, a.deleteIdentity)),
 	}

@@ -18,7 +18,7 @@ func (a *API) legacyRoutes() []web.Route {
 	return []web.Route{
 		post("/v1/keys", "deprecated.createKey", rights(keys.CreateKey), web.JSON(d, a.legacyCreateKey)),
 		answering(post("/v1/keys/verify", "deprecated.verifyKey", public, web.JSON(d, a.legacyVerifyKey)), http.StatusOK, http.StatusNotFound),
-		get("/v1/apis/{apiId}/keys", "deprecated.listKeys", rights(keys.ReadKey, keys.ReadAPI), web.Query(d, a.legacyListKeys)),
+		get("/v1/apis/{apiId}/keys", "deprecated.listKeys", rights(keys.ReadKey, keys.ReadAPI), web.Heavy(web.Query(d, a.legacyListKeys))),
 	}
 }
 

@@ -11,11 +11,11 @@ func (a *API) permissionRoutes() []web.Route {
 	return []web.Route{
 		post("/v1/permissions.createPermission", "createPermission", rights(keys.CreatePermission), web.JSON(d, a.createPermission)),
 		get("/v1/permissions.getPermission", "getPermission", rights(keys.ReadPermission), web.Query(d, a.getPermission)),
-		get("/v1/permissions.listPermissions", "listPermissions", rights(keys.ReadPermission), web.Plain(a.listPermissions)),
+		get("/v1/permissions.listPermissions", "listPermissions", rights(keys.ReadPermission), web.Heavy(web.Plain(a.listPermissions))),
 		post("/v1/permissions.deletePermission", "deletePermission", rights(keys.DeletePermission), web.JSON(d, a.deletePermission)),
 		post("/v1/permissions.createRole", "createRole", rights(keys.CreateRole), web.JSON(d, a.createRole)),
 		get("/v1/permissions.getRole", "getRole", rights(keys.ReadRole), web.Query(d, a.getRole)),
-		get("/v1/permissions.listRoles", "listRoles", rights(keys.ReadRole), web.Plain(a.listRoles)),
+		get("/v1/permissions.listRoles", "listRoles", rights(keys.ReadRole), web.Heavy(web.Plain(a.listRoles))),
 		post("/v1/permissions.deleteRole", "deleteRole", rights(keys.DeleteRole), web.JSON(d, a.deleteRole)),
 	}
 }

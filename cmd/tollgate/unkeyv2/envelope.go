@@ -51,13 +51,13 @@ func data[Req, T any](d *web.Dialect, do func(*web.Call, *Req) (T, error), optio
 
 // rows makes an endpoint whose answer is a page of a list.
 func rows[Req, T any](d *web.Dialect, do func(*web.Call, *Req) (page[T], error)) web.Endpoint {
-	return web.JSON(d, func(c *web.Call, in *Req) (listing[T], error) {
+	return web.Heavy(web.JSON(d, func(c *web.Call, in *Req) (listing[T], error) {
 		out, err := do(c, in)
 		if out.rows == nil {
 			out.rows = []T{}
 		}
 		return listing[T]{out.rows, metaOf(c), pagination{out.next, out.next != ""}}, err
-	})
+	}))
 }
 
 // mapped turns rows of the domain into rows of an answer; never nil.

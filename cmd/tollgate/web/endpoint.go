@@ -16,6 +16,8 @@ type Endpoint struct {
 	Serve    func(*Call) error
 	Request  schema.Description // of the body or the query; nil when it reads neither
 	Response schema.Description
+
+	heavy bool // see Heavy
 }
 
 // JSON makes an endpoint that reads a JSON body. The value do returns is the
@@ -75,6 +77,11 @@ func endpoint[Req, Resp any](s *schema.Schema[Req], read func(*Call, *Req) error
 		if err := c.authorise(); err != nil {
 			return err
 		}
+		end, err := c.turn()
+		if err != nil {
+			return err
+		}
+		defer end()
 		out, err := do(c, in)
 		if err != nil {
 			return err

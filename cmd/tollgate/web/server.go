@@ -24,6 +24,7 @@ type Server struct {
 	router *Router
 	http   *fasthttp.Server
 	memory *memory
+	turns  *turns // of heavy endpoints
 	log    *logger
 
 	base     context.Context // of every Call.Context
@@ -35,7 +36,7 @@ type Server struct {
 // New makes a server. The router must be complete.
 func New(config Config, router *Router) *Server {
 	s := &Server{config: config.withDefaults(), router: router}
-	s.memory = newMemory(s.config.MaxMemory)
+	s.memory, s.turns = newMemory(s.config.MaxMemory), newTurns()
 	fasthttp.SetBodySizePoolLimit(pooledAnswer, pooledAnswer) // an idle connection keeps no larger one
 	s.log = newLogger(s.config.Log)
 	s.addHealth()
