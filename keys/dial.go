@@ -44,7 +44,7 @@ func DialWithin(address string, poolSize int, timeout time.Duration) (redis.Univ
 	if err != nil {
 		return nil, err
 	}
-	checkMasters(client)
+	checkServers(client)
 	return client, nil
 }
 

@@ -7,19 +7,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkMasters has every connection of a client answer only as long as its server is a
-// master, see checkedConn.
-func checkMasters(client redis.UniversalClient) {
+// checkServers has every connection of a client answer only as long as its server is a
+// master, see checkedConn, and the client only as long as its servers are fit.
+func checkServers(client redis.UniversalClient) {
+	f := &Fitness{}
 	switch c := client.(type) {
 	case *redis.ClusterClient:
-		c.OnNewNode(func(node *redis.Client) { node.AddHook(&masterCheck{}) })
+		c.AddHook(fitnessHook{f})
+		c.OnNewNode(func(node *redis.Client) { node.AddHook(&masterCheck{fitness: f}) })
 	case *redis.Client:
-		c.AddHook(&masterCheck{})
+		c.AddHook(fitnessHook{f})
+		c.AddHook(&masterCheck{fitness: f})
 	}
 }
 
 // masterCheck is the hook on the client of one node.
-type masterCheck struct{ server server }
+type masterCheck struct {
+	server  server
+	fitness *Fitness
+}
 
 // DialHook implements redis.Hook.
 func (m *masterCheck) DialHook(next redis.DialHook) redis.DialHook {
@@ -28,6 +34,7 @@ func (m *masterCheck) DialHook(next redis.DialHook) redis.DialHook {
 		if err != nil {
 			return nil, err
 		}
+		m.fitness.connectedBy(ctx)
 		return newCheckedConn(c, &m.server), nil
 	}
 }

@@ -27,6 +27,8 @@ import (
 //	tg:l:API                    zset    an API             its keys: id, SH and TAG; until the API is swept
 //	tg:l:API:IDENTITY           zset    an API             one identity's keys in it, likewise
 //	tg:w                        hash    the store          workspace name to id
+//	tg:m                        string  the store          its marker, see marker.go; forever
+//	tg:m:{SH}                   string  a shard            its marker, on a Cluster in the place of tg:m; forever
 //	tg:s                        zset    the store          deleted APIs, until they are swept
 //	tg:s:lease                  string  the store          which gateway sweeps; seconds
 //	tg:s:t                      string  the store          when tombstones are looked at next, and how often none was
@@ -124,6 +126,14 @@ const (
 	counterSweepName      = "tg:s:counters"
 	counterSweepLeaseName = "tg:s:counters:lease"
 )
+
+// markerName names the marker of a shard on a Cluster, and that of the whole store for "".
+func markerName(shard string) string {
+	if shard == "" {
+		return "tg:m"
+	}
+	return "tg:m:{" + shard + "}"
+}
 
 func indexName(keyID string) string { return "tg:i:" + keyID }
 

@@ -40,6 +40,9 @@ var noteLua string
 //go:embed enter.lua
 var enterLua string
 
+//go:embed mark.lua
+var markLua string
+
 //go:embed define.lua
 var defineLua string
 
@@ -63,6 +66,7 @@ var (
 	enterScript   = NewScript(fullLua, enterLua)
 	noteScript    = NewScript(fullLua, noteLua)
 	leaseScript   = NewScript(leaseLua)
+	markScript    = NewScript(fullLua, markLua)
 	defineScript  = NewScript(fullLua, defineLua)
 	readScript    = NewScript(fullLua, readLua).ReadOnly()
 	ownScript     = NewScript(ownLua).ReadOnly()

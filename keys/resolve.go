@@ -122,6 +122,12 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
 	if len(reply) != 1+len(names) {
 		return Unavailable(errCorrupt)
 	}
+	if i := slices.Index(buckets, sharedBucket); i >= 0 && text(reply[1+i]) == "" {
+		// A workspace has this revision from its first moment on.
+		if err := s.Mark(ctx); err != nil {
+			return err
+		}
+	}
 	return s.remember(ws, buckets, needs, reply[1:], began)
 }
 

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -32,6 +33,7 @@ type Store struct {
 	deletedRetention time.Duration // of records of soft-deleted keys; 0 for none
 	tombstones       tombstonePass
 
+	marked      atomic.Bool // this process has seen every marker of the store, see marker.go
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → sighting: the newest that was seen
 	cold        *coldReads

@@ -50,6 +50,7 @@ func notRun(err error) bool {
 type line struct {
 	client   redis.UniversalClient
 	budget   int64 // how many counters of a workspace one record may count
+	marker   any   // the name of the store's marker, or the shard's, a string
 	observer Observer
 	mu       sync.Mutex
 	waiting  queue
@@ -199,7 +200,7 @@ func (l *line) board(b *batch) bool {
 // answered: what waits for the append-only file does so elsewhere.
 func (l *line) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.lateness.exchange(b.age))
-	names := b.seal()
+	names := b.seal(l.marker)
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args, &b.pending)
 	if text, ok := answer.(string); ok && err == nil {

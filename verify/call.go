@@ -19,6 +19,7 @@ const (
 // The first byte of an entry's reply; verify.lua says what follows it.
 const (
 	replyAbsent  = 'A'
+	replyLost    = 'M'
 	replyRecord  = 'R'
 	replySame    = 'S'
 	replyGuard   = 'G'
@@ -158,9 +159,10 @@ func (b *batch) reset() {
 // names counts the names in args.
 func (b *batch) names() int { return len(b.args) - keys.Reserved }
 
-// seal puts the counters and the texts behind the names, and gives how many names
-// there are then.
-func (b *batch) seal() int {
+// seal puts the marker, a string, the counters and the texts behind the names, and gives
+// how many names there are then.
+func (b *batch) seal(marker any) int {
+	b.args = append(b.args, marker)
 	own := b.names()
 	b.args = append(b.args, b.counters...)
 	names := b.names()
@@ -327,7 +329,7 @@ func (r *reader) reply(c *call) {
 	p := &c.reply
 	*p = reply{status: r.byte()}
 	switch p.status {
-	case replyAbsent, replySame:
+	case replyAbsent, replyLost, replySame:
 	case replyRecord:
 		p.stored = r.take(r.number())
 	case replyGuard:

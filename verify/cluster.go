@@ -12,17 +12,17 @@ import (
 func newLines(store *keys.Store, o Options) map[string]*line {
 	lines := map[string]*line{}
 	if !store.Cluster() {
-		lines[""] = newLine(store, o)
+		lines[""] = newLine(store, "", o)
 		return lines
 	}
 	for _, shard := range keys.Shards() {
-		lines[shard] = newLine(store, o)
+		lines[shard] = newLine(store, shard, o)
 	}
 	return lines
 }
 
-func newLine(store *keys.Store, o Options) *line {
-	return &line{client: store.Redis(), budget: store.ShardBudget(o.MaxCounters), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
+func newLine(store *keys.Store, shard string, o Options) *line {
+	return &line{client: store.Redis(), marker: store.Marker(shard), budget: store.ShardBudget(o.MaxCounters), observer: o.Observer, lateness: lateness{timeout: o.Timeout}}
 }
 
 func (v *Verifier) line(shard string) *line { return lineOf(v.lines, shard) }

@@ -70,7 +70,7 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 		}
 		travelling.add(planned(b, v, made.Secret))
 	}
-	names := travelling.seal()
+	names := travelling.seal(store.Marker(""))
 	reset(b, store.Redis())
 	for b.Loop() {
 		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(keys.Pending)); err != nil {

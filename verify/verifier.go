@@ -244,6 +244,9 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 	switch c.reply.status {
 	case replyAbsent:
 		return nil, false, by.ended(c.reply.now)
+	case replyLost:
+		err := v.store.Mark(ctx) // of a store that was never used the key is not found
+		return nil, err == nil, err
 	case replyGuard:
 		return nil, false, v.forget(ctx, by, shard, c.reply.prefix)
 	case replyRecord:
@@ -340,6 +343,8 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 			return nil, err
 		}
 		return &Outcome{Code: NotFound, Now: reply.now}, nil
+	case replyLost:
+		return nil, v.store.Mark(ctx)
 	case replyRecord:
 		_, err := v.remember(d, reply.stored)
 		return nil, err

@@ -1,6 +1,7 @@
 -- Verifications, each all or nothing, in the order they arrived.
 --
--- KEYS: every name that one of them uses, each once, the counters behind the others.
+-- KEYS: every name that one of them uses, each once, then the marker of the store, or of
+-- the shard on a Cluster, then the counters.
 -- ARGV: texts as call.go writes them: the guards, the entries, and where there are
 -- counters what those that are made count towards. Nothing is written before every entry
 -- is decided: only the first write can be refused (no memory, read-only), and then
@@ -8,6 +9,7 @@
 --
 -- Returns one text: the time, then for each entry what follows, and 'w' if anything was written, otherwise '-'.
 --   'A'  there is no such key
+--   'M'  neither is the marker of the store, which has lost its data or was never used
 --   'R'  the record is another one: its length and itself
 --   'S'  the same, told to an earlier entry: ask again
 --   'G'  a guard holds another revision: its number and what it holds
@@ -295,6 +297,13 @@ local function tell(status, left, count, taken)
   return make(told[count] or format(told, 'I7B', count), unpack(answer, 1, count * 2 + 2))
 end
 
+-- Whether the marker is gone, which is looked at only where a record is absent.
+local lost
+local function is_lost()
+  if lost == nil then lost = call('EXISTS', KEYS[others]) == 0 end
+  return lost
+end
+
 -- What is answered where a guard does not hold, by the number of the set of
 -- guards; false where all hold.
 local changed = {[0] = false}
@@ -323,6 +332,7 @@ while at <= #blob do
   if key > 0 then record, failure = find(key, mark, revision, slots) end
   -- Whether there is a key is told to those alone who may know.
   if not failure or failure == 'A' then failure = changed[set] or failure end
+  if failure == 'A' and is_lost() then failure = 'M' end
   o = o + 1
   if failure then
     out[o] = failure

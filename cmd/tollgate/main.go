@@ -11,6 +11,7 @@
 //	tollgate workspace  creates and lists workspaces
 //	tollgate export     writes a whole workspace into a file
 //	tollgate import     stores it in another Redis
+//	tollgate store      accepts a store that has lost its data as it is
 //	tollgate sealing    creates and rotates the keyset that seals recoverable keys
 //
 // Each flag can also be given in the environment, as the help of each command says.
@@ -38,6 +39,7 @@ type program struct {
 	Workspace workspaceCommand `cmd:"" help:"Create and list workspaces."`
 	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
 	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`
+	Store     storeCommand     `cmd:"" help:"Accept a store that has lost its data as it is."`
 	Sealing   sealingCommand   `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }
 

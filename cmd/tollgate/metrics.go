@@ -33,6 +33,7 @@ type metrics struct {
 	seconds       *prometheus.HistogramVec
 	refusals      prometheus.Counter
 	counters      prometheus.Counter
+	findings      *prometheus.GaugeVec
 }
 
 // outcomes are the codes that are counted from the start, at 0.
@@ -72,6 +73,12 @@ func newMetrics() *metrics {
 		counters: make.NewCounter(prometheus.CounterOpts{
 			Name: "tollgate_counters_refused_total", Help: "Requests refused because they would have made more counters than their key or their workspace may have.",
 		}),
+	}
+	m.findings = make.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tollgate_store_findings", Help: "What is wrong with Redis: 2 where every request is answered 503 for it, 1 where it may lose what it acknowledged, otherwise 0.",
+	}, []string{"finding"})
+	for _, name := range findingNames {
+		m.findings.WithLabelValues(name)
 	}
 	for _, code := range outcomes {
 		m.verifications[code] = verifications.WithLabelValues(string(code))

@@ -38,6 +38,9 @@ func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
+	if err := store.Mark(ctx); err != nil {
+		return nil, "", err
+	}
 	workspace, err := store.FindWorkspace(ctx, f.Workspace)
 	return store, workspace, err
 }

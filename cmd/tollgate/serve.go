@@ -155,6 +155,7 @@ type gateway struct {
 	addresses *web.Addresses // whose address a request has; nil for the connection's
 	counts    *metrics       // nil without --metrics-addr
 	usage     *keys.Usage
+	watch     *watch      // what the start looked at, as long as it runs
 	opened    atomic.Bool // the store was looked at and the root key is there
 	verifier  *verify.Verifier
 }
@@ -170,6 +171,10 @@ func (g *gateway) serve(stop context.Context) error {
 	if err := g.openMetrics(stop); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	g.watch = newWatch(g.store, g.flags.DurableWrites, g.log)
+	if g.counts != nil {
+		g.watch.findings = g.counts.findings
+	}
 	server := web.New(g.config(), g.router())
 	if g.counts != nil {
 		g.counts.watchMemory(server)
@@ -183,6 +188,7 @@ func (g *gateway) serve(stop context.Context) error {
 		}
 		go g.store.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
 		go g.preload(stop)
+		go g.watch.run(stop)
 		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
@@ -306,9 +312,14 @@ func (g *gateway) bootstrap(ctx context.Context, addr string) error {
 
 func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if !g.flags.Dev {
-		if err := inspect(ctx, g.store.Redis(), g.flags.DurableWrites, g.log); err != nil {
+		found, err := inspect(ctx, g.store.Redis(), g.flags.DurableWrites, g.log)
+		if err != nil {
 			return err
 		}
+		g.watch.note(found)
+	}
+	if err := g.store.Mark(ctx); err != nil {
+		return err
 	}
 	if g.flags.RootKey == "" && !g.flags.Dev {
 		if err := g.store.Ping(ctx); err != nil {

@@ -256,6 +256,9 @@ func (f *importCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := store.Mark(ctx); err != nil {
+		return err
+	}
 	if err := store.Adopt(ctx, f.Workspace, head.Workspace); err != nil {
 		return err
 	}

@@ -1,0 +1,106 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A store that lost its data looks like one in which nothing was ever created: every key
+// would be not found. So a store has a marker from its first use on, on a Cluster one in
+// each shard, and an absent record is believed only where the marker is there: verify.lua
+// looks at it in the same call. A store of an older release gets its markers when it is
+// first used by this one.
+//
+// A store without a marker is taken for a new one by a process that never saw one in it.
+// On a Cluster, where one master may lose its data, it is not as long as another shard
+// has a marker that says that all were there ('1'): so all are written as '0' first.
+
+const (
+	markerBegun    = "0"
+	markerComplete = "1"
+)
+
+// ErrLost is the cause of KindUnavailable where the marker of a store is gone.
+var ErrLost = errors.New("the store has lost its data, its marker is gone: restore it, or accept it as it is with 'tollgate store accept'")
+
+// Marker names the marker that has to be there for a record of a shard to be absent.
+func (s *Store) Marker(shard string) string {
+	if !s.cluster {
+		shard = ""
+	}
+	return markerName(shard)
+}
+
+// markerShards are the shards that have a marker, "" for the whole store.
+func (s *Store) markerShards() []string {
+	if s.cluster {
+		return Shards()
+	}
+	return []string{""}
+}
+
+// Mark returns nil where the store has its markers, and makes them where it is new to
+// this process and has none. It returns KindUnavailable with ErrLost where the store has
+// lost its data. Call it before the first use of a store.
+func (s *Store) Mark(ctx context.Context) error {
+	for again := true; ; again = false {
+		markers, err := s.markers(ctx)
+		if err != nil {
+			return err
+		}
+		missing, complete := slices.Contains(markers, ""), slices.Contains(markers, markerComplete)
+		switch {
+		case !missing && !slices.Contains(markers, markerBegun):
+			s.marked.Store(true)
+			return nil
+		case !missing || !complete && !s.marked.Load():
+			return s.Accept(ctx)
+		case !again: // they were read one after the other: somebody may have made them meanwhile
+			return Unavailable(ErrLost)
+		}
+	}
+}
+
+// Accept makes the markers of a store as it is, also of one that has lost its data:
+// what is absent from then on is not found.
+func (s *Store) Accept(ctx context.Context) error {
+	for _, state := range []string{markerBegun, markerComplete} {
+		var all []invocation
+		for _, shard := range s.markerShards() {
+			all = append(all, invocation{[]string{markerName(shard)}, []any{state}})
+		}
+		if _, err := s.runAll(ctx, markScript, all); err != nil {
+			return err
+		}
+	}
+	s.marked.Store(true)
+	return nil
+}
+
+// Lost reports whether markers are missing in the store; KindUnavailable where it does not say.
+func (s *Store) Lost(ctx context.Context) (bool, error) {
+	markers, err := s.markers(ctx)
+	return slices.Contains(markers, ""), err
+}
+
+// markers reads all markers; "" for one that is missing.
+func (s *Store) markers(ctx context.Context) ([]string, error) {
+	shards := s.markerShards()
+	found := make([]*redis.StringCmd, len(shards))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, shard := range shards {
+			found[i] = p.Get(ctx, markerName(shard))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	states := make([]string, len(shards))
+	for i, cmd := range found {
+		states[i] = cmd.Val()
+	}
+	return states, nil
+}
