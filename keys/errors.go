@@ -46,7 +46,11 @@ type Error struct {
 	Resource string // what it is about, in snake case: "key", "api", "role", "ratelimit_namespace", …; may be empty
 	Field    string // for KindInvalid: the dotted path of the input that is wrong
 	Message  string
-	Err      error
+	Failure  Failure // for KindUnavailable: in what way the store failed
+	// NothingSpent says of a KindUnavailable that the verification certainly spent
+	// nothing; otherwise it did so once or not at all.
+	NothingSpent bool
+	Err          error
 
 	RetryAfter time.Duration // when waiting helps: for how long, in whole seconds; 0 where that is not said
 }
@@ -76,10 +80,24 @@ func Invalidf(field, format string, args ...any) *Error {
 	return &Error{Kind: KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// Unavailable wraps a failure of the store. What was asked for may or may not
-// have happened; it happened at most once.
+// Unavailable wraps a failure of the store. Its message says in what way the store
+// failed and no more: what the store said is for the log. What was asked for may or may
+// not have happened, unless NotRun says that it did not; it happened at most once.
 func Unavailable(err error) *Error {
-	return &Error{Kind: KindUnavailable, Message: "the store did not answer in time", Err: err}
+	f := failureOf(err)
+	return &Error{Kind: KindUnavailable, Message: failures[f].message, Failure: f, Err: err}
+}
+
+// SpentNothing returns a KindUnavailable that says that nothing was spent, and other
+// errors as they are.
+func SpentNothing(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindUnavailable {
+		return err
+	}
+	certain := *e
+	certain.NothingSpent = true
+	return &certain
 }
 
 // AsError gives the *Error in err's chain, or wraps err as KindInternal.

@@ -2,11 +2,7 @@ package keys
 
 import (
 	"context"
-	"errors"
-	"net"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Began is the key of a value that a context may hold: a *time.Time, when the
@@ -34,14 +30,4 @@ func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFun
 		limit = min(limit, max(s.timeout-age, leastWait))
 	}
 	return context.WithTimeout(ctx, limit)
-}
-
-// NotRun tells whether a failure of the store is one after which a script certainly
-// has not run, nor will: the server refused it, or there was no connection to send
-// it on. Scripts write last, and what refuses a write refuses the first one.
-func NotRun(err error) bool {
-	var refused redis.Error
-	var network *net.OpError
-	return errors.As(err, &refused) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) ||
-		errors.As(err, &network) && network.Op == "dial"
 }

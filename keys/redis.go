@@ -43,6 +43,9 @@ var enterLua string
 //go:embed mark.lua
 var markLua string
 
+//go:embed ping.lua
+var pingLua string
+
 //go:embed define.lua
 var defineLua string
 
@@ -67,6 +70,7 @@ var (
 	noteScript    = NewScript(fullLua, noteLua)
 	leaseScript   = NewScript(leaseLua)
 	markScript    = NewScript(fullLua, markLua)
+	pingScript    = NewScript(pingLua).ReadOnly()
 	defineScript  = NewScript(fullLua, defineLua)
 	readScript    = NewScript(fullLua, readLua).ReadOnly()
 	ownScript     = NewScript(ownLua).ReadOnly()

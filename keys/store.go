@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,9 +67,3 @@ func (s *Store) Redis() redis.UniversalClient { return s.redis }
 
 // Cluster tells whether the store is a Redis Cluster, where one script sees one slot.
 func (s *Store) Cluster() bool { return s.cluster }
-
-// Ping tells whether Redis answers and runs scripts.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.run(ctx, readScript, []string{workspacesName + ":ping"}, 0)
-	return err
-}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -228,7 +227,7 @@ func (f *usageSender) count(ctx context.Context, s *Store, step []usageLine) (fa
 	if err == nil {
 		return false, 0, s.noteUse(ctx, step)
 	}
-	if !s.cluster && refusedWhole(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
+	if !s.cluster && NotRun(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
 		return true, 0, err
 	}
 	return false, lostOf(calls, replies), err
@@ -250,18 +249,6 @@ func (f *usageSender) sums(step []usageLine) map[usageOp]int64 {
 		}
 	}
 	return sums
-}
-
-// refusedWhole tells whether a run certainly wrote nothing: it was not sent, or its
-// first write was refused. An error in the middle of a script is not one of these.
-func refusedWhole(err error) bool {
-	var refused redis.Error
-	if !errors.As(err, &refused) {
-		return NotRun(err)
-	}
-	return slices.ContainsFunc([]string{"OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY"}, func(prefix string) bool {
-		return redis.HasErrorPrefix(refused, prefix)
-	})
 }
 
 // lostOf is how many verifications the runs had that got no reply.

@@ -18,6 +18,11 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 	if name == "" || len(name) > 64 {
 		return "", Invalidf("workspace", "the name has 1 to 64 characters")
 	}
+	if !s.marked.Load() { // a workspace is what a store is first used for
+		if err := s.Mark(ctx); err != nil {
+			return "", err
+		}
+	}
 	id := NewID(prefixWorkspace)
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) { p.HSetNX(ctx, workspacesName, name, id) }); err != nil {
 		return "", err

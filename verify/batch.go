@@ -3,7 +3,7 @@ package verify
 import (
 	"context"
 	_ "embed"
-	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -31,18 +31,13 @@ const (
 )
 
 var (
-	errPatience = errors.New("too long in line for the store")
-	errCrowded  = errors.New("too many in line for the store")
+	errPatience = fmt.Errorf("too long in line for the store: %w", keys.ErrNotSent)
+	errCrowded  = fmt.Errorf("too many in line for the store: %w", keys.ErrNotSent)
 
 	errLate   = keys.Unavailable(errPatience)
 	errFull   = keys.Unavailable(errCrowded)
 	errUnread = keys.Unavailable(errReply)
 )
-
-// notRun tells whether a call that failed certainly spent nothing.
-func notRun(err error) bool {
-	return errors.Is(err, errPatience) || errors.Is(err, errCrowded) || keys.NotRun(err)
-}
 
 // line is where verifications wait while others are on their way. One that finds
 // room on the way leads: it leaves at once with those who are ready by then. Those

@@ -79,7 +79,7 @@ type rig struct {
 }
 
 // marker is what a store has in which an absent record is believed to be absent.
-const marker = "tg:m"
+const marker = "tg:m:{00}"
 
 func newRig(tb testing.TB, client redis.UniversalClient) *rig {
 	r := &rig{tb: tb, client: client, names: slices.Concat(recordNames, counterNames, guardNames)}

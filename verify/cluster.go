@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"tollgate/keys"
@@ -34,6 +36,9 @@ func lineOf(lines map[string]*line, shard string) *line {
 	return lines[shard]
 }
 
+// errTaken says that what was taken from an identity's limits could not be given back.
+var errTaken = errors.New("the identity's limits stay taken")
+
 // shared tells whether the plan looks at limits that are kept apart from the key.
 func (p *plan) shared() bool {
 	return slices.ContainsFunc(p.call.windows, func(w window) bool { return w.apart })
@@ -63,8 +68,8 @@ func (v *Verifier) askApart(ctx context.Context, d keys.Digest, e *entry, p *pla
 		p.lookOnly()
 	}
 	if err := v.line(e.shard).do(&p.call); err != nil {
-		if taken && notRun(err) {
-			_ = v.giveBack(identity, first) // where that fails too they stay taken
+		if taken && keys.NotRun(err) && v.giveBack(identity, first) != nil {
+			return nil, keys.Unavailable(fmt.Errorf("%w: %v", errTaken, err))
 		}
 		return nil, err
 	}

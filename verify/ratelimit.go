@@ -175,8 +175,8 @@ func (t *taking) run(ctx context.Context) (done bool, err error) {
 			l.lookOnly()
 		}
 		if err := t.v.line(l.call.shard).do(&l.call); err != nil {
-			if notRun(err) {
-				_ = t.giveBack(t.legs[:i]) // where that fails too they stay taken
+			if keys.NotRun(err) && t.giveBack(t.legs[:i]) == nil { // otherwise they stay taken
+				err = keys.SpentNothing(err)
 			}
 			return false, err
 		}

@@ -134,6 +134,15 @@ func (by *asker) until(expires int64) int64 {
 	return by.expires
 }
 
+// certain says of the error of a verification that nothing was spent, where that is so:
+// the call that spends did not run, nor was a use of the root key spent before it.
+func (by *asker) certain(err error) error {
+	if err == nil || by != nil && by.once || !keys.NotRun(err) {
+		return err
+	}
+	return keys.SpentNothing(err)
+}
+
 // ended refuses a root key that is over.
 func (by *asker) ended(now int64) error {
 	if by != nil && by.expires != 0 && now >= by.expires {

@@ -134,7 +134,7 @@ func (v *Verifier) verify(ctx context.Context, r *Request) (*Outcome, error) {
 			outcome, err = v.attempt(ctx, r, by)
 		}
 		if outcome != nil || err != nil && !errors.Is(err, errAsker) {
-			return outcome, err
+			return outcome, by.certain(err)
 		}
 	}
 	return nil, keys.Unavailable(errChanging)

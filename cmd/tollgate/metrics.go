@@ -25,6 +25,7 @@ type metrics struct {
 	registry      *prometheus.Registry
 	verifications map[verify.Code]prometheus.Counter
 	undecided     prometheus.Counter
+	failures      *prometheus.CounterVec
 	invalid       prometheus.Counter
 	batch         prometheus.Histogram
 	store         prometheus.Histogram
@@ -73,6 +74,14 @@ func newMetrics() *metrics {
 		counters: make.NewCounter(prometheus.CounterOpts{
 			Name: "tollgate_counters_refused_total", Help: "Requests refused because they would have made more counters than their key or their workspace may have.",
 		}),
+	}
+	m.failures = make.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_undecided_total", Help: "Undecided verifications, by how the store failed, and by whether it is certain that nothing was spent.",
+	}, []string{"failure", "outcome"})
+	for _, f := range keys.Failures() {
+		for _, outcome := range []string{"certain", "unknown"} {
+			m.failures.WithLabelValues(f.String(), outcome)
+		}
 	}
 	m.findings = make.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tollgate_store_findings", Help: "What is wrong with Redis: 2 where every request is answered 503 for it, 1 where it may lose what it acknowledged, otherwise 0.",
@@ -138,9 +147,19 @@ func (m *metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
 		m.verifications[o.Code].Inc()
 	case keys.AsError(err).Kind == keys.KindUnavailable:
 		m.undecided.Inc()
+		m.failed(keys.AsError(err))
 	default:
 		m.invalid.Inc()
 	}
+}
+
+// failed counts a verification that was not decided.
+func (m *metrics) failed(e *keys.Error) {
+	outcome := "unknown"
+	if e.NothingSpent {
+		outcome = "certain"
+	}
+	m.failures.WithLabelValues(e.Failure.String(), outcome).Inc()
 }
 
 // Sent implements verify.Observer.

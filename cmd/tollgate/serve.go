@@ -282,13 +282,21 @@ func (g *gateway) router() *web.Router {
 
 var errOpening = errors.New("the store has not answered yet")
 
-// ready tells whether requests can be served: Redis answers and runs scripts.
+// ready returns nil where requests can be served: Redis answers, runs scripts and takes
+// writes. While it is full it is web.ErrDegraded.
 func (g *gateway) ready(ctx context.Context) error {
 	if !g.opened.Load() {
 		return errOpening
 	}
-	return g.store.Ping(ctx)
+	err := g.store.Ping(ctx)
+	if full(err) {
+		return web.ErrDegraded
+	}
+	return err
 }
+
+// full reports whether a Ping found nothing wrong but that Redis is full.
+func full(err error) bool { return err != nil && keys.AsError(err).Failure == keys.FailureFull }
 
 // bootstrap looks at the store and creates the root key, as soon as Redis answers.
 func (g *gateway) bootstrap(ctx context.Context, addr string) error {
@@ -298,8 +306,12 @@ func (g *gateway) bootstrap(ctx context.Context, addr string) error {
 			g.opened.Store(true)
 			return nil
 		}
-		if keys.AsError(err).Kind != keys.KindUnavailable {
+		failed := keys.AsError(err)
+		if failed.Kind != keys.KindUnavailable {
 			return err
+		}
+		if failed.Failure == keys.FailureNotAllowed {
+			return usagef("Redis refuses what Tollgate asks of it: %s", failed.Err)
 		}
 		g.log.Warn("waiting for Redis", "cause", err)
 		select {
@@ -322,7 +334,7 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 		return err
 	}
 	if g.flags.RootKey == "" && !g.flags.Dev {
-		if err := g.store.Ping(ctx); err != nil {
+		if err := g.store.Ping(ctx); err != nil && !full(err) {
 			return err
 		}
 		return g.lookForEarlierKeys(ctx)

@@ -82,6 +82,12 @@ func (w *watch) look(ctx context.Context) {
 			return
 		}
 	}
+	switch err := w.store.Ping(ctx); {
+	case full(err):
+		found = append(found, finding{level: alarming, name: "full", text: "Redis is full: what takes memory is answered 503, reads and revocations work"})
+	case err != nil && keys.AsError(err).Failure == keys.FailureReadOnly:
+		found = append(found, finding{level: alarming, name: "read-only", text: "Redis takes no writes", attrs: []any{"cause", keys.AsError(err).Err}})
+	}
 	lost, err := w.store.Lost(ctx)
 	if err != nil {
 		return
@@ -101,7 +107,7 @@ func (w *watch) note(found []finding) {
 }
 
 // findingNames are the names of findings that may alarm.
-var findingNames = []string{"maxmemory-policy", "io-threads", "server", "lost-data"}
+var findingNames = []string{"maxmemory-policy", "io-threads", "server", "lost-data", "full", "read-only"}
 
 // conclude logs what is new, counts it, and has every request answered 503 while
 // something makes the store unfit.

@@ -29,6 +29,9 @@ func (f *workspaceCreate) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := store.Mark(ctx); err != nil {
+		return err
+	}
 	switch _, err := store.FindWorkspace(ctx, f.Name); {
 	case err == nil:
 		return fmt.Errorf("workspace %s is there already", keys.Told(f.Name))

@@ -3,8 +3,11 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
+
+	"tollgate/keys"
 )
 
 // finish puts on the answer what every answer has, and reports it.
@@ -14,7 +17,7 @@ func (c *Call) finish() {
 		h.Set(name, c.id)
 	}
 	status := c.http.Response.StatusCode()
-	if status == http.StatusServiceUnavailable && len(h.Peek("Retry-After")) == 0 {
+	if status == http.StatusServiceUnavailable && len(h.Peek("Retry-After")) == 0 && c.passes() {
 		h.Set("Retry-After", "1")
 	}
 	if c.dialect.CORS {
@@ -32,6 +35,12 @@ func (c *Call) finish() {
 	if observe := c.server.config.Observe; observe != nil {
 		observe(c, status, took)
 	}
+}
+
+// passes reports whether what failed may be over in a moment.
+func (c *Call) passes() bool {
+	var e *keys.Error
+	return !errors.As(c.cause, &e) || e.Kind != keys.KindUnavailable || e.Failure.Passes()
 }
 
 func (c *Call) indent() {

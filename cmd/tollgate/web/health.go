@@ -11,12 +11,20 @@ import (
 // health makes an endpoint of a check. What is wrong is for the log alone.
 func (s *Server) health(check func(context.Context) error) Endpoint {
 	return Plain(func(c *Call) (status, error) {
-		if err := check(c.Context()); err != nil {
+		err := check(c.Context())
+		if errors.Is(err, ErrDegraded) {
+			return status{"degraded"}, nil
+		}
+		if err != nil {
 			return status{}, &keys.Error{Kind: keys.KindUnavailable, Message: "not ready", Err: err}
 		}
 		return status{"ok"}, nil
 	})
 }
+
+// ErrDegraded is the error of a check for what works only in part: it stays ready, and the
+// answer says that it is degraded.
+var ErrDegraded = errors.New("degraded")
 
 type status struct {
 	Status string `json:"status"`

@@ -45,11 +45,22 @@ func (l *logger) failed(c *Call, status int, took time.Duration) {
 	l.unwritten.Add(1)
 	limit.Do(func() {
 		attrs := append(c.attrs(status, took), slog.Int64("unwritten", l.unwritten.Swap(0)-1))
+		if e != nil && e.Kind == keys.KindUnavailable {
+			attrs = append(attrs, slog.String("store", e.Failure.String()), slog.String("outcome", outcomeOf(e)))
+		}
 		if c.cause != nil {
 			attrs = append(attrs, slog.String("cause", c.cause.Error()))
 		}
 		l.LogAttrs(context.Background(), slog.LevelError, "request failed", attrs...)
 	})
+}
+
+// outcomeOf says whether a verification that failed certainly spent nothing.
+func outcomeOf(e *keys.Error) string {
+	if e.NothingSpent {
+		return "certain"
+	}
+	return "unknown"
 }
 
 func (l *logger) panicked(c *Call, what string, stack []byte) {

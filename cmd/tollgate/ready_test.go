@@ -1,0 +1,82 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/cmd/tollgate/web"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// Credentials that Redis refuses, and a replica, end the program at once with status 2:
+// waiting helps neither.
+func TestServeRefusesCredentials(t *testing.T) {
+	locked := redistest.Start(t, redistest.WithPassword("right"), redistest.WithConfig("user few on >secret ~* &* +@all -evalsha"))
+	replica := redistest.Start(t)
+	replica.Do("REPLICAOF", "127.0.0.1", "1")
+	for name, url := range map[string]string{
+		"wrong password": strings.Replace(locked.URL(), "right", "wrong", 1),
+		"no password":    "redis://" + locked.Addr(),
+		"a right less":   "redis://few:secret@" + locked.Addr(),
+		"a replica":      replica.URL(),
+	} {
+		ended := make(chan int, 1)
+		go func() { ended <- run([]string{"serve", "--redis", url, "--addr", freeAddr(t)}) }()
+		select {
+		case status := <-ended:
+			if status != 2 {
+				t.Errorf("%s: status %d", name, status)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: it goes on", name)
+		}
+	}
+}
+
+// While Redis takes no writes the gateway is not ready; while it is full it is ready and
+// says that it is degraded.
+func TestReadyzTellsWhatCanBeWritten(t *testing.T) {
+	server := redistest.Start(t)
+	store := keys.Open(server.Client(), keys.Options{})
+	if err := store.Mark(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := &gateway{store: store}
+	g.opened.Store(true)
+	served := web.New(web.Config{Ready: g.ready, DrainDelay: time.Nanosecond, Log: slog.New(slog.DiscardHandler)}, serveUnkey(store, verify.New(store, verify.Options{})))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = served.Serve(listener) }()
+	defer func() { _ = served.Shutdown(t.Context()) }()
+	want := func(what, text string) {
+		t.Helper()
+		res, err := http.Get("http://" + listener.Addr().String() + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(res); !strings.HasPrefix(got, text) {
+			t.Errorf("%s: %s, want %s", what, got, text)
+		}
+	}
+	want("well", `200 {"status":"ok"}`)
+	server.Do("CONFIG", "SET", "maxmemory", "1")
+	want("full", `200 {"status":"degraded"}`)
+	server.Do("CONFIG", "SET", "maxmemory", "0")
+	server.Do("CONFIG", "SET", "min-replicas-to-write", "1")
+	want("without its replicas", "503 ")
+	server.Do("CONFIG", "SET", "min-replicas-to-write", "0")
+	server.Do("REPLICAOF", "127.0.0.1", "1")
+	want("a replica", "503 ")
+	server.Do("REPLICAOF", "NO", "ONE")
+	want("well again", `200 {"status":"ok"}`)
+	server.Do("FLUSHALL")
+	want("lost", "503 ")
+}
