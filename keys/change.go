@@ -91,7 +91,14 @@ func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) 
 		return nil, put{}, errExpires
 	}
 	k.Name, k.Meta = p.Name.or(k.Name), p.Meta.or(k.Meta)
-	k.Expires, k.Disabled = p.Expires.or(k.Expires), p.Disabled.or(k.Disabled)
+	if p.Expires.Set {
+		k.setExpires(p.Expires.or(0))
+	}
+	if p.Disabled.Set {
+		if err := k.setDisabled(p.Disabled.or(false)); err != nil {
+			return nil, put{}, err
+		}
+	}
 	k.UpdatedAt = old.now
 	kept, err := k.changeCredits(p, old.now)
 	if err != nil {
@@ -178,11 +185,13 @@ func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (e
 	return err
 }
 
-// enlist puts a key into the list of its identity.
+// enlist puts a key into the list of its identity, with each of its secrets.
 func (s *Store) enlist(ctx context.Context, k *Key) error {
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, name := range listsOf(k) {
-			enter(ctx, p, name, k)
+		for _, one := range k.Issues() {
+			for _, name := range listsOf(k) {
+				enter(ctx, p, name, one)
+			}
 		}
 	})
 }
@@ -193,8 +202,10 @@ func (s *Store) delist(ctx context.Context, old, k *Key) {
 	lists := listsOf(k)
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, name := range listsOf(old) {
-			if !slices.Contains(lists, name) {
-				strike(ctx, p, name, k)
+			for _, one := range old.Issues() {
+				if !slices.Contains(lists, name) {
+					strike(ctx, p, name, one)
+				}
 			}
 		}
 	})
@@ -253,9 +264,10 @@ func (s *Store) moveBalance(ctx context.Context, found *stored, op CreditsOperat
 	return balance, err == nil, err
 }
 
-// DeleteKey takes a key of the caller's workspace away, at once on every gateway.
-// Unless it is permanent, a tombstone keeps its secret taken; a permanent deletion
-// removes that as well, also of a key that was deleted before.
+// DeleteKey takes a key of the caller's workspace away, at once on every gateway; of a
+// rerolled key the secret with that id, by the law of ids. Unless it is permanent, a
+// tombstone keeps its secret taken; a permanent deletion removes that as well, also of a
+// key that was deleted before.
 func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bool) error {
 	for range tries {
 		found, _, err := s.owned(ctx, a, id)
@@ -276,6 +288,12 @@ func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bo
 // bury takes a key away: the record first, because it is what verifies, then what
 // leads to it. It is errBusy where the key was changed since it was read.
 func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
+	if rest := found.key.without(permanent); rest != nil {
+		return s.revoke(ctx, found, rest, permanent)
+	}
+	if err := s.forgetFirst(ctx, permanent, found); err != nil {
+		return err
+	}
 	one := s.burial(found, permanent)
 	reply, err := s.run(ctx, buryScript, one.names, one.args...)
 	if err != nil {
@@ -284,23 +302,24 @@ func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
 	if reply[0] != nil {
 		return errBusy
 	}
-	s.deleted(ctx, permanent, found.key)
+	s.deleted(ctx, permanent, found.key.issues()...)
 	return nil
 }
 
-// deleted tidies up behind keys that were taken away.
+// deleted tidies up behind secrets that were taken away.
 func (s *Store) deleted(ctx context.Context, permanent bool, gone ...*Key) {
+	s.unpoint(ctx, permanent, gone...)
 	if permanent {
 		s.forget(ctx, gone...)
 	} else {
-		s.retire(ctx, gone...)
+		s.retire(ctx, slices.DeleteFunc(gone, (*Key).erased)...)
 	}
 }
 
 // burial is the script call that takes a key away, if it is still as it was read.
 func (s *Store) burial(found *stored, permanent bool) invocation {
 	if permanent {
-		return removal(found.place, found.key.ID, found.prefix)
+		return removal(found.place, found.key.RecordID(), found.prefix)
 	}
 	return s.replacement(found.place.record(), found)
 }
@@ -314,6 +333,9 @@ func removal(at place, keyID string, p Prefix) invocation {
 // replacement is the script call that puts a tombstone in the place of a key whose
 // record has a name.
 func (s *Store) replacement(record string, found *stored) invocation {
-	at := found.place
-	return invocation{[]string{record, at.grave(), at.kept(), at.counterIndex(found.key.ID)}, []any{string(found.prefix), tombstoneOf(found.key).text(), s.deletedRetention.Milliseconds()}}
+	at, first, left := found.place, found.key.issues()[0], ""
+	if first.record == nil || !first.issued().Erased {
+		left = tombstoneOf(first).text()
+	}
+	return invocation{[]string{record, at.grave(), at.kept(), at.counterIndex(found.key.RecordID())}, []any{string(found.prefix), left, s.deletedRetention.Milliseconds()}}
 }

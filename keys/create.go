@@ -55,11 +55,13 @@ func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, er
 	if d.Recoverable && s.sealer == nil {
 		return NewKey{}, Errorf(KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
 	}
-	secret, start := mint(orElse(d.Prefix, api.Prefix), orElse(d.SecretBytes, orElse(api.SecretBytes, DefaultSecretBytes)), d.Header)
+	size := orElse(d.SecretBytes, orElse(api.SecretBytes, DefaultSecretBytes))
+	secret, start := mint(orElse(d.Prefix, api.Prefix), size, d.Header)
 	made, err := s.draw(ctx, a, d, secret, start)
 	if err != nil {
 		return NewKey{}, err
 	}
+	made.key.SecretBytes = size
 	if err := s.insertOne(ctx, made); err != nil {
 		return NewKey{}, err
 	}
@@ -117,14 +119,15 @@ func listsOf(k *Key) []string {
 // forget removes what leads to keys that are not there. It is housekeeping: where
 // it fails, readers skip the entries.
 func (s *Store) forget(ctx context.Context, gone ...*Key) {
+	if len(gone) == 0 {
+		return
+	}
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, k := range gone {
-			for _, name := range listsOf(k) {
-				strike(ctx, p, name, k)
-			}
 			p.Del(ctx, indexName(k.ID))
 		}
 	})
+	s.unlist(ctx, gone)
 	s.forgetUse(ctx, gone)
 }
 
@@ -136,8 +139,7 @@ type put struct {
 
 // put writes a record in the place of old. It tells whether old was still there.
 func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, error) {
-	at := k.Digest.place()
-	was, prefix := old.key, old.prefix
+	at, was, prefix := old.place, old.key, old.prefix
 	balance := ""
 	if p.balance != nil {
 		balance = strconv.FormatInt(*p.balance, 10)
@@ -146,7 +148,7 @@ func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, erro
 	if p.restart || was.Refill == nil {
 		restart = "1"
 	}
-	args := []any{string(prefix), string(encode(k))}
+	args := []any{string(prefix), string(encode(k.whole()))}
 	args = append(args, scheduleArgs(was.Refill)...)
 	args = append(args, scheduleArgs(k.Refill)...)
 	args = append(args, balance, restart, flag(onlyRevokes(was, k)))

@@ -1,6 +1,9 @@
 package keys
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // deleteStep is how many keys are deleted together.
 const deleteStep = 100
@@ -40,7 +43,9 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent bool) (deleted int64, err error) {
 	for range tries {
 		gone, changed, err := s.buryOnce(ctx, found, permanent)
-		deleted += int64(len(gone))
+		for _, k := range gone {
+			deleted += int64(len(k.Issues()))
+		}
 		if err != nil || len(changed) == 0 {
 			return deleted, err
 		}
@@ -58,12 +63,12 @@ func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent
 	return deleted, Unavailable(errBusy)
 }
 
-// buryOnce takes those keys away that are still as they were read, and gives them
-// and the ids of the others. One that is moving is moved first, and among the others.
+// buryOnce takes those keys away that are still as they were read, with all their secrets,
+// and gives them and the ids of the others. One that is moving is moved first, and among the others.
 func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (gone []*Key, changed []string, err error) {
 	var found []*stored
 	var burials []invocation
-	for _, one := range all {
+	for _, one := range distinctRecords(all) {
 		if one.key.Moving == nil {
 			found, burials = append(found, one), append(burials, s.burial(one, permanent))
 			continue
@@ -72,6 +77,9 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 			return nil, nil, err
 		}
 		changed = append(changed, one.key.ID)
+	}
+	if err := s.forgetFirst(ctx, permanent, found...); err != nil {
+		return nil, nil, err
 	}
 	replies, err := s.runAll(ctx, buryScript, burials)
 	if err != nil {
@@ -84,8 +92,22 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 			changed = append(changed, found[i].key.ID)
 		}
 	}
-	if len(gone) > 0 {
-		s.deleted(ctx, permanent, gone...)
+	var secrets []*Key
+	for _, k := range gone {
+		secrets = append(secrets, k.issues()...)
+	}
+	if len(secrets) > 0 {
+		s.deleted(ctx, permanent, secrets...)
 	}
 	return gone, changed, nil
+}
+
+// distinctRecords gives keys each once, whichever of their secrets they were read as.
+func distinctRecords(all []*stored) []*stored {
+	seen := map[place]bool{}
+	return slices.DeleteFunc(slices.Clone(all), func(one *stored) bool {
+		twice := seen[one.place]
+		seen[one.place] = true
+		return twice
+	})
 }

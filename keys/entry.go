@@ -11,7 +11,8 @@ import (
 // whoever reads a page need not ask the index where each key is: among a million, that
 // takes as long as reading the keys. A key whose place is not final yet, because it
 // waits for its migration, has its id alone, as all had that older versions listed; the
-// index leads to it.
+// index leads to it. Behind the place of a rerolled key's record, and one more blank, the
+// entry of a later secret has the place of its pointer.
 
 // entrySeparator sorts before every character of an id, and entryEnd right behind it.
 const (
@@ -23,7 +24,11 @@ func entryOf(k *Key) string {
 	if k.Migration != "" {
 		return k.ID
 	}
-	return k.ID + entrySeparator + k.Digest.place().text
+	entry, own := k.ID+entrySeparator+k.place().text, k.Digest.place()
+	if own != k.place() {
+		entry += entrySeparator + own.text
+	}
+	return entry
 }
 
 // listedID is the id in an entry of either form.
@@ -69,7 +74,8 @@ func (s *Store) places(ctx context.Context, entries []string) ([]place, error) {
 	fill := func(p redis.Pipeliner) {
 		for i, entry := range entries {
 			if _, at, ok := strings.Cut(entry, entrySeparator); ok {
-				all[i] = place{at}
+				home, _, _ := strings.Cut(at, entrySeparator)
+				all[i] = place{home}
 			} else {
 				asked[i] = p.Get(ctx, indexName(entry))
 			}

@@ -138,7 +138,7 @@ func TestEntriesOfARerolledKey(t *testing.T) {
 		old := s.create(keys.KeyDraft{ExternalID: "one"})
 		lists := s.lists("one")
 		s.age(lists, old.ID)
-		made, err := s.RerollKey(t.Context(), s.access, old.ID, 60_000)
+		made, err := s.RerollKey(t.Context(), s.access, old.ID, keys.Reroll{Grace: 60_000})
 		s.must(err)
 		for _, row := range []struct {
 			delete string

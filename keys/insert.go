@@ -17,6 +17,24 @@ type newKey struct {
 	moved   bool   // its id is not new: what leads to it may lead to what is there already
 }
 
+// leading are the secrets to which entries have to lead: of a record all, otherwise the one
+// that the key is seen as.
+func (m *newKey) leading() []*Key {
+	if m.key.record != nil {
+		return []*Key{m.key}
+	}
+	return m.key.Issues()
+}
+
+// named is leading with a first secret that was deleted: by its id what is counted for the key
+// finds it.
+func (m *newKey) named() []*Key {
+	if m.key.record != nil {
+		return []*Key{m.key}
+	}
+	return m.key.issues()
+}
+
 // insert stores keys, at most MaxImport, all or none: what leads to them first, so
 // that a crash in between leaves only entries that lead nowhere, and last the
 // records, which make them verify. It gives the places in made of those whose
@@ -27,6 +45,9 @@ func (s *Store) insert(ctx context.Context, made []*newKey) ([]int, error) {
 	}
 	if err := s.lead(ctx, made); err != nil {
 		return nil, err
+	}
+	if taken, err := s.pointAll(ctx, made); err != nil || len(taken) > 0 {
+		return taken, err
 	}
 	groups := s.together(made)
 	all := make([]invocation, len(groups))
@@ -50,6 +71,24 @@ func (s *Store) insert(ctx context.Context, made []*newKey) ([]int, error) {
 	return taken, nil
 }
 
+// pointAll stores the pointers to rerolled keys, which only an import inserts. It gives the
+// places in made of those of which one is taken.
+func (s *Store) pointAll(ctx context.Context, made []*newKey) (taken []int, err error) {
+	var later []*Key
+	for _, m := range made {
+		if len(m.key.Secrets) > 0 && m.key.record == nil {
+			later = append(later, m.key.issues()...)
+		}
+	}
+	some, err := s.point(ctx, later...)
+	for i, m := range made {
+		if slices.ContainsFunc(some, func(k *Key) bool { return k.record == m.key }) {
+			taken = append(taken, i)
+		}
+	}
+	return taken, err
+}
+
 // insertOne is insert for one key; a digest that is taken is KindConflict.
 func (s *Store) insertOne(ctx context.Context, made *newKey) error {
 	taken, err := s.insert(ctx, []*newKey{made})
@@ -65,8 +104,10 @@ var errTaken = Errorf(KindConflict, "key", "a key with this hash exists already"
 func (s *Store) lead(ctx context.Context, made []*newKey) error {
 	lists := map[string][]redis.Z{}
 	for _, m := range made {
-		for _, list := range listsOf(m.key) {
-			lists[list] = append(lists[list], redis.Z{Member: entryOf(m.key)})
+		for _, k := range m.leading() {
+			for _, list := range listsOf(k) {
+				lists[list] = append(lists[list], redis.Z{Member: entryOf(k)})
+			}
 		}
 	}
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -81,11 +122,13 @@ func (s *Store) lead(ctx context.Context, made []*newKey) error {
 func (s *Store) index(ctx context.Context, p redis.Pipeliner, made []*newKey) {
 	pairs := make([]any, 0, 2*len(made))
 	for _, m := range made {
-		name, at := indexName(m.key.ID), m.key.Digest.place().text
-		if s.cluster {
-			p.Set(ctx, name, at, 0)
+		for _, k := range m.named() {
+			name, at := indexName(k.ID), k.place().text
+			if s.cluster {
+				p.Set(ctx, name, at, 0)
+			}
+			pairs = append(pairs, name, at)
 		}
-		pairs = append(pairs, name, at)
 	}
 	if !s.cluster && len(pairs) > 0 {
 		p.MSet(ctx, pairs...)

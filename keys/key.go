@@ -45,6 +45,13 @@ type Key struct {
 	Migration   string            `cbor:"26,keyasint,omitempty"` // Digest is that of a part of the plaintext, until the whole is seen
 	Moving      *Moving           `cbor:"27,keyasint,omitempty"` // the whole was seen: nothing but its place changes until it is there
 	Held        bool              `cbor:"28,keyasint,omitempty"` // it is no key: it keeps the place of one that is moving there
+	SecretBytes int               `cbor:"29,keyasint,omitempty"` // random bytes of the secret; 0 where that is not known
+	Secrets     []Issued          `cbor:"30,keyasint,omitempty"` // of a rerolled key: all of them, the first one first
+	Whole       *Whole            `cbor:"31,keyasint,omitempty"` // of a rerolled key, where Expires and Disabled are the first secret's
+	Home        *Digest           `cbor:"32,keyasint,omitempty"` // it is no key: it points from a secret's place to the record of this digest
+
+	record *Key // the record, where the key is seen as one of its secrets
+	nth    int  // which of Secrets
 }
 
 // Moving is where a key of a migration goes on.
@@ -88,7 +95,7 @@ func DecodeKey(stored string) (*Key, State, Prefix, error) {
 	if err := decoding.Unmarshal(record, &key); err != nil {
 		return nil, State{}, "", err
 	}
-	if len(key.Limits) != len(state.Windows) {
+	if len(key.Limits) != len(state.Windows) || key.checkIssued() != nil {
 		return nil, State{}, "", errCorrupt
 	}
 	return &key, state, prefix, nil
@@ -103,10 +110,14 @@ func (k *Key) settle(s State, now int64) State {
 }
 
 // LastRefill is the unix ms at which the balance was last set to the refill's
-// amount or more by a boundary, or when the refill was set; 0 without a refill.
+// amount or more by a boundary, or when the refill was set; 0 without a refill. When it
+// was set is not believed where a wrong clock said so and that moment has not come.
 func (k *Key) LastRefill(now int64) int64 {
-	if k.Refill == nil {
+	switch {
+	case k.Refill == nil:
 		return 0
+	case k.RefillSince > now:
+		return k.Refill.Last(now)
 	}
 	return max(k.RefillSince, k.Refill.Last(now))
 }

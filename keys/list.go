@@ -200,7 +200,20 @@ func (s *Store) loadAll(ctx context.Context, entries []string) ([]*stored, error
 	}
 	all, err := s.loadPlaces(ctx, places)
 	for i, found := range all {
-		if !found.is(listedID(entries[i])) {
+		all[i] = found.as(listedID(entries[i]))
+	}
+	return all, err
+}
+
+// loadRecords is loadAll for the ids of records: also of one whose first secret was deleted.
+func (s *Store) loadRecords(ctx context.Context, ids []string) ([]*stored, error) {
+	places, err := s.places(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.loadPlaces(ctx, places)
+	for i, found := range all {
+		if !found.is(ids[i]) {
 			all[i] = nil
 		}
 	}

@@ -41,10 +41,24 @@ func (s *Store) load(ctx context.Context, workspaceID, id string) (*stored, erro
 	if err != nil {
 		return nil, err
 	}
-	if !found.is(id) {
+	if found = found.as(id); found == nil {
 		return nil, keyNotFound(id)
 	}
 	return found, nil
+}
+
+// as is the key, seen as the secret with an id; nil where the record names none.
+func (old *stored) as(id string) *stored {
+	if old == nil || old.key.Held {
+		return nil
+	}
+	k := old.key.byID(id)
+	if k == nil {
+		return nil
+	}
+	one := *old
+	one.key = k
+	return &one
 }
 
 // loadAt reads the key at a place; nil where none is.

@@ -10,7 +10,8 @@ import (
 // Every name of a Redis key is spelt here.
 //
 //	name                        type    owner              life
-//	tg:k:{SH}TAG                string  a key              until the key is deleted; of moving.go's berths a minute
+//	tg:k:{SH}TAG                string  a key              until the key is deleted; of moving.go's berths a minute;
+//	                                                       of a later secret a pointer, until that is deleted or ended long ago
 //	tg:t:{SH}TAG                string  a soft-deleted key a tombstone: its digest stays taken until it is deleted for
 //	                                                       good, or its API is swept
 //	tg:td:{SH}TAG               string  a soft-deleted key its record, where --deleted-retention keeps it so long

@@ -29,15 +29,33 @@ func (k *Key) setPrefix(prefix string) {
 	}
 }
 
-// RerollKey makes a key in the place of one of the caller's workspace: a new id and
-// secret, and everything else as it is now, the prefix, the balance and the counts
-// of its limits included. The old key ends after so many ms, by the store's clock,
-// or when it would have anyway; with 0 at once.
-func (s *Store) RerollKey(ctx context.Context, a Access, id string, after int64) (NewKey, error) {
-	if after < 0 || after > MaxTime {
+// Reroll says how a key is rerolled.
+type Reroll struct {
+	Grace          int64  // ms for which the old secret goes on, from 0 to MaxTime
+	IdempotencyKey string // "" for none; otherwise as CheckIdempotencyKey wants it
+}
+
+// RerollKey issues a new secret of a key of the caller's workspace, under a new id. It is the
+// same key: both secrets spend from its one balance and its one set of windows. The old
+// secret ends after the grace period, by the store's clock, or when it would have anyway; the
+// new one ends with the key alone.
+//
+// A request that is repeated within 24 hours with its IdempotencyKey gives the same id and a
+// fresh secret, since the one before is kept nowhere and may have been lost: that one ends at
+// once. With another grace period it is KindConflict. A secret that has ended can't be
+// rerolled (KindPrecondition), nor a key of which MaxSecrets secrets have not ended.
+func (s *Store) RerollKey(ctx context.Context, a Access, id string, r Reroll) (NewKey, error) {
+	if r.Grace < 0 || r.Grace > MaxTime {
 		return NewKey{}, Invalidf("expiration", "milliseconds, from 0 to %d", int64(MaxTime))
 	}
-	for range tries {
+	var token []byte
+	if r.IdempotencyKey != "" {
+		if err := CheckIdempotencyKey(r.IdempotencyKey); err != nil {
+			return NewKey{}, err
+		}
+		token = idempotencyToken(a, id, r.IdempotencyKey)
+	}
+	for try := range 4 * tries {
 		found, resolved, err := s.owned(ctx, a, id)
 		if err != nil {
 			return NewKey{}, err
@@ -45,22 +63,28 @@ func (s *Store) RerollKey(ctx context.Context, a Access, id string, after int64)
 		if err := s.mayReroll(a, found.key); err != nil {
 			return NewKey{}, err
 		}
-		made, secret, err := s.reminted(found, resolved.API)
+		made, err := s.reissue(found, resolved.API, r, token)
 		if err != nil {
 			return NewKey{}, err
 		}
-		done, err := s.replace(ctx, found, made, after)
+		done, err := s.issue(ctx, found, made)
 		if err != nil {
 			return NewKey{}, err
 		}
 		if done {
-			return NewKey{made.key.ID, secret}, nil
+			return NewKey{made.key.issued().ID, made.secret}, nil
+		}
+		if err := pause(ctx, try); err != nil {
+			return NewKey{}, err
 		}
 	}
 	return NewKey{}, Unavailable(errBusy)
 }
 
 func (s *Store) mayReroll(a Access, k *Key) error {
+	if k.Migration != "" {
+		return Errorf(KindPrecondition, "key", "the key waits for its migration: it can be rerolled once it was verified")
+	}
 	if len(k.Sealed) == 0 {
 		return nil
 	}
@@ -73,71 +97,142 @@ func (s *Store) mayReroll(a Access, k *Key) error {
 	return nil
 }
 
-// reminted copies a key under a new id and secret.
-func (s *Store) reminted(old *stored, api *API) (*newKey, Secret, error) {
-	k := *old.key
-	secret, start := mint(k.prefix(), orElse(api.SecretBytes, DefaultSecretBytes), false)
-	k.ID, k.Digest, k.Start, k.Prefix = NewID(prefixKey), secret.Digest(), start, ""
-	k.CreatedAt, k.UpdatedAt = old.now, 0
-	k.Limits = slices.Clone(k.Limits)
-	for i := range k.Limits {
-		k.Limits[i].ID = NewID(prefixLimit)
-	}
-	if len(k.Sealed) > 0 {
-		var err error
-		if k.Sealed, err = s.sealer.seal(&k, secret); err != nil {
-			return nil, Secret{}, err
-		}
-	}
-	state := k.settle(old.state, old.now)
-	return &newKey{key: &k, balance: state.Balance, state: &state}, secret, nil
+// reissued is a key as a reroll is about to store it, seen as the new secret.
+type reissued struct {
+	key    *Key
+	secret Secret
+	repeat bool   // its id is not new
+	gone   []*Key // secrets that its record does not name any more
 }
 
-// replace stores the new key, then lets the old one end. It is false, and the new
-// one gone, where the old one was changed since it was read.
-func (s *Store) replace(ctx context.Context, old *stored, made *newKey, after int64) (bool, error) {
-	if err := s.insertOne(ctx, made); err != nil {
+// reissue decides what a reroll does to a key as it was read.
+func (s *Store) reissue(found *stored, api *API, r Reroll, token []byte) (*reissued, error) {
+	k, now := found.key.divided(), found.now
+	k.UpdatedAt = now
+	made := &reissued{key: k}
+	nth := k.repeated(token, now)
+	if nth >= 0 {
+		if k.Secrets[nth].Request.Grace != r.Grace {
+			return nil, Errorf(KindConflict, "key", "the Idempotency-Key was used for another expiration, of %d", k.Secrets[nth].Request.Grace)
+		}
+		made.repeat, made.gone = true, append(made.gone, found.key.seen(nth))
+	} else {
+		if err := k.succeed(now, r.Grace); err != nil {
+			return nil, err
+		}
+		fresh := Issued{ID: NewID(prefixKey), CreatedAt: now, Disabled: k.issued().Disabled}
+		if token != nil {
+			fresh.Request = &Idempotency{token, r.Grace, now + idempotencyLife.Milliseconds()}
+		}
+		k.Secrets = append(k.Secrets, fresh)
+		nth = len(k.Secrets) - 1
+	}
+	if end := sooner(k.Whole.Expires, k.Secrets[nth].End); end != 0 && now >= end {
+		return nil, errEnded
+	}
+	var err error
+	made.secret, err = s.remint(k, nth, orElse(api.SecretBytes, DefaultSecretBytes))
+	if err != nil {
+		return nil, err
+	}
+	made.gone = append(made.gone, k.crowdOut(found.key, now)...)
+	k.nth = slices.IndexFunc(k.Secrets, func(one Issued) bool { return one.Digest == made.secret.Digest() })
+	return made, nil
+}
+
+var errEnded = Errorf(KindPrecondition, "key", "the key has ended: it can't be rerolled")
+
+// succeed gives the secret that the key is seen as its end after a grace period, where
+// another one may take its place.
+func (k *Key) succeed(now, grace int64) error {
+	old := k.issued()
+	if end := sooner(k.Whole.Expires, old.End); end != 0 && now >= end {
+		return errEnded
+	}
+	old.End = sooner(old.End, min(now+grace, MaxTime))
+	for i := range k.Secrets {
+		if r := k.Secrets[i].Request; r != nil && now >= r.Until {
+			k.Secrets[i].Request = nil
+		}
+	}
+	if k.liveSecrets(now) >= MaxSecrets {
+		return Errorf(KindPrecondition, "key", "%d secrets of the key have not ended: delete one, or wait for its end", MaxSecrets)
+	}
+	return nil
+}
+
+// remint puts a new secret in the place of one of Secrets, with at least as many random bytes
+// as the one that the key is seen as, and the same prefix.
+func (s *Store) remint(k *Key, nth, size int) (Secret, error) {
+	old, one := k.issued(), &k.Secrets[nth]
+	from := Key{Start: old.Start, Prefix: old.Prefix}
+	one.SecretBytes = max(size, old.SecretBytes)
+	secret, start := mint(from.prefix(), one.SecretBytes, false)
+	one.Digest, one.Start, one.Prefix, one.Sealed = secret.Digest(), start, "", nil
+	if len(old.Sealed) == 0 {
+		return secret, nil
+	}
+	var err error
+	one.Sealed, err = s.sealer.seal(&Key{WorkspaceID: k.WorkspaceID, ID: one.ID}, secret)
+	return secret, err
+}
+
+// crowdOut drops secrets that ended, those that did first, where the record would name more
+// than MaxSecrets beside the first one and the one that the key is seen as. It gives them as
+// they were read.
+func (k *Key) crowdOut(read *Key, now int64) (gone []*Key) {
+	for len(k.Secrets) > MaxSecrets+1 {
+		first := -1
+		for i := 1; i < len(k.Secrets); i++ {
+			if i != k.nth && k.Secrets[i].ended(now) && (first < 0 || k.Secrets[i].End < k.Secrets[first].End) {
+				first = i
+			}
+		}
+		if first < 0 {
+			break
+		}
+		gone = append(gone, read.byID(k.Secrets[first].ID))
+		k.Secrets = slices.Delete(k.Secrets, first, first+1)
+		if first < k.nth {
+			k.nth--
+		}
+	}
+	return gone
+}
+
+// issue stores a rerolled key. It is false, and the new secret gone, where the key was
+// changed since it was read.
+//
+// What leads to the new secret comes first, its pointer next, and the record, by which it
+// verifies, last: a crash in between leaves entries that lead to a record which does not name
+// it, and readers skip them.
+func (s *Store) issue(ctx context.Context, old *stored, made *reissued) (bool, error) {
+	record := made.key.whole()
+	fresh := record.seen(made.key.nth)
+	if err := s.lead(ctx, []*newKey{{key: fresh}}); err != nil {
 		return false, err
 	}
-	ended := *old.key
-	ended.UpdatedAt = old.now
-	if at := min(old.now+after, MaxTime); ended.Expires == 0 || at < ended.Expires {
-		ended.Expires = at
+	taken, err := s.point(ctx, fresh)
+	if err == nil && len(taken) > 0 {
+		err = errTaken
 	}
-	done, err := s.put(ctx, old, &ended, put{})
-	if err != nil || done {
-		if err == nil && after == 0 && made.key.Limited {
-			err = s.settleAccount(ctx, old, made)
-		}
-		return done, err
+	if err != nil {
+		return false, err
 	}
-	return false, s.remove(ctx, made.key)
-}
-
-// settleAccount takes from a new key what was spent of the old one between its
-// being read and its end. Nobody has the new secret yet.
-func (s *Store) settleAccount(ctx context.Context, old *stored, made *newKey) error {
-	last, err := s.loadAt(ctx, old.place)
-	if err != nil || last == nil {
-		return err
+	done, err := s.put(ctx, old, record, put{})
+	if err != nil {
+		return false, err
 	}
-	spent := made.balance - last.key.settle(last.state, last.now).Balance
-	if spent <= 0 {
-		return nil
+	gone := made.gone
+	if !done {
+		gone = []*Key{fresh}
 	}
-	fresh, err := s.loadAt(ctx, made.key.Digest.place())
-	if err != nil || fresh == nil {
-		return err
+	s.unpoint(ctx, true, gone...)
+	if made.repeat { // the id goes on leading to the record
+		s.unlist(ctx, gone)
+		s.forgetUse(ctx, gone)
+	} else {
+		s.forget(ctx, gone...)
 	}
-	_, _, err = s.moveBalance(ctx, fresh, DecrementCredits, spent)
-	return err
-}
-
-// remove takes a key away that nobody has the secret of.
-func (s *Store) remove(ctx context.Context, k *Key) error {
-	made, err := s.loadAt(ctx, k.Digest.place())
-	if err != nil || made == nil {
-		return err
-	}
-	return s.bury(ctx, made, true)
+	return done, nil
 }

@@ -70,7 +70,7 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 
 // Guard names the Redis key that holds a revision for a key's verification.
 func (s *Store) Guard(k *Key, r Revision) string {
-	return s.GuardIn(k.WorkspaceID, k.Digest.place().shard(), r)
+	return s.GuardIn(k.WorkspaceID, k.place().shard(), r)
 }
 
 // GuardIn names the Redis key that holds a workspace's revision for a decision made
@@ -84,7 +84,7 @@ func (s *Store) GuardIn(ws, shard string, r Revision) string {
 
 // Refresh takes note that a guard no longer holds what r says but seen.
 func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) error {
-	return s.RefreshIn(ctx, k.WorkspaceID, k.Digest.place().shard(), r, seen)
+	return s.RefreshIn(ctx, k.WorkspaceID, k.place().shard(), r, seen)
 }
 
 // need is a definition that is to be read, with the revision that covers it and

@@ -16,6 +16,7 @@ import (
 // nothing else about it changes: it is disabled, it ends earlier, it has fewer permissions or
 // roles, its uses are counted. What is left of it does not count: that takes the same room.
 func onlyRevokes(old, k *Key) bool {
+	old, k = old.whole(), k.whole()
 	rest := *k
 	rest.UpdatedAt = old.UpdatedAt
 	if k.Disabled {
@@ -33,6 +34,7 @@ func onlyRevokes(old, k *Key) bool {
 	if includes(old.Roles, k.Roles) {
 		rest.Roles = old.Roles
 	}
+	rest.unrevoke(old)
 	return bytes.Equal(encode(&rest), encode(old))
 }
 

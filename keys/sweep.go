@@ -100,13 +100,16 @@ func (s *Store) leaseOf(ctx context.Context, name string) (bool, error) {
 // due returns the API to look at first, "" where none is due, and what is noted of the
 // passes over tombstones.
 func (s *Store) due(ctx context.Context, now int64) (api, tombstones string, err error) {
-	var first *redis.StringSliceCmd
+	var first, ahead *redis.StringSliceCmd
 	var passes *redis.StringCmd
+	watched := strconv.FormatInt(now+sweepWatch.Milliseconds(), 10)
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		first = p.ZRangeByScore(ctx, sweepName, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: 1})
+		// Nothing is put off for longer: a wrong clock did, and it is due.
+		ahead = p.ZRangeByScore(ctx, sweepName, &redis.ZRangeBy{Min: "(" + watched, Max: "+inf", Count: 1})
 		passes = p.Get(ctx, tombstonesDue)
 	})
-	if all := first.Val(); len(all) > 0 {
+	if all := append(first.Val(), ahead.Val()...); len(all) > 0 {
 		api = all[0]
 	}
 	return api, passes.Val(), err
@@ -166,6 +169,9 @@ func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := s.dropPointers(ctx, lost(entries, loaded)); err != nil {
+		return 0, err
+	}
 	return len(entries), s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, entry := range entries {
 			if slices.Contains(again, listedID(entry)) {
@@ -177,6 +183,16 @@ func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 			}
 		}
 	})
+}
+
+// lost are the entries that lead to no key, or to one whose secret is another one by now.
+func lost(entries []string, loaded []*stored) (some []string) {
+	for i, entry := range entries {
+		if loaded[i] == nil || entryOf(loaded[i].key) != entry {
+			some = append(some, entry)
+		}
+	}
+	return some
 }
 
 // Sweeping tells whether the keys of a deleted API may still be being removed.

@@ -129,7 +129,10 @@ func (s *Store) deleteTombstone(ctx context.Context, a Access, id string) error 
 		return err
 	}
 	t := found[0]
-	if t == nil || t.ID != id || t.WorkspaceID != a.WorkspaceID || t.APIID == "" {
+	if t == nil {
+		return s.eraseFirst(ctx, a, id, at)
+	}
+	if t.ID != id || t.WorkspaceID != a.WorkspaceID || t.APIID == "" {
 		return keyNotFound(id)
 	}
 	if err := a.check(t.APIID); err != nil {
@@ -216,6 +219,11 @@ func (s *Store) eraseEntries(ctx context.Context, ws, api string, entries []stri
 	places, err := s.places(ctx, entries)
 	if err != nil {
 		return err
+	}
+	for i, entry := range entries {
+		if parts := strings.Split(entry, entrySeparator); len(parts) == 3 {
+			places[i] = place{parts[2]} // of the pointer that it was
+		}
 	}
 	all, err := s.tombstonesAt(ctx, places)
 	if err != nil {

@@ -18,17 +18,18 @@ type Line struct {
 	Workspace string `json:"workspace,omitempty"`
 	Time      int64  `json:"time,omitempty"` // unix ms
 
-	Noun     string `json:"noun,omitempty"`
-	ID       string `json:"id,omitempty"`
-	Name     string `json:"name,omitempty"`
-	Key      string `json:"key,omitempty"`      // a key's id
-	Redeemed string `json:"redeemed,omitempty"` // a setup key's id
-	Usage    string `json:"usage,omitempty"`    // an API's id
-	Counter  string `json:"counter,omitempty"`  // the name of a limit's counter
-	Buried   string `json:"buried,omitempty"`   // a soft-deleted key's id
-	Stored   []byte `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
-	Used     []byte `json:"used,omitempty"`     // when a key was last used
-	TTL      int64  `json:"ttl,omitempty"`      // of a counter or of refusals, ms
+	Noun     string  `json:"noun,omitempty"`
+	ID       string  `json:"id,omitempty"`
+	Name     string  `json:"name,omitempty"`
+	Key      string  `json:"key,omitempty"`      // a key's id
+	Redeemed string  `json:"redeemed,omitempty"` // a setup key's id
+	Usage    string  `json:"usage,omitempty"`    // an API's id
+	Counter  string  `json:"counter,omitempty"`  // the name of a limit's counter
+	Buried   string  `json:"buried,omitempty"`   // a soft-deleted key's id
+	Stored   []byte  `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
+	Used     []byte  `json:"used,omitempty"`     // when a key was last used, by its first secret
+	Uses     []int64 `json:"uses,omitempty"`     // when it was by each later one, unix ms; 0 for never
+	TTL      int64   `json:"ttl,omitempty"`      // of a counter or of refusals, ms
 
 	Scan bool `json:"scan,omitempty"` // behind this mark are counters and soft-deleted keys
 	End  bool `json:"end,omitempty"`

@@ -38,8 +38,12 @@ func resume(after *Line) (api, at string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	return k.APIID, k.ID, nil
+	return k.APIID, k.listed(), nil
 }
+
+// listed is the id of the first secret of a record that is in the list: by its entry the
+// record is found once.
+func (k *Key) listed() string { return k.Issues()[0].ID }
 
 // keys gives those of a list behind an id.
 func (e *exporter) keys(ctx context.Context, list, at string) error {
@@ -86,6 +90,7 @@ func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, erro
 		return nil, err
 	}
 	var lines []Line
+	var issued []*Key
 	for i, entry := range entries {
 		id := listedID(entry)
 		if records[i] == nil || records[i].Val() == "" {
@@ -95,11 +100,27 @@ func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, erro
 		if err != nil {
 			return nil, err
 		}
-		if k.ID == id && k.WorkspaceID == e.ws && k.CreatedAt <= e.since {
-			lines = append(lines, Line{Key: id, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
+		if k.listed() == id && k.WorkspaceID == e.ws && k.CreatedAt <= e.since {
+			lines = append(lines, Line{Key: k.ID, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
+			issued = append(issued, k)
 		}
 	}
-	return lines, nil
+	return lines, e.laterUses(ctx, lines, issued)
+}
+
+// laterUses puts into lines when the later secrets of their keys were last used.
+func (e *exporter) laterUses(ctx context.Context, lines []Line, issued []*Key) error {
+	for i, k := range issued {
+		if len(k.Secrets) < 2 {
+			continue
+		}
+		moments, err := e.store.LastUsed(ctx, k.issues()[1:]...)
+		if err != nil {
+			return err
+		}
+		lines[i].Uses = moments
+	}
+	return nil
 }
 
 // Size is about how many lines an export has.

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -67,7 +68,7 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 		}
 	}
 	if len(doubtful) == 0 {
-		return fresh, known, tally, nil
+		return s.unknownSecrets(ctx, ws, fresh, known, tally)
 	}
 	found, elsewhere, err := s.sameKeys(ctx, doubtful)
 	if err != nil {
@@ -77,7 +78,7 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 		there, other := found[i], elsewhere[i]
 		switch {
 		case other != nil && other.key.WorkspaceID != ws:
-			return nil, nil, tally, l.bad(taken("key", l.Key))
+			return nil, nil, tally, l.bad(takenID("key", l.Key))
 		case there != nil && there.key.ID == l.Key && there.key.WorkspaceID == ws:
 			tally.Same++
 			known = append(known, l)
@@ -92,6 +93,45 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 			fresh, known = append(fresh, l.key), append(known, l)
 		}
 	}
+	return s.unknownSecrets(ctx, ws, fresh, known, tally)
+}
+
+// unknownSecrets leaves those keys out of which a later secret has an id or a place that is
+// taken. An id that another workspace has is refused.
+func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, known []checkedLine, tally Imported) ([]*newKey, []checkedLine, Imported, error) {
+	var ids []string
+	var own []place
+	var of []*newKey
+	for _, m := range fresh {
+		for _, k := range pointed(m.key.issues()) {
+			ids, own, of = append(ids, k.ID), append(own, k.Digest.place()), append(of, m)
+		}
+	}
+	if len(ids) == 0 {
+		return fresh, known, tally, nil
+	}
+	elsewhere, err := s.loadAll(ctx, ids)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	there, err := s.loadPlaces(ctx, own)
+	if err != nil {
+		return nil, nil, tally, err
+	}
+	taken := map[*newKey]bool{}
+	for i, m := range of {
+		if elsewhere[i] != nil && elsewhere[i].key.WorkspaceID != ws {
+			at := slices.IndexFunc(known, func(l checkedLine) bool { return l.key == m })
+			return nil, nil, tally, known[at].bad(takenID("key", ids[i]))
+		}
+		mine := there[i] == nil || there[i].key.Home != nil && *there[i].key.Home == m.key.Digest && there[i].key.ID == ids[i]
+		if elsewhere[i] != nil || !mine {
+			taken[m] = true
+		}
+	}
+	tally.Stored, tally.Different = tally.Stored-int64(len(taken)), tally.Different+int64(len(taken))
+	fresh = slices.DeleteFunc(fresh, func(m *newKey) bool { return taken[m] })
+	known = slices.DeleteFunc(known, func(l checkedLine) bool { return taken[l.key] })
 	return fresh, known, tally, nil
 }
 
@@ -185,6 +225,9 @@ func (s *Store) importUse(ctx context.Context, lines []checkedLine) error {
 	for _, l := range lines {
 		if len(l.Used) > 0 {
 			used[l.key.key.Digest.place()], _ = strconv.ParseInt(string(l.Used), 10, 64) // was checked
+		}
+		for i, ms := range l.Uses {
+			used[l.key.key.Secrets[1+i].Digest.place()] = ms
 		}
 	}
 	_, err := s.runAll(ctx, lastUsedScript, s.useRuns(used))

@@ -134,7 +134,7 @@ func (l *life) things() []thing {
 		{"delete", func() error { return s.DeleteKey(ctx, a, id(), false) }},
 		{"delete for good", func() error { return s.DeleteKey(ctx, a, id(), true) }},
 		{"reroll", func() error {
-			made, err := s.RerollKey(ctx, a, id(), int64(l.r.IntN(2))*1e9)
+			made, err := s.RerollKey(ctx, a, id(), keys.Reroll{Grace: int64(l.r.IntN(2)) * 1e9})
 			return l.made(made, err)
 		}},
 		{"role", func() error {

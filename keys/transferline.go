@@ -34,8 +34,8 @@ type checkedLine struct {
 // bad says what is wrong with the line.
 func (l *checkedLine) bad(err error) error { return &BadLine{l.index, AsError(err)} }
 
-// taken refuses an id that is in use elsewhere.
-func taken(resource, id string) error {
+// takenID refuses an id that is in use elsewhere.
+func takenID(resource, id string) error {
 	return Errorf(KindConflict, resource, "%s %s is another workspace's in this store", resource, id)
 }
 
@@ -71,8 +71,10 @@ func (l *checkedLine) check(ws string) (err error) {
 	case l.Noun != "":
 		return l.checkDefinition(ws)
 	case l.Key != "":
-		l.key, err = l.decodeKey("key", l.Key, ws)
-		return firstError(err, l.checkUsed())
+		if l.key, err = l.decodeKey("key", l.Key, ws); err != nil {
+			return err
+		}
+		return firstError(l.key.key.checkSecrets(), l.checkUsed())
 	case l.Buried != "":
 		l.key, err = l.decodeKey("buried", l.Buried, ws)
 	case l.Redeemed != "":
@@ -98,6 +100,11 @@ func (l *checkedLine) checkHead(ws string) error {
 }
 
 func (l *checkedLine) checkUsed() error {
+	for _, ms := range l.Uses {
+		if len(l.Uses) != len(l.key.key.Secrets)-1 || ms < 0 || ms > MaxTime {
+			return Invalidf("uses", "are not the moments, in unix milliseconds, of the secrets of the record")
+		}
+	}
 	if len(l.Used) == 0 {
 		return nil
 	}
@@ -175,6 +182,33 @@ func (l *checkedLine) checkDefinition(ws string) error {
 		return Invalidf("id", "is not the id of the record")
 	}
 	return nil
+}
+
+// checkSecrets refuses what is no key, and secrets that no key can have.
+func (k *Key) checkSecrets() error {
+	if k.Held || k.Home != nil {
+		return Invalidf("stored", "is no record of a key")
+	}
+	if len(k.Secrets) == 0 {
+		return nil
+	}
+	if k.Root != nil || k.Setup != nil || k.Migration != "" || len(k.Secrets) > MaxSecrets+2 {
+		return Invalidf("stored", "has secrets that it can't have")
+	}
+	ids, digests, current := map[string]bool{}, map[Digest]bool{}, false
+	for _, s := range k.Secrets {
+		if !isID(s.ID) || ids[s.ID] || digests[s.Digest] || len(s.Start) > MaxName || s.SecretBytes < 0 || s.SecretBytes > MaxSecretBytes {
+			return Invalidf("stored", "has a secret that can't be")
+		}
+		if err := firstError(checkTime("end", s.End), checkTime("createdAt", s.CreatedAt)); err != nil {
+			return Invalidf("stored", "has a secret with a time that can't be")
+		}
+		ids[s.ID], digests[s.Digest], current = true, true, current || s.End == 0 && !s.Deleted
+	}
+	if !current {
+		return Invalidf("stored", "has no secret that is current")
+	}
+	return firstError(checkTime("expires", k.Whole.Expires))
 }
 
 var errForeignAPI = errors.New("it is another workspace's")

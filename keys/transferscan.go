@@ -225,7 +225,7 @@ func (s *Store) ownersIn(ctx context.Context, ws string, owners []counterOwner) 
 	if len(ids) == 0 {
 		return made, nil
 	}
-	found, err := s.loadAll(ctx, ids)
+	found, err := s.loadRecords(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

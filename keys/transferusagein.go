@@ -97,7 +97,7 @@ func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedLine)
 		case apis[i].Val() == 0:
 			return 0, l.bad(Invalidf("usage", "the workspace has no API %s", l.Usage))
 		case found[i] != nil && found[i].key.WorkspaceID != ws:
-			return 0, l.bad(taken("key", l.usage.Key))
+			return 0, l.bad(takenID("key", l.usage.Key))
 		}
 	}
 	return clock.Val().UnixMilli(), nil

@@ -7,11 +7,11 @@ import "context"
 func (s *Store) KeyBySecret(ctx context.Context, a Access, secret Secret) (*Details, error) {
 	nobody := Errorf(KindNotFound, "key", "Key not found")
 	digest := secret.Digest()
-	found, err := s.loadAt(ctx, digest.place())
+	found, err := s.presented(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil || !found.key.Digest.Equal(digest) || found.key.Migration != "" {
+	if found == nil || found.key.Migration != "" {
 		return nil, nobody
 	}
 	resolved, err := s.entitled(ctx, a, found)
@@ -22,4 +22,19 @@ func (s *Store) KeyBySecret(ctx context.Context, a Access, secret Secret) (*Deta
 		return nil, err
 	}
 	return &Details{Key: found.key, State: found.key.settle(found.state, found.now), Resolved: resolved, Now: found.now}, nil
+}
+
+// presented reads the key of which a secret has a digest; nil without one.
+func (s *Store) presented(ctx context.Context, d Digest) (*stored, error) {
+	found, err := s.loadAt(ctx, d.place())
+	if err == nil && found != nil && found.key.Home != nil {
+		found, err = s.loadAt(ctx, found.key.Home.place())
+	}
+	if err != nil || found == nil {
+		return nil, err
+	}
+	if found.key = found.key.ByDigest(d); found.key == nil {
+		return nil, nil
+	}
+	return found, nil
 }

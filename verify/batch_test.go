@@ -291,7 +291,7 @@ func told(r reply) string {
 func (r *rig) reread() {
 	held := r.held()
 	for name, k := range r.shelf.records {
-		k.matched, k.told = false, false
+		k.told = false
 		k.decode(held[name])
 	}
 	now := r.now()

@@ -28,7 +28,6 @@ type stored struct {
 	windows  []ratelimit.Window
 	schedule refill.Schedule
 	limited  bool
-	matched  bool // an entry of the batch knew it
 	told     bool // to an entry that did not know it
 }
 
@@ -73,9 +72,8 @@ func (s *shelf) find(c *call) (*stored, *reply) {
 	case k == nil:
 		return nil, &reply{status: replyAbsent}
 	case keys.Prefix(k.text[:8]) == c.prefix:
-		k.matched = true
 		return k, nil
-	case k.matched || k.told:
+	case k.told:
 		return nil, &reply{status: replySame}
 	}
 	k.told = true

@@ -13,7 +13,8 @@ import (
 // the prefix, and the revisions of what it was resolved to, are confirmed by the
 // script that spends.
 type entry struct {
-	key    *keys.Key
+	key    *keys.Key    // nil for a pointer
+	home   *keys.Digest // of a pointer: the digest in whose place the record is
 	prefix keys.Prefix
 	record any // the name of the record, a string
 	shard  string
@@ -50,7 +51,7 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 	was := e.counters.Load()
 	known := was
 	if known == nil {
-		known = &counters{index: keys.CounterIndex(e.shard, e.key.ID), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
+		known = &counters{index: keys.CounterIndex(e.shard, e.key.RecordID()), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
 	}
 	w.index, w.budget = known.index, known.budget
 	for i := range known.list {
@@ -59,7 +60,7 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 			return w, false
 		}
 	}
-	w.counter = keys.Counter(e.shard, e.key.ID, limit, duration)
+	w.counter = keys.Counter(e.shard, e.key.RecordID(), limit, duration)
 	if len(known.list) < maxCounters && len(limit) <= maxCounterName {
 		n := len(known.list)
 		longer := counters{known.index, known.budget, append(known.list[:n:n], counter{strings.Clone(limit), duration, w.counter})}
@@ -70,26 +71,26 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 
 var errForeign = errors.New("a record holds another digest than its place says")
 
-// newEntry reads a stored key, and refuses one whose digest is not d.
-func newEntry(d keys.Digest, stored string) (*entry, error) {
-	key, _, prefix, err := keys.DecodeKey(stored)
-	if err != nil {
-		return nil, err
-	}
-	if !key.Digest.Equal(d) {
-		return nil, errForeign
-	}
-	record, shard := d.RecordName()
-	return &entry{key: key, prefix: prefix, record: record, shard: shard}, nil
+// newEntry is a key as the holder of one of its secrets knows it.
+func newEntry(key *keys.Key, prefix keys.Prefix) *entry {
+	record, shard := key.RecordName()
+	return &entry{key: key, prefix: prefix, record: record, shard: shard}
 }
+
+// pointed tells whether the record is not in the place of the secret itself, but where the
+// pointer in that place says.
+func (e *entry) pointed() bool { return e.key.RecordID() != e.key.ID }
 
 // weight estimates the memory that an entry keeps, in bytes. TestCacheKeepsItsBound
 // holds it against what is taken.
 func (e *entry) weight() uint32 {
 	k := e.key
-	n := 1100 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
+	if k == nil {
+		return 600
+	}
+	n := 1180 + len(k.Name) + len(k.Meta) + len(k.Sealed) + len(k.Environment)
 	n += 72 * (len(k.Permissions) + len(k.Roles))
-	n += 250 * len(k.Limits)
+	n += 250*len(k.Limits) + 250*len(k.Secrets)
 	if known := e.counters.Load(); known != nil {
 		n += 250
 		for _, c := range known.list {

@@ -27,6 +27,6 @@ func (v *Verifier) HoldLookups() (release func()) {
 
 // Knows reports whether a key with this secret is in memory.
 func (v *Verifier) Knows(secret keys.Secret) bool {
-	_, ok := v.cache.GetIfPresent(secret.Digest())
-	return ok
+	known, ok := v.cache.GetIfPresent(secret.Digest())
+	return ok && known.key != nil
 }

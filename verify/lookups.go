@@ -86,7 +86,7 @@ func newLookups(v *Verifier, o Options) *lookups {
 // knownRoot returns the key of a digest from memory, or looks it up; nil where the store
 // has none.
 func (v *Verifier) knownRoot(ctx context.Context, d keys.Digest, source netip.Addr) (*entry, error) {
-	if known, ok := v.cache.GetIfPresent(d); ok {
+	if known, ok := v.cache.GetIfPresent(d); ok && known.key != nil {
 		return known, nil
 	}
 	return v.lookups.do(ctx, lookupKey{d, source})
@@ -267,15 +267,22 @@ func (v *Verifier) looked(l *lookup) (*entry, error) {
 	case c.reply.status == replyAbsent:
 		return nil, nil
 	case c.reply.status == replyRecord:
-		known, err := v.remember(l.digest, c.reply.stored)
-		if err == nil && known.key.Setup != nil { // as in read
-			return nil, nil
+		known, record, err := v.remember(l.digest, c.reply.stored)
+		switch {
+		case err != nil || record.Setup != nil: // as in read
+			return nil, err
+		case record.Home != nil: // no root key was ever rerolled: it is refused as another key
+			return newEntry(record, keys.Prefix(c.reply.stored[:len(nothing)])), nil
 		}
-		return known, err
-	}
-	// The same key from two sources: the first was told the record, and is remembered.
-	if known, ok := v.cache.GetIfPresent(l.digest); ok {
 		return known, nil
 	}
-	return nil, keys.Unavailable(errChanging)
+	// The same key from two sources: the first was told the record, and is remembered.
+	known, ok := v.cache.GetIfPresent(l.digest)
+	switch {
+	case !ok:
+		return nil, keys.Unavailable(errChanging)
+	case known.key == nil:
+		return nil, nil
+	}
+	return known, nil
 }

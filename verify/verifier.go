@@ -181,7 +181,7 @@ func (r *Request) check() error {
 // calls as none: one, which confirms the root key.
 func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry, error) {
 	for range tries {
-		if known, ok := v.cache.GetIfPresent(d); ok {
+		if known, ok := v.cache.GetIfPresent(d); ok && known.key != nil {
 			if !by.hides(known.key) {
 				return known, nil
 			}
@@ -225,10 +225,54 @@ type reading struct {
 	again bool
 }
 
-// read reads the key of a digest. It is to be read again where somebody else is being
-// told what it is. A setup key is answered like a digest that nothing has, in the same
-// call: what the store just said decides.
+// read reads the key of a digest: the record in its place, or the one to which a pointer
+// there leads. A pointer that is remembered saves a call, and proves nothing: where it leads
+// to no key of the digest, the digest's own place decides. It is to be read again where
+// somebody else is being told what it is. A setup key is answered like a digest that nothing
+// has, in the same call: what the store just said decides.
 func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
+	at, remembered := d, false
+	if e, ok := v.cache.GetIfPresent(d); ok && e.key == nil {
+		at, remembered = *e.home, true
+	}
+	for range 3 {
+		there, err := v.readAt(ctx, at, by)
+		if err != nil || there.again || there.absent && !remembered {
+			return nil, there.again, err
+		}
+		if there.absent {
+			v.cache.Invalidate(d)
+			at, remembered = d, false
+			continue
+		}
+		known, record, err := v.remember(d, there.stored)
+		switch {
+		case err == nil && by.hides(record) && (known != nil || !remembered): // also by its pointer
+			return nil, false, by.ended(there.now)
+		case err != nil || known != nil:
+			return known, false, err
+		case record.Home != nil && at == d:
+			at = *record.Home
+		case record.Home != nil, at == d && !record.Digest.Equal(d):
+			return nil, false, errForeign
+		case !remembered:
+			return nil, false, by.ended(there.now)
+		default:
+			at, remembered = d, false
+		}
+	}
+	return nil, true, nil
+}
+
+// located is what a place was read as.
+type located struct {
+	stored string
+	absent bool // nothing is there, and who asks may ask
+	again  bool // somebody else is being told what is there
+	now    int64
+}
+
+func (v *Verifier) readAt(ctx context.Context, d keys.Digest, by *asker) (located, error) {
 	p := plans.Get().(*plan)
 	defer p.release()
 	name, shard := d.RecordName()
@@ -239,24 +283,20 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 	}
 	c.began, c.shard, c.record, c.prefix, c.verdict, c.guards = began(ctx), shard, name, unknown, verdictBefore, p.guards
 	if err := v.line(shard).do(c); err != nil {
-		return nil, false, err
+		return located{}, err
 	}
 	switch c.reply.status {
 	case replyAbsent:
-		return nil, false, by.ended(c.reply.now)
+		return located{absent: true}, by.ended(c.reply.now)
 	case replyLost:
 		err := v.store.Mark(ctx) // of a store that was never used the key is not found
-		return nil, err == nil, err
+		return located{again: err == nil}, err
 	case replyGuard:
-		return nil, false, v.forget(ctx, by, shard, c.reply.prefix)
+		return located{}, v.forget(ctx, by, shard, c.reply.prefix)
 	case replyRecord:
-		known, err = v.remember(d, c.reply.stored)
-		if err == nil && by.hides(known.key) {
-			return nil, false, by.ended(c.reply.now)
-		}
-		return known, false, err
+		return located{stored: c.reply.stored, now: c.reply.now}, nil
 	}
-	return nil, true, nil
+	return located{again: true}, nil
 }
 
 // confirmHidden has the script confirm a key that is hidden from who asks, in one call as a
@@ -280,8 +320,11 @@ func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, by *asker, 
 		return false, v.forget(ctx, by, e.shard, c.reply.prefix)
 	case replyAbsent:
 		v.cache.Invalidate(d)
+		if e.pointed() {
+			return true, nil // what is in the secret's own place now decides
+		}
 	case replyRecord:
-		_, err := v.remember(d, c.reply.stored)
+		_, _, err := v.remember(d, c.reply.stored)
 		return err == nil, err
 	case replySame:
 		runtime.Gosched()
@@ -290,13 +333,29 @@ func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, by *asker, 
 	return false, by.ended(c.reply.now)
 }
 
-func (v *Verifier) remember(d keys.Digest, stored string) (*entry, error) {
-	known, err := newEntry(d, stored)
+// remember keeps a record that was read for a secret's digest, for each secret that it names:
+// it is told to one alone of those who ask together. It gives the entry of that secret, nil
+// where the record does not name it, or is a pointer, which is remembered as well.
+func (v *Verifier) remember(d keys.Digest, stored string) (known *entry, record *keys.Key, err error) {
+	record, _, prefix, err := keys.DecodeKey(stored)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	v.cache.Set(d, known)
-	return known, nil
+	if record.Home != nil {
+		v.cache.SetIfAbsent(d, &entry{home: record.Home}) // somebody may have the key by now
+		return nil, record, nil
+	}
+	for _, key := range record.Issues() {
+		e := newEntry(key, prefix)
+		v.cache.Set(key.Digest, e)
+		if key.Digest.Equal(d) {
+			known = e
+		}
+	}
+	if known == nil {
+		v.cache.Invalidate(d)
+	}
+	return known, record, nil
 }
 
 // ask decides on a known key and has the script confirm it. It gives neither an
@@ -342,11 +401,14 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 		if err := p.by.ended(reply.now); err != nil {
 			return nil, err
 		}
+		if e.pointed() {
+			return nil, nil // what is in the secret's own place now decides
+		}
 		return &Outcome{Code: NotFound, Now: reply.now}, nil
 	case replyLost:
 		return nil, v.store.Mark(ctx)
 	case replyRecord:
-		_, err := v.remember(d, reply.stored)
+		_, _, err := v.remember(d, reply.stored)
 		return nil, err
 	case replySame: // whoever was told the record is about to remember it
 		runtime.Gosched()

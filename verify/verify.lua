@@ -53,18 +53,19 @@ local function find(key, mark, revision, slots)
   local r = records[key]
   if r then
     if r[2] == revision and r[1] == mark then return r end
-    return nil, 'S'
-  end
-  local size = 23 + slots * 21
-  local header = range(KEYS[key], '0', ends[slots] or tostring(size - 1))
-  if header == '' then return nil, 'A' end
-  if #header == size then
-    r = {take(whole[slots] or format(whole, 'I7I7I7', slots), header)}
-    if r[2] == revision and r[1] == mark then
-      records[key] = r
-      return r
+  else
+    local size = 23 + slots * 21
+    local header = range(KEYS[key], '0', ends[slots] or tostring(size - 1))
+    if header == '' then return nil, 'A' end
+    if #header == size then
+      r = {take(whole[slots] or format(whole, 'I7I7I7', slots), header)}
+      if r[2] == revision and r[1] == mark then
+        records[key] = r
+        return r
+      end
     end
   end
+  -- That another entry knows the record tells this one nothing: several secrets have one.
   if sent[key] then return nil, 'S' end
   sent[key] = true
   local text = range(KEYS[key], '0', '-1')
@@ -342,7 +343,11 @@ while at <= #blob do
   else
     local left, status, looked = 0, 'V', 0
     if limited == 1 then
-      if amount > 0 then record[3], record[4] = refill_settle(record[3], record[4], amount, day, now) end
+      if amount > 0 then
+        local boundary = record[4]
+        record[3], record[4] = refill_settle(record[3], boundary, amount, day, now)
+        if record[4] < boundary then spent[key] = record end -- a wrong clock's: also a refusal writes the right one
+      end
       left = record[3]
     end
     if verdict == 1 then status = 'C'

@@ -108,7 +108,7 @@ var deaths = []dying{
 		return g.DeleteKey(ctx, w.access, made.ID, true)
 	}},
 	{"reroll", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		_, err := g.RerollKey(ctx, w.access, made.ID, 0)
+		_, err := g.RerollKey(ctx, w.access, made.ID, keys.Reroll{})
 		return err
 	}},
 	{"delete an API", func(w *world) keys.NewKey {

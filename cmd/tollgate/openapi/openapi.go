@@ -94,6 +94,12 @@ func operation(r *web.Route) object {
 	default:
 		out["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": r.Request}}}
 	}
+	for _, h := range r.Headers {
+		parameters = append(parameters, object{
+			"name": h.Name, "in": "header", "required": false, "description": h.Description,
+			"schema": object{"type": "string", "minLength": 1, "maxLength": h.MaxLength},
+		})
+	}
 	if parameters != nil {
 		out["parameters"] = parameters
 	}

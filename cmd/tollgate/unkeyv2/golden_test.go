@@ -226,6 +226,18 @@ func TestGoldenKeys(t *testing.T) {
 	reroll := g.post("reroll", "keys.rerollKey", `{"keyId":"%s","expiration":0,"extra":"is let through"}`, id)
 	g.post("the old one has ended", "keys.verifyKey", `{"key":"%s"}`, key)
 	g.post("the new one has not", "keys.verifyKey", `{"key":"%s"}`, reroll.Text("data.key"))
+	g.post("reroll what has ended", "keys.rerollKey", `{"keyId":"%s","expiration":0}`, id)
+	next := reroll.Text("data.keyId")
+	again := func(title, key string, expiration int) golden.Answer {
+		return g.Exchange(title, "POST", "/v2/keys.rerollKey", fmt.Sprintf(`{"keyId":"%s","expiration":%d}`, next, expiration), "Idempotency-Key: "+key)
+	}
+	once := again("reroll it, and again if need be", "8e03978e-40d5", 60_000)
+	g.post("both are one key", "keys.verifyKey", `{"key":"%s"}`, reroll.Text("data.key"))
+	twice := again("again", "8e03978e-40d5", 60_000)
+	g.post("what was lost", "keys.verifyKey", `{"key":"%s"}`, once.Text("data.key"))
+	g.post("what came again", "keys.verifyKey", `{"key":"%s"}`, twice.Text("data.key"))
+	again("again with something else", "8e03978e-40d5", 0)
+	again("not a key", "\u00e9", 60_000)
 	g.post("reroll when?", "keys.rerollKey", `{"keyId":"%s"}`, id)
 	g.post("delete", "keys.deleteKey", `{"keyId":"%s"}`, id)
 	g.post("it is gone", "keys.deleteKey", `{"keyId":"%s"}`, id)

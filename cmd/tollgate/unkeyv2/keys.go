@@ -174,6 +174,26 @@ type rerollKeyRequest struct {
 }
 
 func (a *API) rerollKey(c *web.Call, in *rerollKeyRequest) (newKeyResponse, error) {
-	made, err := a.store.RerollKey(c.Context(), access(c), in.KeyID, in.Expiration)
+	once, err := idempotencyKeyOf(c)
+	if err != nil {
+		return newKeyResponse{}, err
+	}
+	made, err := a.store.RerollKey(c.Context(), access(c), in.KeyID, keys.Reroll{Grace: in.Expiration, IdempotencyKey: once})
 	return newKeyResponse{made.Secret.Reveal(), made.ID}, err
+}
+
+// idempotencyKeyOf is the Idempotency-Key of a request; "" for none.
+func idempotencyKeyOf(c *web.Call) (string, error) {
+	sent := c.HeaderLines(idempotencyKey)
+	switch {
+	case len(sent) == 0:
+		return "", nil
+	case len(sent) > 1:
+		return "", &refusal{invalid, "Idempotency-Key was sent more than once", []flaw{{"header." + idempotencyKey, "sent more than once", ""}}}
+	}
+	err := keys.AsError(keys.CheckIdempotencyKey(sent[0]))
+	if err == nil {
+		return sent[0], nil
+	}
+	return "", &refusal{invalid, err.Error(), []flaw{{"header." + idempotencyKey, err.Message, ""}}}
 }

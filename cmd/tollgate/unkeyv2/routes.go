@@ -27,7 +27,7 @@ func (a *API) keyRoutes() []web.Route {
 		post("keys.whoami", rights(keys.ReadKey), data(d, a.whoami)),
 		post("keys.updateKey", rights(keys.UpdateKey), data(d, a.updateKey)),
 		post("keys.updateCredits", rights(keys.UpdateKey), data(d, a.updateCredits)),
-		also(post("keys.rerollKey", rights(keys.CreateKey), data(d, a.rerollKey, schema.Open())), keys.EncryptKey),
+		repeatable(also(post("keys.rerollKey", rights(keys.CreateKey), data(d, a.rerollKey, schema.Open())), keys.EncryptKey)),
 		post("keys.deleteKey", rights(keys.DeleteKey), data(d, a.deleteKey)),
 		also(post("keys.addPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey), data(d, a.addPermissions)), keys.CreatePermission),
 		also(post("keys.setPermissions", rights(keys.UpdateKey, keys.AddPermissionToKey, keys.DropPermissionOfKey), data(d, a.setPermissions)), keys.CreatePermission),
@@ -92,6 +92,18 @@ func (a *API) ratelimitRoutes() []web.Route {
 // also is a route of which some requests need further rights: those that they make use of.
 func also(r web.Route, rights ...keys.Right) web.Route {
 	r.Also = rights
+	return r
+}
+
+// idempotencyKey is the header by which a request is known again.
+const idempotencyKey = "Idempotency-Key"
+
+// repeatable is a row of a request that may be repeated.
+func repeatable(r web.Route) web.Route {
+	r.Headers = append(r.Headers, web.Header{
+		Name: idempotencyKey, MaxLength: keys.MaxIdempotencyKey,
+		Description: "Makes it safe to send the request again within 24 hours: the same key is answered, with a fresh secret. Printable ASCII.",
+	})
 	return r
 }
 

@@ -145,8 +145,8 @@ func (c *Call) Header(name string) string {
 	return ""
 }
 
-// lines returns the values of all lines of a request header, in their order.
-func (c *Call) lines(name string) (values []string) {
+// HeaderLines returns the values of all lines of a request header, in their order.
+func (c *Call) HeaderLines(name string) (values []string) {
 	for key, value := range headerLines(c.http.Request.Header.RawHeaders()) {
 		if strings.EqualFold(string(key), name) {
 			values = append(values, string(value))
@@ -162,7 +162,7 @@ func (c *Call) Peer() netip.Addr { return addrOf(c.http.RemoteAddr()) }
 // zero Addr where it is unknown.
 func (c *Call) Client() netip.Addr {
 	if !c.located {
-		c.client, c.located = c.server.config.Addresses.Client(c.Peer(), c.lines), true
+		c.client, c.located = c.server.config.Addresses.Client(c.Peer(), c.HeaderLines), true
 	}
 	return c.client
 }

@@ -14,15 +14,23 @@ import (
 // Route is a row of the table: what is served where, and who may ask.
 type Route struct {
 	Method  string
-	Path    string // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
-	Name    string // the operation id
-	Needs   any    // the right it takes, as the dialect writes it; printed, otherwise for Authorise
-	Also    any    // the rights that some requests take besides, as the dialect writes them
-	Public  bool   // neither Admit nor Authorise is asked
-	Answers []int  // the statuses that Response is sent with; 200 alone when empty
+	Path    string   // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
+	Name    string   // the operation id
+	Needs   any      // the right it takes, as the dialect writes it; printed, otherwise for Authorise
+	Also    any      // the rights that some requests take besides, as the dialect writes them
+	Public  bool     // neither Admit nor Authorise is asked
+	Answers []int    // the statuses that Response is sent with; 200 alone when empty
+	Headers []Header // the request headers of its own that it reads
 
 	Endpoint
 	dialect *Dialect
+}
+
+// Header describes a request header that a request may have, of at least one character.
+type Header struct {
+	Name        string
+	Description string
+	MaxLength   int // characters
 }
 
 // Dialect is the one the route was added for.

@@ -1,0 +1,513 @@
+package keys_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const hour = int64(3600_000)
+
+func (s *shop) reroll(id string, grace int64) keys.NewKey {
+	s.t.Helper()
+	made, err := s.RerollKey(s.t.Context(), s.access, id, keys.Reroll{Grace: grace})
+	s.must(err)
+	return made
+}
+
+// code verifies on a gateway that knows nothing yet.
+func (s *shop) code(secret keys.Secret) verify.Code {
+	s.t.Helper()
+	o, err := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}).Verify(s.t.Context(), &verify.Request{Secret: secret})
+	s.must(err)
+	return o.Code
+}
+
+func (s *shop) codes(all ...keys.NewKey) string {
+	s.t.Helper()
+	var codes []string
+	for _, one := range all {
+		codes = append(codes, string(s.code(one.Secret)))
+	}
+	return strings.Join(codes, " ")
+}
+
+// The law of ids: of a secret that a reroll is ending the id speaks for that secret, of any
+// other for the key with all its secrets.
+func TestLawOfIDs(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		update := func(p keys.KeyPatch) func(...string) error {
+			return func(ids ...string) error { return s.UpdateKey(t.Context(), s.access, ids[0], p) }
+		}
+		remove := func(permanent bool) func(...string) error {
+			return func(ids ...string) (err error) {
+				for _, id := range ids {
+					err = errors.Join(err, s.DeleteKey(t.Context(), s.access, id, permanent))
+				}
+				return err
+			}
+		}
+		past, future := keys.To(int64(1)), keys.To(time.Now().UnixMilli()+3600_000)
+		for _, row := range []struct {
+			what string
+			do   func(ids ...string) error
+			to   []int // of the first secret, the second, which is current as well, and the newest
+			want string
+		}{
+			{"nothing", func(...string) error { return nil }, nil, "VALID VALID VALID"},
+			{"disable the old one", update(keys.KeyPatch{Disabled: keys.To(true)}), []int{0}, "DISABLED VALID VALID"},
+			{"disable a current one", update(keys.KeyPatch{Disabled: keys.To(true)}), []int{1}, "DISABLED DISABLED DISABLED"},
+			{"disable the newest", update(keys.KeyPatch{Disabled: keys.To(true)}), []int{2}, "DISABLED DISABLED DISABLED"},
+			{"end the old one", update(keys.KeyPatch{Expires: past}), []int{0}, "EXPIRED VALID VALID"},
+			{"end the newest", update(keys.KeyPatch{Expires: past}), []int{2}, "EXPIRED EXPIRED EXPIRED"},
+			{"the newest ends later", update(keys.KeyPatch{Expires: future}), []int{2}, "VALID VALID VALID"},
+			{"the old one never ends", update(keys.KeyPatch{Expires: keys.Cleared[int64]()}), []int{0}, "VALID VALID VALID"},
+			{"delete the old one", remove(false), []int{0}, "NOT_FOUND VALID VALID"},
+			{"delete the old one for good", remove(true), []int{0}, "NOT_FOUND VALID VALID"},
+			{"delete a current one", remove(false), []int{1}, "VALID NOT_FOUND VALID"},
+			{"delete the newest for good", remove(true), []int{2}, "VALID VALID NOT_FOUND"},
+			{"delete both that are current", remove(true), []int{2, 1}, "NOT_FOUND NOT_FOUND NOT_FOUND"},
+			{"delete both that are current softly", remove(false), []int{1, 2}, "NOT_FOUND NOT_FOUND NOT_FOUND"},
+		} {
+			first := s.create(keys.KeyDraft{})
+			second := s.reroll(first.ID, hour)
+			third := s.reroll(first.ID, hour)
+			all := []keys.NewKey{first, second, third}
+			var ids []string
+			for _, i := range row.to {
+				ids = append(ids, all[i].ID)
+			}
+			s.must(row.do(ids...))
+			if got := s.codes(all...); got != row.want {
+				t.Errorf("%s: %s, want %s", row.what, got, row.want)
+			}
+			for i, code := range strings.Fields(row.want) {
+				d, err := s.Key(t.Context(), s.access, all[i].ID, false)
+				there := err == nil && d.Key.ID == all[i].ID && d.Key.Digest == all[i].Secret.Digest()
+				if there != (code != "NOT_FOUND") || there && d.Key.Disabled != (code == "DISABLED") {
+					t.Errorf("%s: secret %d is read as %+v, %v", row.what, i, d, err)
+				}
+			}
+		}
+	})
+}
+
+// What is enabled again by a current id is what was disabled by it. The id of a secret that
+// ends does not enable the key, and says so.
+func TestEnableARerolledKey(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		old := s.create(keys.KeyDraft{})
+		next := s.reroll(old.ID, hour)
+		set := func(id string, disabled bool) error {
+			return s.UpdateKey(t.Context(), s.access, id, keys.KeyPatch{Disabled: keys.To(disabled)})
+		}
+		s.must(set(old.ID, true))
+		s.must(set(next.ID, true))
+		if err := set(old.ID, false); kind(err) != keys.KindPrecondition {
+			t.Errorf("the old id enabled the key: %v", err)
+		}
+		s.must(set(next.ID, false))
+		if got := s.codes(old, next); got != "DISABLED VALID" {
+			t.Error(got)
+		}
+		s.must(set(old.ID, false))
+		if got := s.codes(old, next); got != "VALID VALID" {
+			t.Error(got)
+		}
+	})
+}
+
+// The second reroll of a key leaves the secret of the first one alive, and the newest never
+// inherits an end that a reroll set, but the key's own.
+func TestRerollOfAReroll(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		now, err := s.Now(t.Context())
+		s.must(err)
+		own := now + 100*hour
+		first := s.create(keys.KeyDraft{Expires: own})
+		second := s.reroll(first.ID, hour)
+		third := s.reroll(first.ID, 5*hour) // an end is never put off by that
+		fourth := s.reroll(second.ID, 2*hour)
+		ends := func(k keys.NewKey) int64 { return (s.read(k.ID).Key.Expires - now) / hour }
+		if got := fmt.Sprint(ends(first), ends(second), ends(third), ends(fourth)); got != "1 2 100 100" {
+			t.Error("they end in hours:", got)
+		}
+		for _, row := range []struct {
+			hours int64
+			want  string
+		}{{0, "VALID VALID VALID VALID"}, {1, "EXPIRED VALID VALID VALID"}, {1, "EXPIRED EXPIRED VALID VALID"}, {98, "EXPIRED EXPIRED EXPIRED EXPIRED"}} {
+			clock.Advance(time.Duration(row.hours) * time.Hour)
+			if row.hours > 0 {
+				clock.Advance(time.Second)
+			}
+			if got := s.codes(first, second, third, fourth); got != row.want {
+				t.Errorf("%d hours later: %s", row.hours, got)
+			}
+		}
+		for _, ended := range []keys.NewKey{first, fourth} {
+			if _, err := s.RerollKey(t.Context(), s.access, ended.ID, keys.Reroll{}); kind(err) != keys.KindPrecondition {
+				t.Errorf("a secret that has ended was rerolled: %v", err)
+			}
+		}
+	})
+}
+
+// A key has at most MaxSecrets that have not ended; those that have make room.
+func TestRerollIsBounded(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{})
+		all := []keys.NewKey{made}
+		for range keys.MaxSecrets - 1 {
+			all = append(all, s.reroll(all[len(all)-1].ID, hour))
+		}
+		last := func() keys.NewKey { return all[len(all)-1] }
+		if _, err := s.RerollKey(t.Context(), s.access, last().ID, keys.Reroll{Grace: 1}); kind(err) != keys.KindPrecondition {
+			t.Fatalf("one more than %d: %v", keys.MaxSecrets, err)
+		}
+		all = append(all, s.reroll(last().ID, 0)) // the one that it replaces has ended
+		if got := s.code(all[0].Secret); got != verify.Valid {
+			t.Errorf("the first: %s", got)
+		}
+		clock.Advance(2 * time.Hour)
+		before := len(leftovers(t, c))
+		for range 3 * keys.MaxSecrets {
+			all = append(all, s.reroll(last().ID, 0))
+		}
+		if n := len(leftovers(t, c)); n > before+9 {
+			t.Errorf("%d names in Redis, before %d rerolls %d", n, 3*keys.MaxSecrets, before)
+		}
+		if got := s.codes(all[0], last()); got != "EXPIRED VALID" {
+			t.Error(got)
+		}
+		s.must(s.DeleteKey(t.Context(), s.access, last().ID, true))
+		if names := leftovers(t, c); len(names) != 0 {
+			t.Errorf("left: %q", names)
+		}
+	})
+}
+
+// The new secret has as many random bytes as the one that it replaces, or more.
+func TestRerollKeepsTheRandomness(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{SecretBytes: 64, Prefix: "sk"})
+		for range 3 {
+			next := s.reroll(made.ID, 0)
+			if d := s.read(next.ID); d.Key.SecretBytes != 64 || len(next.Secret.Reveal()) < 80 {
+				t.Errorf("%d bytes, %d characters", d.Key.SecretBytes, len(next.Secret.Reveal()))
+			}
+			made = next
+		}
+	})
+}
+
+// A key that waits for its migration has no secret yet that another could take the place of.
+func TestRerollOfAWaitingKey(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		m := newMigrating(t, c)
+		plaintext, hash := seam("waiting")
+		id := m.migrate(keys.PrefixedAPIKey, keys.KeyDraft{Remaining: uses(5)}, hash)[0]
+		if _, err := m.RerollKey(t.Context(), m.access, id, keys.Reroll{}); kind(err) != keys.KindPrecondition {
+			t.Fatal(err)
+		}
+		if got := m.code(plaintext, "from.seam"); got != verify.Valid {
+			t.Fatal(got)
+		}
+		next, err := m.RerollKey(t.Context(), m.access, id, keys.Reroll{Grace: hour})
+		m.must(err)
+		if got := []verify.Code{m.code(plaintext, ""), m.code(next.Secret.Reveal(), "")}; got[0] != verify.Valid || got[1] != verify.Valid {
+			t.Error(got)
+		}
+	})
+}
+
+// A reroll that is repeated with its Idempotency-Key gives the same id and a fresh secret,
+// and the one before ends at once; nothing else of the key changes.
+func TestRepeatedReroll(t *testing.T) {
+	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
+		s := open(t, c, "w")
+		for _, grace := range []int64{0, hour} {
+			made := s.create(keys.KeyDraft{})
+			again := func(r keys.Reroll) (keys.NewKey, error) { return s.RerollKey(t.Context(), s.access, made.ID, r) }
+			r := keys.Reroll{Grace: grace, IdempotencyKey: "one"}
+			first, err := again(r)
+			s.must(err)
+			ends := s.read(made.ID).Key.Expires
+			clock.Advance(time.Minute)
+			second, err := again(r)
+			s.must(err)
+			if second.ID != first.ID || second.Secret == first.Secret || s.read(made.ID).Key.Expires != ends {
+				t.Errorf("grace %d: the repeat gave %s after %s", grace, second.ID, first.ID)
+			}
+			if got := s.codes(first, second); got != "NOT_FOUND VALID" {
+				t.Errorf("grace %d: %s", grace, got)
+			}
+			if got := s.pages(keys.KeyQuery{Limit: 10}, true); !slices.Contains(got, made.ID) || !slices.Contains(got, first.ID) || len(slices.Compact(got)) != len(got) {
+				t.Errorf("listed: %q", got)
+			}
+			if _, err := again(keys.Reroll{Grace: grace + 1, IdempotencyKey: "one"}); kind(err) != keys.KindConflict {
+				t.Errorf("another expiration: %v", err)
+			}
+			stranger := (&keys.Caller{WorkspaceID: s.access.WorkspaceID, KeyID: "key_other", Grants: []string{"*"}}).As()
+			other, err := s.RerollKey(t.Context(), stranger, second.ID, r)
+			s.must(err)
+			if other.ID == second.ID {
+				t.Error("another root key's repeat of another key's reroll")
+			}
+			clock.Advance(24 * time.Hour)
+			if grace == 0 {
+				if _, err := again(r); kind(err) != keys.KindPrecondition {
+					t.Errorf("a day later: %v", err)
+				}
+			}
+		}
+		for _, bad := range []string{strings.Repeat("a", keys.MaxIdempotencyKey+1), "a\nb", "é", "\x7f"} {
+			if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", keys.Reroll{IdempotencyKey: bad}); kind(err) != keys.KindInvalid {
+				t.Errorf("%q: %v", bad, err)
+			}
+		}
+	})
+}
+
+// Repeats at the same time agree on the id, and leave one secret of it that verifies.
+func TestRepeatedRerollAtOnce(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{})
+		var mu sync.Mutex
+		var all []keys.NewKey
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				next, err := s.RerollKey(t.Context(), s.access, made.ID, keys.Reroll{Grace: hour, IdempotencyKey: "one"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, next)
+			})
+		}
+		asking.Wait()
+		if n := strings.Count(s.codes(all...), "VALID"); n != 1 {
+			t.Errorf("%d secrets verify", n)
+		}
+		for _, one := range all {
+			if one.ID != all[0].ID {
+				t.Errorf("ids %s and %s", one.ID, all[0].ID)
+			}
+		}
+		s.must(s.DeleteKey(t.Context(), s.access, all[0].ID, true))
+		if names := leftovers(t, c); len(names) != 0 {
+			t.Errorf("left: %q", names)
+		}
+	})
+}
+
+// Wherever a gateway dies in a reroll, what verifies can be listed, read and revoked, the
+// reroll can be made once more, and when the API is deleted nothing is left.
+func TestDeathInAReroll(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Undisturbed(c)
+		s := open(t, c, "w")
+		for _, idempotencyKey := range []string{"", "one"} {
+			api, err := s.CreateAPI(t.Context(), s.access, "doomed")
+			s.must(err)
+			s.api = api.ID
+			for steps := 0; ; steps++ {
+				old := s.create(keys.KeyDraft{Remaining: count(9)})
+				r := keys.Reroll{Grace: hour, IdempotencyKey: idempotencyKey}
+				if idempotencyKey != "" {
+					_, err := s.RerollKey(t.Context(), s.access, old.ID, r)
+					s.must(err)
+				}
+				dying := keys.Open(redistest.Steps(t, c, func(step int) error {
+					if step >= steps {
+						return errKilled
+					}
+					return nil
+				}), keys.Options{Timeout: 10 * time.Second})
+				_, err := dying.RerollKey(t.Context(), s.access, old.ID, r)
+				again, e := s.RerollKey(t.Context(), s.access, old.ID, r)
+				s.must(e)
+				listed := s.pages(keys.KeyQuery{Limit: 100}, true)
+				for _, id := range listed {
+					s.read(id)
+				}
+				if got := s.codes(old, again); got != "VALID VALID" || !slices.Contains(listed, again.ID) {
+					t.Errorf("dead after %d steps: %s, listed %q", steps, got, listed)
+				}
+				s.must(s.DeleteKey(t.Context(), s.access, old.ID, steps%2 == 0))
+				if steps%2 == 0 {
+					s.deleteDying(c, again.ID, steps)
+				}
+				if err == nil {
+					break
+				}
+			}
+			s.must(s.DeleteAPI(t.Context(), s.access, s.api))
+			s.sweepUp()
+			if names := leftovers(t, c); len(names) != 0 {
+				t.Errorf("left: %q", names)
+			}
+		}
+	})
+}
+
+// deleteDying deletes a key through a gateway that dies after some steps.
+func (s *shop) deleteDying(c redis.UniversalClient, id string, steps int) {
+	dying := keys.Open(redistest.Steps(s.t, c, func(step int) error {
+		if step >= steps {
+			return errKilled
+		}
+		return nil
+	}), keys.Options{Timeout: 10 * time.Second})
+	_ = dying.DeleteKey(s.t.Context(), s.access, id, true)
+}
+
+// All keys of an API are deleted with all their secrets, whichever of them a page has.
+func TestDeleteRerolledKeys(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		for _, permanent := range []bool{false, true} {
+			s := open(t, c, fmt.Sprint("w", permanent))
+			var all []keys.NewKey
+			for i := range 20 {
+				one := s.create(keys.KeyDraft{ExternalID: "someone"})
+				all = append(all, one)
+				for range i % 4 {
+					one = s.reroll(one.ID, hour)
+					all = append(all, one)
+				}
+			}
+			s.must(s.DeleteKey(t.Context(), s.access, all[1].ID, permanent))
+			n, err := s.DeleteKeys(t.Context(), s.access, s.api, permanent)
+			s.must(err)
+			if want := int64(len(all) - 1); n != want {
+				t.Errorf("%d deleted, want %d", n, want)
+			}
+			if got := s.codes(all...); strings.Contains(got, "VALID") {
+				t.Error(got)
+			}
+			for _, one := range all {
+				_, err := s.ImportKeys(t.Context(), s.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: s.api}, Secret: one.Secret}})
+				if taken := kind(err) == keys.KindConflict; taken == permanent {
+					t.Errorf("permanent %v: the digest of %s: %v", permanent, one.ID, err)
+				}
+				if !permanent {
+					s.must(s.DeleteKey(t.Context(), s.access, one.ID, true))
+				}
+			}
+			_, err = s.DeleteKeys(t.Context(), s.access, s.api, true)
+			s.must(err)
+			if names := leftovers(t, c); len(names) != 0 {
+				t.Errorf("left: %q", names)
+			}
+		}
+	})
+}
+
+// A secret that was soft-deleted keeps its digest taken, and can be deleted for good
+// afterwards, whichever secret of its key it is and whether that is deleted before.
+func TestDeletedSecretStaysTaken(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		free := func(secret keys.Secret) bool {
+			ids, err := s.ImportKeys(t.Context(), s.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: s.api}, Secret: secret}})
+			if err == nil {
+				s.must(s.DeleteKey(t.Context(), s.access, ids[0], true))
+			} else if kind(err) != keys.KindConflict {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		for _, nth := range []int{0, 1} {
+			for _, wholeFirst := range []bool{false, true} {
+				first := s.create(keys.KeyDraft{})
+				all := []keys.NewKey{first, s.reroll(first.ID, hour)}
+				last := s.reroll(all[1].ID, hour)
+				s.must(s.DeleteKey(t.Context(), s.access, all[nth].ID, false))
+				if free(all[nth].Secret) {
+					t.Errorf("secret %d: its digest is free", nth)
+				}
+				if wholeFirst {
+					s.must(s.DeleteKey(t.Context(), s.access, last.ID, false))
+				}
+				s.must(s.DeleteKey(t.Context(), s.access, all[nth].ID, true))
+				if err := s.DeleteKey(t.Context(), s.access, all[nth].ID, true); kind(err) != keys.KindNotFound {
+					t.Errorf("secret %d: deleted for good twice: %v", nth, err)
+				}
+				if !wholeFirst {
+					s.must(s.DeleteKey(t.Context(), s.access, last.ID, false))
+				}
+				if !free(all[nth].Secret) || free(all[1-nth].Secret) || free(last.Secret) {
+					t.Errorf("secret %d, its key first %v: deleted for good: wrong digests are taken", nth, wholeFirst)
+				}
+				s.must(s.DeleteKey(t.Context(), s.access, all[1-nth].ID, true))
+				s.must(s.DeleteKey(t.Context(), s.access, last.ID, true))
+				if names := leftovers(t, c); len(names) != 0 {
+					t.Errorf("secret %d, its key first %v: left: %q", nth, wholeFirst, names)
+				}
+			}
+		}
+	})
+}
+
+// A rerolled key is exported and imported with each of its secrets, and what is left of it.
+func TestTransferOfARerolledKey(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		first := s.create(keys.KeyDraft{Remaining: count(5), ExternalID: "someone"})
+		second := s.reroll(first.ID, hour)
+		third := s.reroll(second.ID, hour)
+		s.must(s.DeleteKey(t.Context(), s.access, first.ID, true))
+		other := s.create(keys.KeyDraft{})
+		next := s.reroll(other.ID, 0)
+		lines := s.export()
+		to := open(t, redistest.Start(t).Client(), "elsewhere")
+		s.must(to.Adopt(t.Context(), "w", s.access.WorkspaceID))
+		copied := &shop{Store: to.Store, t: t, access: s.access, api: s.api}
+		for range 2 {
+			copied.importAll(lines)
+		}
+		for _, x := range []*shop{s, copied} {
+			if got := x.codes(first, second, third, other, next); got != "NOT_FOUND VALID VALID EXPIRED VALID" {
+				t.Error(got)
+			}
+			if got := x.pages(keys.KeyQuery{Limit: 100}, true); len(got) != 4 {
+				t.Errorf("listed %q", got)
+			}
+			o, err := verify.New(x.Store, verify.Options{}).Verify(t.Context(), &verify.Request{Secret: third.Secret, Cost: 1})
+			s.must(err)
+			if left := x.read(second.ID).State.Balance; o.Remaining != 4 || left != 4 {
+				t.Errorf("%d and %d left", o.Remaining, left)
+			}
+		}
+		stranger := open(t, redistest.Start(t).Client(), "stranger")
+		s.must(stranger.Adopt(t.Context(), "w", s.access.WorkspaceID))
+		if _, err := stranger.ImportKeys(t.Context(), stranger.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: stranger.api}, Secret: third.Secret}}); err != nil {
+			t.Fatal(err)
+		}
+		taken := &shop{Store: stranger.Store, t: t, access: s.access, api: s.api}
+		if done := taken.importAll(lines); done.Different != 1 {
+			t.Errorf("with the digest of a later secret taken: %+v", done)
+		}
+		if got := taken.codes(second, third, next); got != "NOT_FOUND VALID VALID" {
+			t.Error(got)
+		}
+	})
+}
