@@ -101,6 +101,9 @@ func (s *Store) counterSweepDue(ctx context.Context) (first int64, due bool, err
 	}
 	first, _ = strconv.ParseInt(done[sweptFirst], 10, 64)
 	last, _ := strconv.ParseInt(done[sweptLast], 10, 64)
+	if last > now { // a wrong clock said so: nothing of it is believed
+		return 0, true, nil
+	}
 	over := last-first >= counterSweepDays.Milliseconds()
 	return first, !over && now-last >= counterSweepAgain.Milliseconds(), nil
 }

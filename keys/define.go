@@ -114,7 +114,7 @@ func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 func (c *change) announced() *change {
 	one := &change{ws: c.ws, id: NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises, revokes: c.revokes}
 	for _, b := range c.raises {
-		one.add("announced", announcementsName(c.ws, b), one.id, "")
+		one.add("announced", announcementsName(c.ws, b), one.id, strconv.FormatInt(announcementLife.Milliseconds(), 10))
 	}
 	return one
 }

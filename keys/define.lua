@@ -26,9 +26,10 @@ for i = 3, #ARGV, 4 do
   elseif op == 'is' then -- exactly this text; '' for no such key
     local there = redis.call('GET', key) or ''
     if there ~= ARGV[i + 3] then return refuse((i + 1) / 4, there) end
-  elseif op == 'announced' then -- and still waited for
-    if tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0') <= tonumber(now) then return refuse(-1, '') end
-    contested[#contested + 1] = redis.call('ZCOUNT', key, '(' .. now, '+inf') > 1
+  elseif op == 'announced' then -- and still waited for; the value is for how many ms one is at most
+    local ends, latest = tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0'), tonumber(now) + tonumber(ARGV[i + 3])
+    if ends <= tonumber(now) or ends > latest then return refuse(-1, '') end
+    contested[#contested + 1] = redis.call('ZCOUNT', key, '(' .. now, string.format('%.0f', latest)) > 1
   end
 end
 if ARGV[2] == '1' then store_while_full(KEYS[1]) end
@@ -44,6 +45,8 @@ for i = 3, #ARGV, 4 do
   elseif op == 'announced' then
     redis.call('ZREM', key, field)
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    -- What is waited for later than that was announced by a wrong clock.
+    redis.call('ZREMRANGEBYSCORE', key, '(' .. string.format('%.0f', tonumber(now) + tonumber(value)), '+inf')
   elseif op == 'raise' then
     local p = redis.call('GET', key) or ''
     if less(p, ARGV[1]) then p = ARGV[1] end

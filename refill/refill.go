@@ -12,6 +12,10 @@
 // however many boundaries went by unseen, and waits for the first one after
 // now. It is raised and never lowered: who has more keeps it.
 //
+// A boundary is at most a day after the instant at which it was computed, and a monthly
+// one at most 31 days. One that lies further ahead was computed by a clock that was wrong
+// then: it is computed anew, and raises nothing.
+//
 // All instants are unix milliseconds, UTC, from 1970 to the end of the year
 // 9999. The clock is the caller's; the decisions use Redis's.
 //
@@ -35,6 +39,9 @@ var Lua string
 const MaxAmount = 1<<53 - 1
 
 const day = 24 * 60 * 60 * 1000 // ms
+
+// farthest is how far ahead the next boundary of a month can be, in ms.
+const farthest = 31 * day
 
 // Schedule is how much comes back, and when.
 type Schedule struct {
@@ -64,12 +71,24 @@ func (s Schedule) Daily() bool { return s.Day == 0 }
 
 // Settle is the balance and the boundary it waits for, as of now. Before next
 // it changes nothing; from next on the balance is at least the amount, and next
-// is the first boundary after now. A next of 0 is due at once.
+// is the first boundary after now. A next of 0 is due at once. One that is further
+// ahead than a boundary can be becomes the first one after now.
 func (s Schedule) Settle(balance, next, now int64) (int64, int64) {
-	if now < next {
+	switch {
+	case next-now > s.ahead():
+		return balance, s.Next(now)
+	case now < next:
 		return balance, next
 	}
 	return max(balance, s.Amount), s.Next(now)
+}
+
+// ahead is how far the next boundary can be, in ms.
+func (s Schedule) ahead() int64 {
+	if s.Daily() {
+		return day
+	}
+	return farthest
 }
 
 // Next is the first boundary after now, never now itself.

@@ -30,9 +30,14 @@ local function refill_next(day, now)
   end
 end
 
--- The balance and the boundary it waits for, as of now.
+-- The balance and the boundary it waits for, as of now. The boundary returned is sooner than
+-- next only where that is further ahead than one can be: whoever settles writes it then, even
+-- where it writes nothing else, or it would be put off again and again.
 local function refill_settle(balance, next, amount, day, now)
-  if now < next then return balance, next end
+  if now < next then
+    if next - now <= (day == 0 and 86400000 or 2678400000) then return balance, next end
+    return balance, refill_next(day, now)
+  end
   if balance < amount then balance = amount end
   return balance, refill_next(day, now)
 end

@@ -73,7 +73,8 @@ func TestAStory(t *testing.T) {
 		{"what was spent the same day stays spent", "2026-01-31 00:00:00.001", 99, 99, "2026-02-28 00:00:00.000"},
 		{"three months unseen: full once, not three times", "2026-05-02 00:00:00.000", 40, 100, "2026-05-31 00:00:00.000"},
 		{"bought 500: a refill never takes away", "2026-05-31 00:00:00.000", 500, 500, "2026-06-30 00:00:00.000"},
-		{"the clock stepped back: nothing happens twice", "2026-04-01 00:00:00.000", 10, 10, "2026-06-30 00:00:00.000"},
+		{"the clock stepped back: nothing happens twice", "2026-05-31 00:00:00.000", 10, 10, "2026-06-30 00:00:00.000"},
+		{"it stepped back for months: the next boundary is believed no more", "2026-04-01 00:00:00.000", 10, 10, "2026-04-30 00:00:00.000"},
 	} {
 		got, after := s.Settle(c.balance, next, ms(t, c.now))
 		if got != c.want || show(after) != c.next {
@@ -81,6 +82,23 @@ func TestAStory(t *testing.T) {
 		}
 		next = after
 	}
+}
+
+// TestBoundaryOfAWrongClock: a boundary that was computed at a time that had not come
+// yet ends no refill: it is computed anew, raises nothing, and the next one comes.
+func TestBoundaryOfAWrongClock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := schedules().Draw(t, "schedule")
+		now, wrong := rapid.Int64Range(0, endOfTime/2).Draw(t, "now"), rapid.Int64Range(0, endOfTime).Draw(t, "wrong")
+		next := s.Next(max(now, wrong))
+		balance, after := s.Settle(0, next, now)
+		if balance != 0 || after <= now || after > now+31*day || s.Daily() && after > now+day {
+			t.Fatalf("at %s, waiting for %s: balance %d, next %s", show(now), show(next), balance, show(after))
+		}
+		if balance, _ = s.Settle(balance, after, after); balance != s.Amount {
+			t.Fatalf("at %s: balance %d", show(after), balance)
+		}
+	})
 }
 
 func TestCheck(t *testing.T) {

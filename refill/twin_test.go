@@ -78,9 +78,10 @@ func instant(r *rand.Rand, s Schedule) int64 {
 }
 
 // waited is the boundary a balance waits for: the right one, one long missed,
-// one that is due now, or one from before the clock stepped back.
+// one that is due now, or one from before the clock stepped back, also as far ahead as
+// one can be.
 func waited(r *rand.Rand, s Schedule, now int64) int64 {
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		return 0
 	case 1:
@@ -91,6 +92,8 @@ func waited(r *rand.Rand, s Schedule, now int64) int64 {
 		return s.Next(max(0, now-r.Int64N(400*day)))
 	case 4:
 		return s.Next(min(endOfTime, now+r.Int64N(400*day)))
+	case 5:
+		return min(endOfTime, now+[]int64{day, 31 * day}[r.IntN(2)]+r.Int64N(3)-1)
 	}
 	return s.Next(now)
 }
