@@ -208,3 +208,28 @@ func TestCountersEndOnAFullRedis(t *testing.T) {
 		}
 	}
 }
+
+// A gateway of the release before and one of this count in the same place, whichever of
+// them made the counter: it has the same name and holds the same.
+func TestCountersAreSharedWithTheReleaseBefore(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		made := w.create(keys.KeyDraft{})
+		_, shard := made.Secret.Digest().RecordName()
+		name := func(limit string) string { return "tg:c:{" + shard + "}" + made.ID + ":2592000000:" + limit }
+		now, err := w.Now(t.Context())
+		w.must(err)
+		window := keys.AppendU56(keys.AppendU56(keys.AppendU56(nil, now/keys.MaxDuration), 3), 0)
+		w.must(c.Set(t.Context(), name("own:0"), window, 24*time.Hour).Err())
+		o := w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration)})
+		if o.Limits[0].Remaining != 1 || o.Limits[1].Remaining != 4 {
+			t.Errorf("%d and %d are left, want 1 and 4", o.Limits[0].Remaining, o.Limits[1].Remaining)
+		}
+		for i, used := range []int64{4, 1} {
+			value := c.Get(t.Context(), name(fmt.Sprint("own:", i))).Val()
+			if len(value) != 21 || keys.U56(value[7:14]) != used {
+				t.Errorf("own:%d holds %x", i, value)
+			}
+		}
+	})
+}
