@@ -16,10 +16,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+//go:embed counters.lua
+var countersLua string
+
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, keys.CountersLua, verifyLua)
+var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, keys.CountersLua, countersLua, verifyLua)
 
 // How verifications travel. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.

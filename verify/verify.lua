@@ -145,133 +145,10 @@ local function spend(count, key, record)
   end
 end
 
--- What is looked at where a counter is made, and only there: the index of its key and
--- the budget of its workspace, by their numbers in KEYS. A function that is called once,
--- so that other calls make no closures for it.
-local function make_counters()
-  local created, indexes, budgets = {}, {}, {}
-
-  -- What the counter with a number counts towards; 0 for nothing.
-  local function owners(name) return take('>I2I2', ARGV[3], name * 4 + 4) end
-
-  -- Whether an index has room for more counters, beside those that it lists and that are
-  -- being made. A full one forgets those that are gone.
-  local function room(number, more)
-    local x = indexes[number]
-    if not x then
-      x = {listed = call('ZCARD', KEYS[number]), made = 0, add = {}, gone = {}}
-      indexes[number] = x
-    end
-    if x.listed + x.made + more > MOST_COUNTERS and not x.looked then
-      x.looked, x.gone = true, counters_gone(KEYS[number], now)
-      x.listed = x.listed - #x.gone
-    end
-    return x.listed + x.made + more <= MOST_COUNTERS
-  end
-
-  -- A budget's record is how many counters end in which unit of time. A life is noted
-  -- in units of a power of two ms of which it has 4 to 8, and counts to the end of the
-  -- unit in which it ends: a counter is never missing, and stays for a quarter of its life
-  -- too long at most. 15 bytes each: the power, the number of the unit, how many. Here a
-  -- unit has its number below 0: miniredis would make room for all those up to it.
-  local function budget_of(number)
-    local b = budgets[number]
-    if b then return b end
-    b = {size = 0}
-    budgets[number] = b
-    local text = call('GET', KEYS[number]) or ''
-    local n = floor(#text / 15)
-    local list = n > 0 and {take('>' .. rep('BI7I7', n), text)} or {}
-    for i = 1, n * 3, 3 do
-      local power, unit, many = list[i], list[i + 1], list[i + 2]
-      if (unit + 1) * 2 ^ power > now then
-        b[power] = b[power] or {}
-        b[power][-unit] = many
-        b.size = b.size + many
-      end
-    end
-    return b
-  end
-
-  -- Whether the counters that an entry needs may be made: false, or the status that
-  -- refuses it. All of them or none.
-  local function refused(count)
-    local new, towards, drawn, most = {}, {}, {}, take('>I7', ARGV[3])
-    for j = 1, count do
-      local name = names[j]
-      if name > 0 and costs[j] > 0 and counters[name][4] < 0 and not created[name] and not new[name] then
-        local index, budget = owners(name)
-        new[name] = true
-        if index > 0 then towards[index] = (towards[index] or 0) + 1 end
-        if budget > 0 then drawn[budget] = (drawn[budget] or 0) + 1 end
-      end
-    end
-    for index, n in pairs(towards) do
-      if not room(index, n) then return 'I' end
-    end
-    for budget, n in pairs(drawn) do
-      if budget_of(budget).size + n > most then return 'W' end
-    end
-    for name in pairs(new) do created[name] = true end
-    for index, n in pairs(towards) do indexes[index].made = indexes[index].made + n end
-    for budget, n in pairs(drawn) do budgets[budget].size = budgets[budget].size + n end
-    return false
-  end
-
-  -- Notes that a counter is about to be stored for a life: a new one, or one that ends
-  -- later from now on.
-  local function note(key, life, new)
-    local index, budget = owners(key)
-    local name = KEYS[others + key]
-    if index > 0 and new then
-      indexes[index].add[sub(name, #KEYS[index] + 1)] = now + life
-    end
-    if budget == 0 then return end
-    local power, b = 8, budget_of(budget)
-    while 2 ^ (power + 3) < life do power = power + 1 end
-    local units = b[power] or {}
-    b[power], b.changed = units, true
-    if not new then
-      local was = -floor((now + math.max(0, call('PTTL', name))) / 2 ^ power)
-      if (units[was] or 0) > 0 then units[was] = units[was] - 1 end
-    end
-    local unit = -floor((now + life) / 2 ^ power)
-    units[unit] = (units[unit] or 0) + 1
-  end
-
-  local function write_index(number, x)
-    for i = 1, #x.gone do
-      if not x.add[x.gone[i]] then call('ZREM', KEYS[number], x.gone[i]) end
-    end
-    for member, ends in pairs(x.add) do call('ZADD', KEYS[number], string.format('%.0f', ends), member) end
-  end
-
-  local function write_budget(number, b)
-    local list, ends = {}, now
-    for power = 8, 63 do
-      for unit, many in pairs(b[power] or {}) do
-        if many > 0 then
-          local n = #list
-          list[n + 1], list[n + 2], list[n + 3] = power, -unit, many
-          ends = math.max(ends, (1 - unit) * 2 ^ power)
-        end
-      end
-    end
-    if #list > 0 then
-      call('SET', KEYS[number], make('>' .. rep('BI7I7', #list / 3), unpack(list)), 'PX', string.format('%.0f', math.max(1, ends - now)))
-    end
-  end
-
-  local function write()
-    for number, x in pairs(indexes) do write_index(number, x) end
-    for number, b in pairs(budgets) do
-      if b.changed then write_budget(number, b) end
-    end
-  end
-
-  return refused, note, write
+local too_many, note_counter, write_owners -- see counters.lua
+local function use_counters()
+  too_many, note_counter, write_owners = make_counters(now, KEYS, ARGV, others, names, costs, counters)
 end
-local too_many, note_counter, write_owners
 
 -- Gives back what was taken from the limits from i on, in the window it was taken.
 local function give_back(blob, i, count)
@@ -358,7 +235,7 @@ while at <= #blob do
       if not look(blob, at + 37, count, key, record) then status = 'L'
       elseif limited == 1 and cost > left then status = 'U'
       else
-        if absent and not too_many then too_many, note_counter, write_owners = make_counters() end
+        if absent and not too_many then use_counters() end
         local refusal = absent and too_many(count)
         if refusal then status, left, looked = refusal, 0, 0
         else
@@ -388,7 +265,7 @@ for key, duration in pairs(counted) do
   else
     local life = 2 * duration
     if w[4] < 0 or duration >= 60000 then -- a shorter window that is renewed is not worth it
-      if not note_counter then too_many, note_counter, write_owners = make_counters() end
+      if not note_counter then use_counters() end
       note_counter(key, life, w[4] < 0)
     end
     call('SET', name, s, 'PX', string.format('%.0f', life))
