@@ -146,9 +146,6 @@ local function spend(count, key, record)
 end
 
 local too_many, note_counter, write_owners -- see counters.lua
-local function use_counters()
-  too_many, note_counter, write_owners = make_counters(now, KEYS, ARGV, others, names, costs, counters)
-end
 
 -- Gives back what was taken from the limits from i on, in the window it was taken.
 local function give_back(blob, i, count)
@@ -235,7 +232,9 @@ while at <= #blob do
       if not look(blob, at + 37, count, key, record) then status = 'L'
       elseif limited == 1 and cost > left then status = 'U'
       else
-        if absent and not too_many then use_counters() end
+        if absent and not too_many then
+          too_many, note_counter, write_owners = make_counters(now, KEYS, ARGV, others, names, costs, counters)
+        end
         local refusal = absent and too_many(count)
         if refusal then status, left, looked = refusal, 0, 0
         else
@@ -265,7 +264,9 @@ for key, duration in pairs(counted) do
   else
     local life = 2 * duration
     if w[4] < 0 or duration >= 60000 then -- a shorter window that is renewed is not worth it
-      if not note_counter then use_counters() end
+      if not note_counter then
+        too_many, note_counter, write_owners = make_counters(now, KEYS, ARGV, others, names, costs, counters)
+      end
       note_counter(key, life, w[4] < 0)
     end
     call('SET', name, s, 'PX', string.format('%.0f', life))
