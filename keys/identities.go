@@ -84,6 +84,9 @@ func (s *Store) Identities(ctx context.Context, a Access, ask Ask) (Page[*Identi
 	if err := a.check(""); err != nil {
 		return Page[*Identity]{}, err
 	}
+	if err := ask.checkCursor(nounIdentity); err != nil {
+		return Page[*Identity]{}, err
+	}
 	if ask.Environment != "" && ask.Environment != DefaultEnvironment {
 		return Page[*Identity]{Rows: []*Identity{}}, nil
 	}

@@ -14,8 +14,8 @@ const MaxPage = 100
 type KeyQuery struct {
 	APIID      string
 	ExternalID string // of the identity that they belong to; "" for every key
-	After      string // behind this id
-	From       string // with this id
+	After      string // behind this id; what can't be an id of a key is KindInvalid
+	From       string // with this id; as After
 	Skip       int64  // behind so many; then what was deleted meanwhile shortens the page
 	Limit      int    // 1 to MaxPage
 	Decrypt    bool   // needs DecryptKey: with the plaintexts that were kept
@@ -34,6 +34,9 @@ type KeyPage struct {
 func (s *Store) Keys(ctx context.Context, a Access, q KeyQuery) (*KeyPage, error) {
 	if q.Limit < 1 || q.Limit > MaxPage {
 		return nil, Invalidf("limit", "from 1 to %d", MaxPage)
+	}
+	if err := checkCursors(prefixKey, q.After, q.From); err != nil {
+		return nil, err
 	}
 	var also []Right
 	if q.Decrypt {

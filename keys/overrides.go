@@ -84,11 +84,15 @@ type OverridePage struct {
 	Next      string // the id of the first one behind this page; "" at the end
 }
 
-// OverrideCursor says where a page begins: behind the id After, or at the id From.
+// OverrideCursor says where a page begins: behind the id After, or at the id From. What
+// can't be the id of an override is KindInvalid.
 type OverrideCursor struct{ After, From string }
 
 // ListOverrides gives up to limit overrides of a namespace.
 func (s *Store) ListOverrides(ctx context.Context, a Access, r NamespaceRef, at OverrideCursor, limit int) (*OverridePage, error) {
+	if err := checkCursors(prefixOverride, at.After, at.From); err != nil {
+		return nil, err
+	}
 	n, err := s.Namespace(ctx, a, r)
 	if err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 // Ask says which rows of a list are wanted. The zero value asks for the first.
 type Ask struct {
 	Limit       int    // how many rows at most: 1 to MaxRows; 0 is DefaultRows
-	After       string // rows with greater ids alone
-	From        string // rows with this id or greater ones alone, where After is empty
+	After       string // rows with greater ids alone; what can't be an id of the list is KindInvalid
+	From        string // rows with this id or greater ones alone, where After is empty; as After
 	Search      string // rows with this text in them alone, without regard to case
 	Environment string // of identities; "" is every one
 }
@@ -71,6 +71,9 @@ func (ask Ask) start() string {
 // at as much as it may gives what it found and where to go on. texts are what a
 // search looks into.
 func pageOf[T any](ctx context.Context, s *Store, ws string, k noun, ask Ask, texts func(*T) []string) (Page[*T], error) {
+	if err := ask.checkCursor(k); err != nil {
+		return Page[*T]{}, err
+	}
 	span, step := ask.span()
 	ids, total, err := s.idsOf(ctx, ws, k, ask.start(), span+1)
 	page := Page[*T]{Rows: []*T{}, Total: total}

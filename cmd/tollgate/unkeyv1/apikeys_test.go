@@ -40,7 +40,9 @@ func TestGoldenListKeys(t *testing.T) {
 	g.list("an identity's", path+"&externalId=user_1", "keys")
 	g.list("an owner's", path+"&ownerId=user_1&limit=2&decrypt=false", "keys")
 	g.get("of nobody", path+"&externalId=nobody")
-	g.get("behind the last", path+"&cursor=zzz")
+	g.get("behind the last", path+"&cursor=key_zzzzzzzzzzzzzzzzz")
+	g.get("a broken cursor", path+"&cursor=zzz")
+	g.get("a cursor of another kind", path+"&cursor=perm_zzzzzzzzzzzzzzzzz")
 	g.get("limit 0", path+"&limit=0")
 	g.get("limit 101", path+"&limit=101")
 	g.get("empty owner", path+"&ownerId=")
@@ -188,5 +190,5 @@ func TestGoldenMigrations(t *testing.T) {
 	g.stranger().post("another workspace's API", enqueue, batch)
 	g.as("api.*.read_key").post("missing right", enqueue, batch)
 	g.as().post("no root key", enqueue, batch)
-	g.get("the keys", "/v1/apis.listKeys?apiId="+api+"&limit=1&cursor=zzz")
+	g.get("the keys", "/v1/apis.listKeys?apiId="+api+"&limit=1&cursor=key_zzzzzzzzzzzzzzzzz")
 }
