@@ -221,7 +221,8 @@ const (
 	DecrementCredits CreditsOperation = "decrement" // not below 0
 )
 
-// UpdateCredits changes a key's balance and gives the new one, nil for unlimited.
+// UpdateCredits changes a key's balance and when it was changed, in one step, and gives the
+// new balance, nil for unlimited.
 // A nil value sets unlimited, and ends the refill; it can't be added or taken.
 func (s *Store) UpdateCredits(ctx context.Context, a Access, id string, op CreditsOperation, value *int64) (*int64, *refill.Schedule, error) {
 	if value != nil && (*value < 0 || *value > MaxCount) {
@@ -250,10 +251,27 @@ func (s *Store) UpdateCredits(ctx context.Context, a Access, id string, op Credi
 	return nil, nil, Unavailable(errBusy)
 }
 
+// recordToStamp returns the key's record for a script that writes into it when the key was
+// changed, and where the eight bytes of that moment begin, counted from one. They are the
+// integer of a CBOR value that needs all eight, big-endian.
+func (k *Key) recordToStamp() (record []byte, at int) {
+	one, other := *k, *k
+	one.UpdatedAt, other.UpdatedAt = 0x0101_0101_0101_0101, 0x0202_0202_0202_0202
+	record = encode(&one)
+	for i, b := range encode(&other) {
+		if b != record[i] {
+			return record, i + 1
+		}
+	}
+	panic("keys: a record does not say when its key was changed")
+}
+
 // moveBalance tells whether the key was still as it was found.
 func (s *Store) moveBalance(ctx context.Context, found *stored, op CreditsOperation, value int64) (int64, bool, error) {
+	record, at := found.key.recordToStamp()
 	args := append([]any{string(found.prefix)}, scheduleArgs(found.key.Refill)...)
-	reply, err := s.run(ctx, creditsScript, []string{found.place.record()}, append(args, string(op), value)...)
+	args = append(args, string(op), value, string(record), at)
+	reply, err := s.run(ctx, creditsScript, []string{found.place.record()}, args...)
 	if err != nil || reply[0] == nil {
 		return 0, false, err
 	}

@@ -1,0 +1,65 @@
+package keys_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A change of a key's balance is a change of the key: each kind moves updatedAt, by Redis's
+// clock, and nothing else of its record.
+func TestUpdateCreditsMovesUpdatedAt(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{
+			Name: "n\x14\x1b", Remaining: count(10), Refill: &refill.Schedule{Amount: 9}, Limits: []ratelimit.Limit{{Name: "a", Limit: 3, Duration: 1000}},
+		})
+		last := s.read(made.ID)
+		for _, op := range []keys.CreditsOperation{keys.SetCredits, keys.IncrementCredits, keys.DecrementCredits, keys.DecrementCredits} {
+			time.Sleep(3 * time.Millisecond)
+			before, err := s.Now(t.Context())
+			s.must(err)
+			_, _, err = s.UpdateCredits(t.Context(), s.access, made.ID, op, count(2))
+			s.must(err)
+			after, err := s.Now(t.Context())
+			s.must(err)
+			now := s.read(made.ID)
+			if at := now.Key.UpdatedAt; at < before || at > after {
+				t.Errorf("%s between %d and %d: updated at %d", op, before, after, at)
+			}
+			if now.Key.Name != last.Key.Name || now.Key.Refill == nil || len(now.Key.Limits) != 1 || now.Key.CreatedAt != last.Key.CreatedAt {
+				t.Errorf("%s made %+v of %+v", op, now.Key, last.Key)
+			}
+		}
+	})
+}
+
+// Changes of one balance at the same moment are all made, each once, though each moves
+// updatedAt as well.
+func TestUpdateCreditsAtTheSameMoment(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		made := s.create(keys.KeyDraft{Remaining: count(0)})
+		var all sync.WaitGroup
+		for range 24 {
+			all.Go(func() {
+				for range 5 {
+					if _, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, keys.IncrementCredits, count(3)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if d := s.read(made.ID); d.State.Balance != 24*5*3 {
+			t.Errorf("%d left, want %d", d.State.Balance, 24*5*3)
+		}
+	})
+}
