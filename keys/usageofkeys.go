@@ -10,19 +10,26 @@ import (
 type UsageOwner struct{ KeyID, ExternalID string }
 
 // KeyUsage gives, day by day, how verifications of a key, or of an owner's keys in
-// every API, ended from the hour of start on and before end. The caller needs its
-// rights over each API that is involved.
-func (s *Store) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, end int64) ([]UsageRow, error) {
-	q := UsageQuery{Start: start, End: end, Group: UsageGroups{Span: ByDay}}
-	if err := q.check(); err != nil {
-		return nil, err
-	}
+// every API, ended from the hour of start on and before end, both in unix ms. No end is
+// now, by Redis's clock; no start is a day before the end. The caller needs its rights
+// over each API that is involved.
+func (s *Store) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, end *int64) ([]UsageRow, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
+	q := UsageQuery{End: now, Group: UsageGroups{Span: ByDay}}
+	if end != nil {
+		q.End = *end
+	}
+	if q.Start = q.End - dayMS; start != nil {
+		q.Start = *start
+	}
+	if err := q.check(); err != nil {
+		return nil, err
+	}
 	r := &usageReader{s: s, UsageQuery: q, sums: map[usageGroup]*UsageCounts{}}
-	r.from, r.until = s.usageWindow(start, end, now)
+	r.from, r.until = s.usageWindow(q.Start, q.End, now)
 	apis, err := s.usageAPIs(ctx, a, of, r)
 	if err != nil {
 		return nil, err

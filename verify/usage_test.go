@@ -184,7 +184,8 @@ func TestUsageEqualsModel(t *testing.T) {
 				t.Errorf("%s:\n got %v\nwant %v", name, seen, want)
 			}
 		}
-		mine, err := w.KeyUsage(t.Context(), w.access, keys.UsageOwner{ExternalID: "ann"}, time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()+1)
+		start, end := time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()+1
+		mine, err := w.KeyUsage(t.Context(), w.access, keys.UsageOwner{ExternalID: "ann"}, &start, &end)
 		w.must(err)
 		var sum int64
 		for _, r := range mine {

@@ -2,7 +2,6 @@ package unkeyv1
 
 import (
 	"slices"
-	"time"
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
@@ -41,9 +40,7 @@ func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVer
 	if in.KeyID == "" && in.OwnerID == "" {
 		return out, keys.Invalidf("keyId", "required, or ownerId in its place")
 	}
-	end := momentOr(in.End, c.Start())
-	start := momentOr(in.Start, time.UnixMilli(max(0, end)).Add(-24*time.Hour))
-	rows, err := a.store.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, start, end)
+	rows, err := a.store.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, in.Start, in.End)
 	if err != nil {
 		return out, err
 	}
@@ -57,14 +54,6 @@ func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVer
 		out.Verifications = []keyVerifications{}
 	}
 	return out, nil
-}
-
-// momentOr gives a moment that was asked for, or another one.
-func momentOr(asked *int64, otherwise time.Time) int64 {
-	if asked != nil {
-		return *asked
-	}
-	return otherwise.UnixMilli()
 }
 
 type verificationsRequest struct {
@@ -88,12 +77,15 @@ var orders = map[string]string{
 	"insufficientPermissions": string(keys.UsageInsufficient), "expired": string(keys.UsageExpired),
 }
 
-func (in *verificationsRequest) query(now time.Time) keys.UsageQuery {
+func (in *verificationsRequest) query() keys.UsageQuery {
 	by := func(group string) bool { return slices.Contains(in.GroupBy, group) }
 	q := keys.UsageQuery{
-		APIID: in.APIID, ExternalID: in.ExternalID, KeyIDs: in.KeyID, Tags: in.Tag, Start: in.Start, End: momentOr(in.End, now),
+		APIID: in.APIID, ExternalID: in.ExternalID, KeyIDs: in.KeyID, Tags: in.Tag, Start: in.Start, UntilNow: in.End == nil,
 		Group: keys.UsageGroups{Key: by("key"), Identity: by("identity"), Tag: by("tag"), Tags: by("tags")},
 		Order: keys.UsageOrder{By: orders[in.OrderBy], Descending: in.Order == "desc"},
+	}
+	if in.End != nil {
+		q.End = *in.End
 	}
 	switch {
 	case by("hour"):
@@ -133,7 +125,7 @@ type usageIdentity struct {
 }
 
 func (a *API) verifications(c *web.Call, in *verificationsRequest) ([]verificationsRow, error) {
-	q := in.query(c.Start())
+	q := in.query()
 	rows, err := a.store.Usage(c.Context(), access(c), q)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,36 @@
+package keys_test
+
+import (
+	"testing"
+	"time"
+
+	"tollgate/keys"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// A question about usage without an end ends now by Redis's clock, whatever this process
+// takes the time for, and one without a start begins a day before its end.
+func TestUsageEndsByRedisClock(t *testing.T) {
+	server := miniredis.RunT(t)
+	c := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = c.Close() })
+	s := open(t, c, "w")
+	made := s.create(keys.KeyDraft{})
+	const day = 24 * 3600_000
+	for _, ahead := range []time.Duration{-100 * 24 * time.Hour, 0, 100 * 24 * time.Hour} {
+		now := time.Now().Add(ahead).Truncate(time.Millisecond)
+		server.SetTime(now)
+		rows, err := s.KeyUsage(t.Context(), s.access, keys.UsageOwner{KeyID: made.ID}, nil, nil)
+		s.must(err)
+		if today := now.UnixMilli() / day * day; len(rows) != 2 || rows[0].Time != today-day || rows[1].Time != today {
+			t.Errorf("%v ahead: %+v, want the days from %d to %d", ahead, rows, today-day, today)
+		}
+		rows, err = s.Usage(t.Context(), s.access, keys.UsageQuery{APIID: s.api, Start: now.UnixMilli() - day, UntilNow: true, Group: keys.UsageGroups{Span: keys.ByDay}})
+		s.must(err)
+		if len(rows) != 2 {
+			t.Errorf("%v ahead: %d days, want 2", ahead, len(rows))
+		}
+	}
+}
