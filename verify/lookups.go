@@ -17,15 +17,17 @@ import (
 // them, so they do not wait among the verifications. They have a queue of their own with a
 // fixed share:
 //
-//   - One batch of them is under way at a time, and one leaves every lookupPause at most:
-//     12,800 lookups a second, some hundredths of a Redis. What waits leaves together.
+//   - One batch of them is under way at a time, and the next leaves when the time of this
+//     one is over, lookupTime for each in it: 12,500 lookups a second, some hundredths of
+//     a Redis. What waits leaves together.
 //   - Addresses are served in turn, and each may have an equal part of the places: one
 //     that sends too many is what waits for them, and nobody else is.
 //   - Whoever finds no place, or is late as lateness has it, is answered 503. That is no
 //     verdict on the root key.
 const (
-	lookupPause = 5 * time.Millisecond
-	maxLookups  = 1024 // of one address that is alone; what leaves within the patience of a default time limit is not much more
+	lookupTime = 80 * time.Microsecond
+	fewLookups = 16   // as many are counted of a smaller batch, so that more leave together
+	maxLookups = 1024 // of one address that is alone; what leaves within the patience of a default time limit is not much more
 )
 
 // lookupsOnCluster is how many calls of lookups are under way at a time on a Cluster, where
@@ -177,7 +179,7 @@ func (q *lookups) run() {
 			return
 		}
 		q.send(batch)
-		time.Sleep(time.Until(left.Add(lookupPause)))
+		time.Sleep(time.Until(left.Add(time.Duration(max(fewLookups, len(batch))) * lookupTime)))
 	}
 }
 
