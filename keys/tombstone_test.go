@@ -115,7 +115,7 @@ func TestTombstonesGoWithTheirAPI(t *testing.T) {
 		s := open(t, c, "w")
 		kept := s.create(keys.KeyDraft{})
 		s.must(s.DeleteKey(t.Context(), s.access, kept.ID, false))
-		doomed, err := s.CreateAPI(t.Context(), s.access, "doomed")
+		_, err := s.CreateAPI(t.Context(), s.access, "doomed") // the lists of APIs are there from here on
 		s.must(err)
 		before := len(redistest.Names(t, c, "tg:[itl]*"))
 		for _, all := range []func(api string) error{
@@ -125,7 +125,7 @@ func TestTombstonesGoWithTheirAPI(t *testing.T) {
 				return err
 			},
 		} {
-			doomed, err = s.CreateAPI(t.Context(), s.access, "doomed")
+			doomed, err := s.CreateAPI(t.Context(), s.access, "doomed")
 			s.must(err)
 			d := &shop{Store: s.Store, t: t, access: s.access, api: doomed.ID}
 			d.stock(230, nil)
