@@ -14,7 +14,9 @@
 //
 // A boundary is at most a day after the instant at which it was computed, and a monthly
 // one at most 31 days. One that lies further ahead was computed by a clock that was wrong
-// then: it is computed anew, and raises nothing.
+// then: it is computed anew, and raises nothing. Only the second boundary from now is kept,
+// because a clock that was set back across one boundary explains it: the balance was
+// raised at that one already, and must not be raised there twice.
 //
 // All instants are unix milliseconds, UTC, from 1970 to the end of the year
 // 9999. The clock is the caller's; the decisions use Redis's.
@@ -72,10 +74,10 @@ func (s Schedule) Daily() bool { return s.Day == 0 }
 // Settle is the balance and the boundary it waits for, as of now. Before next
 // it changes nothing; from next on the balance is at least the amount, and next
 // is the first boundary after now. A next of 0 is due at once. One that is further
-// ahead than a boundary can be becomes the first one after now.
+// ahead than a clock that was set back a little explains becomes the first one after now.
 func (s Schedule) Settle(balance, next, now int64) (int64, int64) {
 	switch {
-	case next-now > s.ahead():
+	case next-now > s.ahead() && next > s.Next(s.Next(now)):
 		return balance, s.Next(now)
 	case now < next:
 		return balance, next

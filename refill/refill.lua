@@ -31,12 +31,15 @@ local function refill_next(day, now)
 end
 
 -- The balance and the boundary it waits for, as of now. The boundary returned is sooner than
--- next only where that is further ahead than one can be: whoever settles writes it then, even
--- where it writes nothing else, or it would be put off again and again.
+-- next only where that is further ahead than a clock that was set back a little explains:
+-- whoever settles writes it then, even where it writes nothing else, or it would be put off
+-- again and again.
 local function refill_settle(balance, next, amount, day, now)
   if now < next then
     if next - now <= (day == 0 and 86400000 or 2678400000) then return balance, next end
-    return balance, refill_next(day, now)
+    local first = refill_next(day, now)
+    if next <= refill_next(day, first) then return balance, next end
+    return balance, first
   end
   if balance < amount then balance = amount end
   return balance, refill_next(day, now)
