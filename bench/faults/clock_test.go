@@ -21,15 +21,18 @@ import (
 // ownClock lists the files of the deciding packages that look at the gateway's clock,
 // and what for. None of it is a decision.
 var ownClock = map[string]string{
-	"keys/durable.go":   "for how long a write has waited, and when to look for an append-only file again",
-	"keys/exchange.go":  "for how long a request has been going on",
-	"keys/id.go":        "ids sort by the moment of their creation",
-	"keys/resolve.go":   "on a Cluster, when a look at the definitions began",
-	"keys/revisions.go": "on a Cluster, when to look again at what was announced",
-	"keys/usagesend.go": "when to look again at what is being counted",
-	"verify/batch.go":   "for how long a verification has waited",
-	"verify/entry.go":   "the same as keys/revisions.go",
-	"verify/rootkey.go": "on a Cluster, when to verify a known root key by itself again",
+	"keys/checkedconn.go": "how long ago a connection's server said that it is a master",
+	"keys/durable.go":     "for how long a write has waited, and when to look for an append-only file again",
+	"keys/exchange.go":    "for how long a request has been going on",
+	"keys/id.go":          "ids sort by the moment of their creation",
+	"keys/resolve.go":     "on a Cluster, when a look at the definitions began",
+	"keys/revisions.go":   "on a Cluster, when to look again at what was announced",
+	"keys/usagesend.go":   "when to look again at what is being counted",
+	"verify/batch.go":     "for how long a verification has waited",
+	"verify/entry.go":     "the same as keys/revisions.go",
+	"verify/lateness.go":  "for how long a verification has waited, and Redis owes an answer",
+	"verify/lookups.go":   "for how long a look-up of a root key has waited",
+	"verify/rootkey.go":   "on a Cluster, when to verify a known root key by itself again",
 }
 
 // A gateway whose clock is off by a day decides like the others: nothing that decides

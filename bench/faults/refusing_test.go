@@ -30,7 +30,7 @@ func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string)
 			return g.UpdateKey(request(t.Context()), w.access, made.ID, keys.KeyPatch{Name: keys.To("never")})
 		},
 		"credits": func() error {
-			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, keys.SetCredits, uses(1))
+			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, keys.IncrementCredits, uses(1))
 			return err
 		},
 		"delete": func() error { return g.DeleteKey(request(t.Context()), w.access, made.ID, false) },
@@ -99,8 +99,8 @@ func TestRefusingRedis(t *testing.T) {
 		w := newWorld(t, server.Client())
 		g, made, other := brisk(t, server), refusable(w), refusable(w)
 		server.Do("CONFIG", "SET", "maxmemory", "1")
-		slowest := w.broken(t, g, made, "delete")
-		w.must(g.DeleteKey(t.Context(), w.access, other.ID, false)) // what frees memory is allowed
+		slowest := w.broken(t, g, made, "delete", "credits")
+		w.must(g.DeleteKey(t.Context(), w.access, other.ID, false)) // what takes no memory is allowed
 		server.Do("CONFIG", "SET", "maxmemory", "0")
 		w.whole(t, g, made, 50)
 		row(t, "Redis full, noeviction", "slowest 503 %s, nothing written, healed", slowest.Round(time.Millisecond))

@@ -158,7 +158,7 @@ func strays(t *testing.T, client redis.UniversalClient) (left []string) {
 	t.Helper()
 	for names := client.Scan(t.Context(), 0, "*", 1000).Iterator(); names.Next(t.Context()); {
 		name := names.Val()
-		kept := name == "tg:w" || strings.HasPrefix(name, "tg:v:") || strings.HasPrefix(name, "tg:d:") || strings.HasPrefix(name, "tg:l:{")
+		kept := name == "tg:w" || name == "tg:m" || strings.HasPrefix(name, "tg:v:") || strings.HasPrefix(name, "tg:d:") || strings.HasPrefix(name, "tg:l:{")
 		if !kept && client.TTL(t.Context(), name).Val() == -1 { // it is there and does not expire
 			left = append(left, name)
 		}
