@@ -119,7 +119,7 @@ func failureOf(err error) Failure {
 		return FailureLost
 	case errors.Is(err, ErrReplica), errors.Is(err, ErrCutOff):
 		return FailureReadOnly
-	case errors.Is(err, ErrInfo):
+	case errors.Is(err, ErrInfo), errors.Is(err, errRights):
 		return FailureNotAllowed
 	case errors.Is(err, errFull):
 		return FailureFull

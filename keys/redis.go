@@ -46,6 +46,9 @@ var markLua string
 //go:embed ping.lua
 var pingLua string
 
+//go:embed rights.lua
+var rightsLua string
+
 //go:embed define.lua
 var defineLua string
 
@@ -71,6 +74,7 @@ var (
 	leaseScript   = NewScript(leaseLua)
 	markScript    = NewScript(fullLua, markLua)
 	pingScript    = NewScript(pingLua).ReadOnly()
+	rightsScript  = NewScript(rightsLua).ReadOnly()
 	defineScript  = NewScript(fullLua, defineLua)
 	readScript    = NewScript(fullLua, readLua).ReadOnly()
 	ownScript     = NewScript(ownLua).ReadOnly()

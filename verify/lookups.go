@@ -268,6 +268,8 @@ func (v *Verifier) looked(l *lookup) (*entry, error) {
 		return nil, c.err
 	case c.reply.status == replyAbsent:
 		return nil, nil
+	case c.reply.status == replyLost:
+		return nil, v.store.Mark(context.Background()) // of a store that was never used the key is not found
 	case c.reply.status == replyRecord:
 		known, record, err := v.remember(l.digest, c.reply.stored)
 		switch {

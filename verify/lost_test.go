@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"tollgate/bench/redistest"
@@ -28,6 +29,15 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 				if o != nil || !errors.Is(err, keys.ErrLost) || keys.AsError(err).Kind != keys.KindUnavailable {
 					t.Errorf("after FLUSHALL: %+v %v", o, err)
 				}
+			}
+			// By way of a root key too, which is looked up in a lane of its own.
+			for _, r := range []*verify.Request{{Secret: made.Secret, By: keys.NewSecret("no-root-key-of-anybody")}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true}} {
+				if o, err := g.Verify(t.Context(), r); o != nil || !errors.Is(err, keys.ErrLost) {
+					t.Errorf("a root key after FLUSHALL: %+v %v", o, err)
+				}
+			}
+			if _, err := g.Authenticate(t.Context(), keys.NewSecret("no-root-key-of-anybody"), netip.Addr{}); !errors.Is(err, keys.ErrLost) {
+				t.Errorf("a caller after FLUSHALL: %v", err)
 			}
 			if lost, err := g.Lost(t.Context()); !lost || err != nil {
 				t.Errorf("not known to be lost: %v", err)

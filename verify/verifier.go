@@ -323,6 +323,9 @@ func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, by *asker, 
 		if e.pointed() {
 			return true, nil // what is in the secret's own place now decides
 		}
+	case replyLost:
+		err := v.store.Mark(ctx)
+		return err == nil, err
 	case replyRecord:
 		_, _, err := v.remember(d, c.reply.stored)
 		return err == nil, err

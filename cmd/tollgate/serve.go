@@ -330,6 +330,9 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 		}
 		g.watch.note(found)
 	}
+	if err := g.store.Rights(ctx); err != nil {
+		return err
+	}
 	if err := g.store.Mark(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,53 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// commands are those that the user of Redis must be allowed to use, on names that begin
+// with tg: . README.md has them as a line of ACL SETUSER.
+var commands = strings.Fields(`
+	auth hello ping select info config|get time eval evalsha multi exec
+	del exists expire get getrange mget mset persist pexpire pexpireat pttl rename scan set setrange strlen ttl type unlink
+	hdel hexists hget hgetall hincrby hlen hmget hscan hset hsetnx
+	llen lpush lrange ltrim rpush scard smembers sscan
+	zadd zcard zcount zlexcount zrange zrangebylex zrangebyscore zrem zremrangebyscore zrevrange zscan zscore`)
+
+// clusterCommands are needed on a Cluster besides.
+var clusterCommands = []string{"asking", "cluster|slots"}
+
+var errRights = errors.New("the user of Redis may not use commands that Tollgate needs")
+
+// Rights returns KindUnavailable with FailureNotAllowed, and an error that names them,
+// where the user may not use some commands. Redis before 7 does not say.
+func (s *Store) Rights(ctx context.Context) error {
+	wanted := commands
+	if s.cluster {
+		wanted = append(wanted[:len(wanted):len(wanted)], clusterCommands...)
+	}
+	args := make([]any, len(wanted))
+	for i, command := range wanted {
+		args[i] = command
+	}
+	var all []invocation
+	for _, shard := range s.oneShardEach(ctx) {
+		all = append(all, invocation{[]string{markerName(shard)}, args})
+	}
+	replies, err := s.runAll(ctx, rightsScript, all)
+	if err != nil {
+		return err
+	}
+	for _, reply := range replies {
+		var missing []string
+		for _, command := range reply[1:] {
+			missing = append(missing, "+"+text(command))
+		}
+		if len(missing) > 0 {
+			return Unavailable(fmt.Errorf("%w: allow %s on ~tg:*", errRights, strings.Join(missing, " ")))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package verify_test
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/bench/redistest"
+	"tollgate/keys"
+	"tollgate/verify"
+)
+
+// userLine is the line of README.md that makes the user of Redis.
+func userLine(t *testing.T) []any {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "ACL SETUSER tollgate ") {
+			var args []any
+			for _, word := range strings.Fields(strings.Replace(line, "PASSWORD", "secret", 1)) {
+				args = append(args, word)
+			}
+			return args
+		}
+	}
+	t.Fatal("README.md has no line of ACL SETUSER")
+	return nil
+}
+
+// Everything works for a user of Redis with the rights that README.md names and no other,
+// and the start names a right that is missing.
+func TestRightsOfTheUserOfRedis(t *testing.T) {
+	line := userLine(t)
+	cluster, single := redistest.Cluster(t, 3, 0), redistest.Start(t, redistest.WithAOF("everysec"))
+	for kind, row := range map[string]struct {
+		url     string
+		servers []*redistest.Server
+	}{"redis": {single.URL(), []*redistest.Server{single}}, "cluster": {cluster.URL(), cluster.Nodes}} {
+		t.Run(kind, func(t *testing.T) {
+			for _, s := range row.servers {
+				s.Do(line...)
+			}
+			client, err := keys.DialWithin(strings.Replace(row.url, "://", "://tollgate:secret@", 1), 0, 5*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			keys.DurableWrites(client, nil)
+			w := newWorld(t, client)
+			w.must(w.Rights(t.Context()))
+			everyOperation(t, w)
+			for i := 4; i < len(line); i++ {
+				command, ok := strings.CutPrefix(line[i].(string), "+")
+				if !ok || slices.Contains([]string{"eval", "evalsha", "hello", "auth", "info", "multi", "exec", "select"}, command) || kind == "redis" && strings.Contains("asking cluster|slots", command) || strings.HasPrefix(command, "cluster|") {
+					continue // without it nothing can be asked, or not in a script
+				}
+				for _, s := range row.servers {
+					s.Do("ACL", "SETUSER", "tollgate", "-"+command)
+				}
+				if err := w.Rights(t.Context()); err == nil || keys.AsError(err).Failure != keys.FailureNotAllowed || !strings.Contains(err.Error(), "+"+command) {
+					t.Errorf("without %s: %v", command, err)
+				}
+				for _, s := range row.servers {
+					s.Do("ACL", "SETUSER", "tollgate", "+"+command)
+				}
+			}
+		})
+	}
+}
+
+// everyOperation goes through what a store is asked for.
+func everyOperation(t *testing.T, w *world) {
+	t.Helper()
+	w.must(w.Mark(t.Context()))
+	w.must(w.Ping(t.Context()))
+	usage := keys.NewUsage(w.Store)
+	w.Verifier = verify.New(w.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(usage, nil)})
+	made := w.create(keys.KeyDraft{Remaining: uses(10)})
+	w.code(verify.Valid, verify.Request{Secret: made.Secret, Cost: 1, Limits: []verify.LimitRequest{{Name: "own", Own: true, Limit: 5, Duration: 60_000, Cost: 1}}})
+	w.must(usage.Close(t.Context()))
+	w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Name: keys.To("other"), Disabled: keys.To(true)}))
+	_, _, err := w.UpdateCredits(t.Context(), w.access, made.ID, keys.SetCredits, uses(3))
+	w.must(err)
+	_, err = w.Keys(t.Context(), w.access, keys.KeyQuery{APIID: w.api, Limit: 10})
+	w.must(err)
+	_, secret, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}})
+	w.must(err)
+	_, err = w.Authenticate(t.Context(), secret, netip.Addr{})
+	w.must(err)
+	_, _, err = w.Limit(t.Context(), w.access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
+	w.must(err)
+	w.must(w.DeleteKey(t.Context(), w.access, made.ID, false))
+	w.must(w.DeleteKey(t.Context(), w.access, made.ID, true))
+	w.must(w.DeleteAPI(t.Context(), w.access, w.api))
+}
