@@ -116,7 +116,8 @@ func TestALookupIsSharedUntilItLeaves(t *testing.T) {
 func TestLateLookupsDoNotLeave(t *testing.T) {
 	q := idleLookups(t)
 	before := fresh() - q.lateness.patience() - 1
-	q.lateness.asked(before) // and Redis has said nothing since
+	q.lateness.askedAt = before // and Redis has said nothing since
+	q.lateness.heardAt.Store(before - 1)
 	for n := range maxBatch {
 		if _, err := q.join(guessKey(n, "192.0.2.1"), before); err != nil {
 			t.Fatal(err)
