@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,17 @@ var countersLua string
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, keys.CountersLua, countersLua, verifyLua)
+var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, withCounters(countersLua), verifyLua)
+
+// withCounters puts the functions of keys.CountersLua inside the one that alone needs them:
+// outside they would be made by every call.
+func withCounters(text string) string {
+	before, after, found := strings.Cut(text, "  -- (keys/counters.lua)\n")
+	if !found {
+		panic("verify: counters.lua does not say where keys.CountersLua goes")
+	}
+	return before + keys.CountersLua + after
+}
 
 // How verifications travel. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.

@@ -15,6 +15,8 @@ local function make_counters(now, KEYS, ARGV, others, names, costs, counters)
   local most, owners = take('>I7', ARGV[3]), ARGV[3]
   local created, indexes, budgets = {}, {}, {}
 
+  -- (keys/counters.lua)
+
   -- Whether an index has room for more counters, beside those that it lists and that are
   -- being made. A full one forgets those that are gone.
   local function room(number, more)

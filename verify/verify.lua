@@ -172,12 +172,10 @@ local function tell(status, left, count, taken)
   return make(told[count] or format(told, 'I7B', count), unpack(answer, 1, count * 2 + 2))
 end
 
--- Whether the marker is gone, which is looked at only where a record is absent.
+-- Whether the marker is gone, which is looked at only where a record is absent; nil before.
+-- It is no function, and neither is anything else that few calls need: each that is made costs
+-- every call.
 local lost
-local function is_lost()
-  if lost == nil then lost = call('EXISTS', KEYS[others]) == 0 end
-  return lost
-end
 
 -- What is answered where a guard does not hold, by the number of the set of
 -- guards; false where all hold.
@@ -207,7 +205,10 @@ while at <= #blob do
   if key > 0 then record, failure = find(key, mark, revision, slots) end
   -- Whether there is a key is told to those alone who may know.
   if not failure or failure == 'A' then failure = changed[set] or failure end
-  if failure == 'A' and is_lost() then failure = 'M' end
+  if failure == 'A' then
+    if lost == nil then lost = call('EXISTS', KEYS[others]) == 0 end
+    if lost then failure = 'M' end
+  end
   o = o + 1
   if failure then
     out[o] = failure
