@@ -25,10 +25,17 @@ import (
 func BenchmarkLibrary(b *testing.B) {
 	b.Run("redis", func(b *testing.B) {
 		server := redistest.Start(b)
-		library(b, server.URL(), processID(b, server), *connections)
+		client, err := keys.Dial(server.URL(), 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		library(b, client, server.Addr(), processID(b, server), *connections)
 	})
 	// It runs scripts a hundred times slower: a full line would be refused for its age.
-	b.Run("miniredis", func(b *testing.B) { library(b, "redis://"+redistest.Mini(b).Addr(), 0, 4) })
+	b.Run("miniredis", func(b *testing.B) {
+		address := redistest.Mini(b).Addr()
+		library(b, keys.DialInProcess(address), address, 0, 4)
+	})
 }
 
 // processID is Redis's own word.
@@ -51,17 +58,10 @@ type peer struct {
 	redis   int // the process; 0 for none
 }
 
-func library(b *testing.B, address string, pid, many int) {
-	client, err := keys.Dial(address, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
+// library measures through the client, with the peer on a pool of its own.
+func library(b *testing.B, client redis.UniversalClient, address string, pid, many int) {
 	b.Cleanup(func() { _ = client.Close() })
-	options, err := redis.ParseURL(address)
-	if err != nil {
-		b.Fatal(err)
-	}
-	pool := redis.NewClient(options)
+	pool := redis.NewClient(&redis.Options{Addr: address})
 	b.Cleanup(func() { _ = pool.Close() })
 	p := peer{redis_rate.NewLimiter(pool), pid}
 	store := keys.Open(client, keys.Options{})

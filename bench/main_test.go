@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
+	rig.RemoveBuilt()
 	os.Exit(code)
 }
 

@@ -47,6 +47,7 @@ func run() (err error) {
 		if e := world.End(); err == nil {
 			err = e
 		}
+		rig.RemoveBuilt()
 	}()
 	gateway, floor, err := subjects(world)
 	if err != nil {

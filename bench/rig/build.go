@@ -17,8 +17,19 @@ type Built struct {
 	dir            string
 }
 
-// Build compiles the programs, once in a process.
+// Build compiles the programs, once in a process; RemoveBuilt deletes them.
 var Build = sync.OnceValues(build)
+
+// RemoveBuilt deletes what Build compiled, if it was called. Every World of the process uses
+// the same programs, so it is called last.
+func RemoveBuilt() {
+	if built != nil {
+		built.remove()
+	}
+}
+
+// built is what Build compiled; nil for nothing.
+var built *Built
 
 func build() (*Built, error) {
 	root, err := stack.ModuleRoot()
@@ -42,14 +53,14 @@ func build() (*Built, error) {
 		err = compile(root, b.Floor, "./bench/floor")
 	}
 	if err != nil {
-		b.Remove()
+		b.remove()
 		return nil, err
 	}
+	built = b
 	return b, nil
 }
 
-// Remove deletes the programs.
-func (b *Built) Remove() { _ = os.RemoveAll(b.dir) }
+func (b *Built) remove() { _ = os.RemoveAll(b.dir) }
 
 // overlay adds the probe to the gateway of a tree without changing the tree.
 func overlay(dir, root, tree string) (string, error) {

@@ -44,7 +44,7 @@ func (w *World) start() (err error) {
 // Another starts one more gateway, on a Redis of its own.
 func (w *World) Another(args ...string) (*Side, error) { return Start(w.built.Gateway, args...) }
 
-// End stops both and removes what was built.
+// End stops both. The programs stay, see RemoveBuilt.
 func (w *World) End() error {
 	var errs []error
 	for _, side := range []*Side{w.Gateway, w.Floor} {
@@ -52,7 +52,6 @@ func (w *World) End() error {
 			errs = append(errs, side.Stop())
 		}
 	}
-	w.built.Remove()
 	return errors.Join(errs...)
 }
 
