@@ -86,6 +86,18 @@ func (s *Store) Lost(ctx context.Context) (bool, error) {
 	return slices.Contains(markers, ""), err
 }
 
+// Intact returns KindUnavailable with ErrLost where markers are missing in the store, or
+// where it does not say. What a read did not find while the store is intact is absent.
+func (s *Store) Intact(ctx context.Context) error {
+	switch lost, err := s.Lost(ctx); {
+	case err != nil:
+		return err
+	case lost:
+		return Unavailable(ErrLost)
+	}
+	return nil
+}
+
 // markers reads all markers; "" for one that is missing.
 func (s *Store) markers(ctx context.Context) ([]string, error) {
 	shards := s.markerShards()

@@ -229,7 +229,7 @@ func (g *gateway) config() web.Config {
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader, MaxMemory: f.MaxMemory << 20,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
-		Addresses: g.addresses, Ready: g.ready, Log: g.log, Observe: g.observe,
+		Addresses: g.addresses, Ready: g.ready, Intact: g.store.Intact, Log: g.log, Observe: g.observe,
 	}
 }
 

@@ -37,6 +37,10 @@ type Config struct {
 	Live  func(context.Context) error // behind /livez; nil means alive
 	Ready func(context.Context) error // behind /readyz; nil means ready
 
+	// Intact is asked before an answer says that something does not exist, and its error is
+	// answered instead: what a store has lost is not known to be absent. nil asks nothing.
+	Intact func(context.Context) error
+
 	// Observe is told of every answer, for metrics. It must not keep the Call.
 	Observe func(c *Call, status int, took time.Duration)
 

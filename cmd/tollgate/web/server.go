@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -167,6 +168,7 @@ func (s *Server) lastResort(ctx *fasthttp.RequestCtx) {
 
 // fail answers with err in the words of the dialect.
 func (c *Call) fail(err error) {
+	err = c.confirm(err)
 	p := problemOf(err)
 	c.cause = err
 	c.http.Response.ResetBody()
@@ -175,6 +177,17 @@ func (c *Call) fail(err error) {
 		c.SetHeader("Retry-After", strconv.Itoa(int(p.Domain.RetryAfter.Seconds())))
 	}
 	c.dialect.Fail(c, p)
+}
+
+// confirm returns err, or why it must not be said that something does not exist. It costs
+// the same whether that belongs to somebody else or to nobody.
+func (c *Call) confirm(err error) error {
+	intact := c.server.config.Intact
+	var e *keys.Error
+	if intact == nil || !errors.As(err, &e) || e.Kind != keys.KindNotFound {
+		return err
+	}
+	return cmp.Or(intact(c.Context()), err)
 }
 
 // refuse fails and closes the connection: whatever else the peer has sent on
