@@ -22,14 +22,17 @@ type change struct {
 func newChange(ws string) *change { return &change{ws: ws} }
 
 func (c *change) add(op, name, field, value string) {
-	at := 0
-	for at < len(c.names) && c.names[at] != name {
-		at++
-	}
-	if at == len(c.names) {
+	c.args = append(c.args, op, c.at(name), field, value)
+}
+
+// at is the number of a Redis key among those of the change, counted from one.
+func (c *change) at(name string) string {
+	at := slices.Index(c.names, name)
+	if at < 0 {
+		at = len(c.names)
 		c.names = append(c.names, name)
 	}
-	c.args = append(c.args, op, strconv.Itoa(at+1), field, value)
+	return strconv.Itoa(at + 1)
 }
 
 // put writes a definition under its id.
@@ -57,8 +60,40 @@ func (c *change) claim(k noun, name, id string) {
 	c.add("hset", uniqueName(c.ws, k), name, id)
 }
 
-// release gives a unique name back.
-func (c *change) release(k noun, name string) { c.add("hdel", uniqueName(c.ws, k), name, "") }
+// claimName takes the name of a permission or a role for an id, and demands that nobody
+// has it, however it is spelt.
+func (c *change) claimName(f family, name, id string) {
+	if f.spelt {
+		index := foldedName(c.ws, f.noun)
+		if !slices.Contains(c.names, index) {
+			c.add("current", index, c.at(uniqueName(c.ws, f.noun)), c.at(revisionName(c.ws, sharedBucket)))
+		}
+		c.add("absent", index, folded(name), "")
+		c.add("hset", index, folded(name), id)
+	}
+	c.claim(f.noun, f.unique(name), id)
+}
+
+// applyNames is apply for a change that takes names of a kind. It returns false where one
+// of them is taken, or another condition does not hold.
+func (s *Store) applyNames(ctx context.Context, k noun, c *change) (bool, error) {
+	for range tries {
+		failed, there, err := s.apply(ctx, c)
+		if err != nil || failed == 0 {
+			return failed == 0, err
+		}
+		if c.args[4*(failed-1)] != "current" {
+			return false, nil
+		}
+		if err := s.foldNames(ctx, c.ws, k, there); err != nil {
+			return false, err
+		}
+	}
+	return false, Unavailable(errBusy)
+}
+
+// release gives a unique name back, if an id has it.
+func (c *change) release(k noun, name, id string) { c.add("hdel", uniqueName(c.ws, k), name, id) }
 
 // raise makes every gateway read a bucket's definitions again. What is new needs
 // none: nobody can have decided by it.

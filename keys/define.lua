@@ -5,7 +5,7 @@
 -- a field, a value. A raise gives a revision beyond that one, even unless another change
 -- is announced as well: see revisions.go. Each raise has its announcement, in their order.
 -- Returns 0 and the value of each raise, or the number of the operation whose
--- condition does not hold, and what is there, or -1 where the announcement is over.
+-- condition does not hold, and what is there, of names what they stand at, or -1 where the announcement is over.
 local now, micros = clock()
 now = string.format('%.0f', now)
 
@@ -17,7 +17,7 @@ local function refuse(number, there)
   return {number, there}
 end
 
-local contested = {}
+local contested, folded = {}, {}
 for i = 3, #ARGV, 4 do
   local op, key = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   if op == 'absent' then -- no such field
@@ -26,6 +26,11 @@ for i = 3, #ARGV, 4 do
   elseif op == 'is' then -- exactly this text; '' for no such key
     local there = redis.call('GET', key) or ''
     if there ~= ARGV[i + 3] then return refuse((i + 1) / 4, there) end
+  elseif op == 'current' then -- an index of folded names; the field and the value are the numbers of the names and of the revision
+    local index = {key, KEYS[tonumber(ARGV[i + 2])], KEYS[tonumber(ARGV[i + 3])]}
+    local stand = names_stand(index[2], index[3])
+    if redis.call('HGET', key, '') ~= stand then return refuse((i + 1) / 4, stand) end
+    folded[#folded + 1] = index
   elseif op == 'announced' then -- and still waited for; the value is for how many ms one is at most
     local ends, latest = tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0'), tonumber(now) + tonumber(ARGV[i + 3])
     if ends <= tonumber(now) or ends > latest then return refuse(-1, '') end
@@ -39,7 +44,8 @@ for i = 3, #ARGV, 4 do
   if op == 'set' then redis.call('SET', key, value)
   elseif op == 'del' then redis.call('DEL', key)
   elseif op == 'hset' then redis.call('HSET', key, field, value)
-  elseif op == 'hdel' then redis.call('HDEL', key, field)
+  elseif op == 'hdel' then -- where the field has this value
+    if redis.call('HGET', key, field) == value then redis.call('HDEL', key, field) end
   elseif op == 'zadd' then redis.call('ZADD', key, 0, field)
   elseif op == 'zrem' then redis.call('ZREM', key, field)
   elseif op == 'announced' then
@@ -57,4 +63,5 @@ for i = 3, #ARGV, 4 do
     out[#out + 1] = p
   end
 end
+for _, index in ipairs(folded) do redis.call('HSET', index[1], '', names_stand(index[2], index[3])) end
 return out

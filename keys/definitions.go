@@ -38,7 +38,7 @@ type Permission struct {
 // Role is a set of permissions that keys have together.
 type Role struct {
 	ID          string   `cbor:"1,keyasint"`
-	Name        string   `cbor:"2,keyasint"` // unique in the workspace
+	Name        string   `cbor:"2,keyasint"` // unique in the workspace, without regard to case
 	Description string   `cbor:"3,keyasint,omitempty"`
 	Permissions []string `cbor:"4,keyasint,omitempty"` // ids
 	CreatedAt   int64    `cbor:"5,keyasint"`           // unix ms

@@ -128,7 +128,7 @@ func (s *Store) dropGroup(ctx context.Context, workspaceID, id string) (bool, er
 	c.unchanged(nounGroup, id, text(texts[1]))
 	c.unchanged(nounGroupUse, id, mark)
 	c.drop(nounGroup, id)
-	c.release(nounGroup, g.Name)
+	c.release(nounGroup, g.Name, id)
 	c.add("del", definitionName(workspaceID, nounGroupUse, id), "", "")
 	c.add("del", groupKeysName(workspaceID, id), "", "")
 	failed, _, err := s.apply(ctx, c)

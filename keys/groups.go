@@ -158,7 +158,7 @@ func (s *Store) RenameGroup(ctx context.Context, a Access, id, name string) (*Gr
 		c := newChange(a.WorkspaceID)
 		c.unchanged(nounGroup, id, text)
 		c.claim(nounGroup, name, id)
-		c.release(nounGroup, old)
+		c.release(nounGroup, old, id)
 		c.put(nounGroup, id, encodeDefinition(g))
 		switch failed, _, err := s.apply(ctx, c); {
 		case err != nil || failed == 0:

@@ -39,6 +39,9 @@ import (
 //	tg:v:{WS}BUCKET:a           zset    a workspace        changes announced on a Cluster; seconds
 //	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
 //	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
+//	tg:xf:{WS}KIND              hash    a workspace        of names that are spelt in tg:x: in lower case to id, and
+//	                                                       "" to what it was made from, see foldednames.go; forever
+//	tg:xf:{WS}KIND:NEW          hash    a workspace        the next one while it is made; a minute
 //	tg:l:{WS}KIND               zset    a workspace        ids, per kind; of root keys as tg:l:API
 //	tg:sg:{WS}GROUP             zset    a group            ids of setup keys that may refer to it; as the group
 //	tg:sr:{SH}TAG               hash    a setup key        peer to what it was told; as the key
@@ -161,6 +164,9 @@ func definitionName(ws string, k noun, id string) string {
 }
 
 func uniqueName(ws string, k noun) string { return "tg:x:{" + ws + "}" + string(k) }
+
+// foldedName names the index of the folded forms of names.
+func foldedName(ws string, k noun) string { return "tg:xf:{" + ws + "}" + string(k) }
 
 func listName(ws string, k noun) string { return "tg:l:{" + ws + "}" + string(k) }
 

@@ -76,14 +76,30 @@ func Called(text string) Ref { return Ref{ID: text, Name: text} }
 // make stores a new definition under a unique name; KindConflict where it is taken.
 func (s *Store) make(ctx context.Context, ws string, f family, id, name string, definition any) error {
 	c := newChange(ws)
-	c.claim(f.noun, f.unique(name), id)
+	c.claimName(f, name, id)
 	c.list(f.noun, id)
 	c.put(f.noun, id, encodeDefinition(definition))
-	failed, _, err := s.apply(ctx, c)
-	if err == nil && failed != 0 {
-		return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, Told(name))
+	made, err := s.applyNames(ctx, f.noun, c)
+	if err == nil && !made {
+		return f.taken(name)
 	}
 	return err
+}
+
+// taken says that a name can't be given to another one.
+func (f family) taken(name string) error {
+	return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, Told(name))
+}
+
+// named gives the id that a name leads to; "" where none has it.
+func (f family) named(ctx context.Context, s *Store, ws, name string) (string, error) {
+	id, err := s.named(ctx, ws, f.noun, f.unique(name))
+	if err != nil || id != "" {
+		return id, err
+	}
+	ids := []string{""}
+	err = s.otherwiseSpelt(ctx, ws, f, []string{name}, ids)
+	return ids[0], err
 }
 
 // find reads the definition that a reference is to, and its stored text.
@@ -95,7 +111,7 @@ func find[T any](ctx context.Context, s *Store, ws string, f family, ref Ref) (*
 		}
 	}
 	if ref.Name != "" {
-		id, err := s.named(ctx, ws, f.noun, f.unique(ref.Name))
+		id, err := f.named(ctx, s, ws, ref.Name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -128,7 +144,7 @@ func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of 
 		c := newChange(a.WorkspaceID)
 		c.unchanged(f.noun, gone.id, stored)
 		c.drop(f.noun, gone.id)
-		c.release(f.noun, f.unique(gone.unique))
+		c.release(f.noun, f.unique(gone.unique), gone.id)
 		c.raise(gone.bucket)
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
 			return err

@@ -75,7 +75,7 @@ var (
 	markScript    = NewScript(fullLua, markLua)
 	pingScript    = NewScript(pingLua).ReadOnly()
 	rightsScript  = NewScript(rightsLua).ReadOnly()
-	defineScript  = NewScript(fullLua, defineLua)
+	defineScript  = NewScript(fullLua, foldedStateLua, defineLua)
 	readScript    = NewScript(fullLua, readLua).ReadOnly()
 	ownScript     = NewScript(ownLua).ReadOnly()
 	copyScript    = NewScript(fullLua, copyLua)

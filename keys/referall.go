@@ -13,8 +13,8 @@ type found struct {
 	identities         map[string]string // external id to id
 }
 
-// lookup gives the id of each reference, by id or by the form of its name that is
-// unique.
+// lookup gives the id of each reference, by id or by the form of its name in the
+// name index.
 type lookup map[Ref]string
 
 // ids gives the ids of references, sorted, each once.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
@@ -49,15 +48,13 @@ const (
 // first generation let through on createKey besides.
 var slugPattern = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
 
-// folded is the form of a slug that is unique: slugs differ by more than case.
-func folded(slug string) string { return strings.ToLower(slug) }
-
 // family is what permissions and roles have in common for references.
 type family struct {
 	noun   noun
 	prefix string                               // of ids
 	right  Right                                // to create one
-	unique func(name string) string             // the form that is unique
+	unique func(name string) string             // its form in the name index
+	spelt  bool                                 // which is the exact spelling: foldednames.go makes it unique without regard to case
 	check  func(field, name string) error       // of a new name
 	make   func(id, name string, now int64) any // a new one
 }
@@ -70,7 +67,7 @@ var permissions = family{
 }
 
 var roles = family{
-	noun: nounRole, prefix: prefixRole, right: CreateRole, unique: func(name string) string { return name }, check: checkRoleName,
+	noun: nounRole, prefix: prefixRole, right: CreateRole, unique: func(name string) string { return name }, spelt: true, check: checkRoleName,
 	make: func(id, name string, now int64) any {
 		return &Role{ID: id, Name: name, CreatedAt: now}
 	},
@@ -141,6 +138,13 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 	if err != nil {
 		return nil, nil, err
 	}
+	found := make([]string, len(names))
+	for i := range names {
+		found[i] = text(byName.Val()[i])
+	}
+	if err := s.otherwiseSpelt(ctx, ws, f, names, found); err != nil {
+		return nil, nil, err
+	}
 	at, named := 0, 0
 	for _, r := range refs {
 		if r.ID != "" {
@@ -153,7 +157,7 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 			at++
 			continue
 		}
-		if id := text(byName.Val()[named]); id != "" {
+		if id := found[named]; id != "" {
 			ids = append(ids, id)
 		} else if r.Missing != Skip {
 			missing = append(missing, r)
@@ -196,17 +200,17 @@ func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Re
 	for chunk := range slices.Chunk(missing, 100) {
 		c := newChange(ws)
 		for _, r := range chunk {
-			name := f.unique(r.Name)
+			name := folded(r.Name)
 			if done[name] {
 				continue
 			}
 			done[name] = true
 			id := NewID(f.prefix)
-			c.claim(f.noun, name, id)
+			c.claimName(f, r.Name, id)
 			c.list(f.noun, id)
 			c.put(f.noun, id, encodeDefinition(f.make(id, r.Name, now)))
 		}
-		if _, _, err := s.apply(ctx, c); err != nil {
+		if _, err := s.applyNames(ctx, f.noun, c); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type RoleDetails struct {
 }
 
 // CreateRole makes a role; with permissions it needs AddPermissionToRole as well. A
-// name that is taken is KindConflict.
+// name that is taken, however it is capitalised, is KindConflict.
 func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, error) {
 	if err := firstError(checkRoleName("name", d.Name), checkLength("description", d.Description, 0, MaxDescription)); err != nil {
 		return nil, err
@@ -32,10 +32,10 @@ func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, e
 	if err := a.check("", also...); err != nil {
 		return nil, err
 	}
-	if there, err := s.named(ctx, a.WorkspaceID, nounRole, d.Name); err != nil {
+	if there, err := roles.named(ctx, s, a.WorkspaceID, d.Name); err != nil {
 		return nil, err
 	} else if there != "" { // before any permission is made for it
-		return nil, Errorf(KindConflict, string(nounRole), "role %q already exists in this workspace", Told(d.Name))
+		return nil, roles.taken(d.Name)
 	}
 	granted, err := s.refer(ctx, a, permissions, "permissions", d.Permissions)
 	if err != nil {

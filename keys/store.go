@@ -7,6 +7,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 )
 
 // Options of a Store. The zero value works.
@@ -38,6 +39,7 @@ type Store struct {
 	cold        *coldReads
 	matching    *matching
 	claims      claimIndex
+	folding     singleflight.Group // by what is made anew, and of what
 }
 
 // Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.

@@ -21,6 +21,7 @@ type Line struct {
 	Noun     string  `json:"noun,omitempty"`
 	ID       string  `json:"id,omitempty"`
 	Name     string  `json:"name,omitempty"`
+	Alike    bool    `json:"alike,omitempty"`    // of a name: another one there differs from it by case alone
 	Key      string  `json:"key,omitempty"`      // a key's id
 	Redeemed string  `json:"redeemed,omitempty"` // a setup key's id
 	Usage    string  `json:"usage,omitempty"`    // an API's id
@@ -202,11 +203,30 @@ func (e *exporter) names(ctx context.Context, k noun) error {
 		for i := 0; i+1 < len(pairs); i += 2 {
 			lines = append(lines, Line{Noun: string(k), Name: pairs[i], ID: pairs[i+1]})
 		}
+		if err := e.markAlike(ctx, k, lines); err != nil {
+			return err
+		}
 		if err := e.emitAll(lines); err != nil || next == 0 {
 			return err
 		}
 		cursor = next
 	}
+}
+
+// markAlike marks the names of roles that releases before told apart by case.
+func (e *exporter) markAlike(ctx context.Context, k noun, lines []Line) error {
+	if k != roles.noun || len(lines) == 0 {
+		return nil
+	}
+	names := make([]string, len(lines))
+	for i, l := range lines {
+		names[i] = l.Name
+	}
+	several, err := e.store.alike(ctx, e.ws, k, names)
+	for i := range several {
+		lines[i].Alike = several[i]
+	}
+	return err
 }
 
 // eachAPI gives the setup API and then the APIs of the workspace by their ids, from

@@ -133,6 +133,7 @@ func (s *shop) importAll(lines []keys.Line) (total keys.Imported) {
 	for part := range slices.Chunk(lines, 170) {
 		done, err := s.Import(s.t.Context(), s.access.WorkspaceID, part)
 		s.must(err)
+		total.LeftOut = append(total.LeftOut, done.LeftOut...)
 		total.Stored, total.Same, total.Different = total.Stored+done.Stored, total.Same+done.Same, total.Different+done.Different
 	}
 	s.must(s.FinishImport(s.t.Context(), s.access.WorkspaceID))

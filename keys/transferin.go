@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -27,6 +28,7 @@ type LeftOut struct {
 const (
 	whyContent   = "is there with another content, which stays"
 	whyName      = "is the name of another one there"
+	whySpelling  = "differs from the name of another one there by case alone"
 	whyDigest    = "has the hash of another key there"
 	whyElsewhere = "is there with another hash"
 	whyDeleted   = "was deleted there, or another key with its hash"
@@ -118,7 +120,7 @@ func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Impor
 	if err != nil {
 		return done, err
 	}
-	byNoun, names := map[noun][]checkedLine{}, map[noun][]checkedLine{}
+	byNoun, names := map[noun][]checkedLine{}, map[nameKind][]checkedLine{}
 	var found, peers, usage, counters, graves []checkedLine
 	for _, l := range all {
 		switch {
@@ -133,7 +135,8 @@ func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Impor
 		case l.Buried != "":
 			graves = append(graves, l)
 		case l.Noun != "" && l.Name != "":
-			names[noun(l.Noun)] = append(names[noun(l.Noun)], l)
+			of := nameKind{noun(l.Noun), l.Alike}
+			names[of] = append(names[of], l)
 		case l.Noun != "":
 			byNoun[noun(l.Noun)] = append(byNoun[noun(l.Noun)], l)
 		}
@@ -205,15 +208,25 @@ func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines 
 				tally.leave(&l, whyContent)
 			}
 		}
-		if made, err := s.importChange(ctx, c, tally, done); made || err != nil {
+		if made, err := s.importChange(ctx, k, c, tally, done); made || err != nil {
 			return err
 		}
 	}
 	return Unavailable(errBusy)
 }
 
-func (s *Store) importNames(ctx context.Context, ws string, k noun, lines []checkedLine, done *Imported) error {
-	names := make([]string, len(lines))
+// nameKind is what names are imported together: those of a noun, apart from those of
+// them that are alike.
+type nameKind struct {
+	noun  noun
+	alike bool
+}
+
+// importNames stores names. One of a role that differs from another's by case alone is
+// left out, unless both are of the file: then its store had them already, each of a role
+// of its own.
+func (s *Store) importNames(ctx context.Context, ws string, of nameKind, lines []checkedLine, done *Imported) error {
+	k, names := of.noun, make([]string, len(lines))
 	for i, l := range lines {
 		names[i] = l.Name
 	}
@@ -222,30 +235,63 @@ func (s *Store) importNames(ctx context.Context, ws string, k noun, lines []chec
 		if err := s.pipelined(ctx, func(p redis.Pipeliner) { ids = p.HMGet(ctx, uniqueName(ws, k), names...) }); err != nil {
 			return err
 		}
+		there := make([]string, len(names))
+		for i := range there {
+			there[i] = text(ids.Val()[i])
+		}
+		otherwise, err := s.otherwiseThere(ctx, ws, of, names, there)
+		if err != nil {
+			return err
+		}
 		c, tally := newChange(ws), Imported{}
 		for i, l := range lines {
-			switch text(ids.Val()[i]) {
-			case "":
+			switch {
+			case there[i] == l.ID:
+				tally.Same++
+			case there[i] != "":
+				tally.leave(&l, whyName)
+			case otherwise[i]:
+				tally.leave(&l, whySpelling)
+			case of.unique():
+				tally.Stored++
+				c.claimName(roles, l.Name, l.ID)
+			default:
 				tally.Stored++
 				c.claim(k, l.Name, l.ID)
-			case l.ID:
-				tally.Same++
-			default:
-				tally.leave(&l, whyName)
 			}
 		}
-		if made, err := s.importChange(ctx, c, tally, done); made || err != nil {
+		if made, err := s.importChange(ctx, k, c, tally, done); made || err != nil {
 			return err
 		}
 	}
 	return Unavailable(errBusy)
 }
 
+// unique reports whether the names are imported only where none differs from them by case
+// alone.
+func (of nameKind) unique() bool { return of.noun == roles.noun && !of.alike }
+
+// otherwiseThere tells of names that nothing has as they are spelt whether they are there
+// otherwise, or among the names before them.
+func (s *Store) otherwiseThere(ctx context.Context, ws string, of nameKind, names, there []string) ([]bool, error) {
+	otherwise := make([]bool, len(names))
+	if !of.unique() {
+		return otherwise, nil
+	}
+	ids, before := slices.Clone(there), map[string]bool{}
+	err := s.otherwiseSpelt(ctx, ws, roles, names, ids)
+	for i, name := range names {
+		otherwise[i] = ids[i] != "" || before[folded(name)]
+		before[folded(name)] = true
+	}
+	return otherwise, err
+}
+
 // importChange makes a change; false where somebody else was quicker.
-func (s *Store) importChange(ctx context.Context, c *change, tally Imported, done *Imported) (bool, error) {
+func (s *Store) importChange(ctx context.Context, k noun, c *change, tally Imported, done *Imported) (bool, error) {
 	if len(c.args) > 0 {
-		failed, _, err := s.apply(ctx, c)
-		if err != nil || failed != 0 {
+		made, err := s.applyNames(ctx, k, c)
+		if err != nil || !made {
 			return false, err
 		}
 	}

@@ -171,6 +171,8 @@ func (l *checkedLine) checkDefinition(ws string) error {
 		return Invalidf("id", "is missing")
 	case l.Name != "" && len(l.Stored) > 0:
 		return Invalidf("stored", "a name has no record")
+	case l.Alike && l.Name == "":
+		return Invalidf("alike", "is said of names alone")
 	case l.Name != "":
 		return nil
 	}

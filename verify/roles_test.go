@@ -326,3 +326,27 @@ func state(o *verify.Outcome, name string) verify.LimitState {
 	}
 	return verify.LimitState{Remaining: -1}
 }
+
+// What a verification asks for is compared as it is spelt, however names are unique and
+// looked up; and it is shown as it was spelt.
+func TestPermissionsAreComparedExactly(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c)
+		_, err := w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: "Reader", Permissions: keys.Named([]string{"Docs.Read"}, keys.Create)})
+		w.must(err)
+		made := w.create(keys.KeyDraft{Roles: keys.Named([]string{"READER"}, keys.Refuse), Permissions: keys.Named([]string{"Docs.List"}, keys.Create)})
+		for permission, want := range map[string]verify.Code{
+			"Docs.Read": verify.Valid, "Docs.List": verify.Valid,
+			"docs.read": verify.InsufficientPermissions, "DOCS.READ": verify.InsufficientPermissions, "docs.list": verify.InsufficientPermissions,
+		} {
+			o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Permissions: verify.Permission(permission)})
+			w.must(err)
+			if o.Code != want {
+				t.Errorf("%s: %s, want %s", permission, o.Code, want)
+			}
+			if want == verify.Valid && (!slices.Equal(o.Resolved.RoleNames(), []string{"Reader"}) || !slices.Equal(o.Resolved.Permissions, []string{"Docs.List", "Docs.Read"})) {
+				t.Errorf("shown are %q and %q", o.Resolved.RoleNames(), o.Resolved.Permissions)
+			}
+		}
+	})
+}

@@ -63,6 +63,7 @@ func TestGoldenRoles(t *testing.T) {
 	g.as("rbac.*.read_role").get("read", read+id)
 	g.as("rbac.*.read_role").list("list", list, "")
 	g.post("name taken", create, `{"name":"admin"}`)
+	g.post("name taken but for its case", create, `{"name":"ADMIN"}`)
 	g.stranger().post("name free in another workspace", create, `{"name":"admin"}`)
 
 	g.post("short name", create, `{"name":"ad"}`)

@@ -322,6 +322,8 @@ func TestGoldenPermissions(t *testing.T) {
 	g.post("too few", "permissions.listPermissions", `{"limit":0}`)
 	role := g.post("create", "permissions.createRole", `{"name":"admin","description":"may all","permissions":["docs.read","docs.write"]}`).Text("data.roleId")
 	g.post("it is taken", "permissions.createRole", `{"name":"admin"}`)
+	g.post("it is taken but for its case", "permissions.createRole", `{"name":"ADMIN"}`)
+	g.post("read by another spelling", "permissions.getRole", `{"role":"Admin"}`)
 	g.post("bad name", "permissions.createRole", `{"name":""}`)
 	g.post("read by id", "permissions.getRole", `{"role":"%s"}`, role)
 	g.post("read by name", "permissions.getRole", `{"role":"admin"}`)
