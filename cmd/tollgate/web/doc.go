@@ -19,22 +19,8 @@
 //
 // # An endpoint
 //
-//	var d = &web.Dialect{Name: "v1", Prefixes: []string{"/v1/"}, NewRequestID: newID, Fail: fail}
-//
-//	func routes(store *keys.Store) []web.Route {
-//		return []web.Route{{
-//			Method: "POST", Path: "/v1/apis.createApi", Name: "createApi", Needs: "api.*.create_api",
-//			Endpoint: web.JSON(d, func(c *web.Call, in *createAPI) (createdAPI, error) {
-//				id, err := store.CreateAPI(c.Context(), in.Name)
-//				return createdAPI{id}, err
-//			}),
-//		}}
-//	}
-//
-//	r := web.NewRouter(d)
-//	r.Add(d, routes(store)...)
-//	s := web.New(web.Config{}, r)
-//	err := s.Listen(":8080")
+// A dialect is a Dialect and a table of Routes. The example of this package is a
+// dialect with one endpoint.
 //
 // # What is logged
 //
