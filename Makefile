@@ -14,8 +14,9 @@ GOTEST      = go test $(if $(RACE),-race) $(TESTFLAGS)
 build:
 	go build -o bin/tollgate ./cmd/tollgate
 
+# It has a Redis of its own, whichever one this shell works with.
 run: build
-	bin/tollgate serve --dev
+	env -u TOLLGATE_REDIS_URL bin/tollgate serve --dev
 
 # The modules below bench are the real clients of each dialect, kept out of the program's go.mod.
 test:

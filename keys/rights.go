@@ -8,7 +8,7 @@ import (
 )
 
 // commands are those that the user of Redis must be allowed to use, on names that begin
-// with tg: . README.md has them as a line of ACL SETUSER.
+// with tg: . docs/operations.md has them as a line of ACL SETUSER.
 var commands = strings.Fields(`
 	auth hello ping select info config|get time eval evalsha multi exec
 	del exists expire get getrange mget mset persist pexpire pexpireat pttl rename scan set setrange strlen ttl type unlink

@@ -13,10 +13,10 @@ import (
 	"tollgate/verify"
 )
 
-// userLine is the line of README.md that makes the user of Redis.
+// userLine is the line of docs/operations.md that makes the user of Redis.
 func userLine(t *testing.T) []any {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +29,11 @@ func userLine(t *testing.T) []any {
 			return args
 		}
 	}
-	t.Fatal("README.md has no line of ACL SETUSER")
+	t.Fatal("docs/operations.md has no line of ACL SETUSER")
 	return nil
 }
 
-// Everything works for a user of Redis with the rights that README.md names and no other,
+// Everything works for a user of Redis with the rights that docs/operations.md names and no other,
 // and the start names a right that is missing.
 func TestRightsOfTheUserOfRedis(t *testing.T) {
 	line := userLine(t)
