@@ -13,11 +13,8 @@ import (
 // What documents say in the middle of a sentence is held against the tree.
 
 var (
-	link       = regexp.MustCompile(`\]\(([^)]+)\)`)
-	codeSpan   = regexp.MustCompile("`[^`\n]+`")
-	makeTarget = regexp.MustCompile(`\bmake ([a-z]+)`)
-	metric     = regexp.MustCompile("`(tollgate_[a-z_]+)`")
-	sourceFile = regexp.MustCompile("`((?:cmd|verify|keys|bench|ratelimit|refill)/[A-Za-z0-9_/.-]+)`")
+	link     = regexp.MustCompile(`\]\(([^)]+)\)`)
+	codeSpan = regexp.MustCompile("`[^`\n]+`")
 )
 
 // prose returns a document without its fenced blocks.
@@ -83,26 +80,36 @@ func TestEveryGuideIsLinked(t *testing.T) {
 	}
 }
 
-// Make targets, metrics and files that are named exist.
+// Make targets, metrics, tests and files that are named exist.
 func TestWhatIsNamedExists(t *testing.T) {
-	makefile, source := read(t, "Makefile"), sources(t)
+	makefile, source, tests := read(t, "Makefile"), sources(t, ".go"), sources(t, "_test.go")
+	onDisk := func(name string) bool {
+		_, err := os.Stat(filepath.Join(root, name))
+		return err == nil
+	}
+	kinds := []struct {
+		kind   string
+		named  *regexp.Regexp // in a code span
+		exists func(name string) bool
+	}{
+		{"target", regexp.MustCompile(`\bmake ([a-z]+)`), func(name string) bool {
+			return regexp.MustCompile(`(?m)^([a-z ]* )?` + name + `( [a-z ]*)?:`).MatchString(makefile)
+		}},
+		{"test", regexp.MustCompile(`-run ([A-Za-z]+)`), func(name string) bool {
+			return regexp.MustCompile(`(?m)^func Test\w*` + name).MatchString(tests)
+		}},
+		{"metric", regexp.MustCompile(`^(tollgate_[a-z_]+)$`), func(name string) bool { return strings.Contains(source, `"`+name+`"`) }},
+		{"folder", regexp.MustCompile(`(?:^|\s)(?:\./|cd )([a-z][a-z/]*)`), onDisk},
+		{"file", regexp.MustCompile(`^((?:cmd|verify|keys|bench|ratelimit|refill)/[\w/.-]*)$`), onDisk},
+	}
 	for _, name := range documents(t) {
-		text := prose(read(t, name))
-		for _, span := range codeSpan.FindAllString(text, -1) {
-			for _, m := range makeTarget.FindAllStringSubmatch(span, -1) {
-				if !regexp.MustCompile(`(?m)^([a-z ]* )?` + m[1] + `( [a-z ]*)?:`).MatchString(makefile) {
-					t.Errorf("%s: %s: there is no target %s", name, span, m[1])
+		for _, span := range codeSpan.FindAllString(prose(read(t, name)), -1) {
+			for _, k := range kinds {
+				for _, m := range k.named.FindAllStringSubmatch(strings.Trim(span, "`"), -1) {
+					if !k.exists(m[1]) {
+						t.Errorf("%s: %s: there is no %s %s", name, span, k.kind, m[1])
+					}
 				}
-			}
-		}
-		for _, m := range metric.FindAllStringSubmatch(text, -1) {
-			if !strings.Contains(source, `"`+m[1]+`"`) {
-				t.Errorf("%s: there is no metric %s", name, m[1])
-			}
-		}
-		for _, m := range sourceFile.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
-				t.Errorf("%s: there is no %s", name, m[1])
 			}
 		}
 	}
@@ -110,7 +117,7 @@ func TestWhatIsNamedExists(t *testing.T) {
 
 // What troubleshooting says that the program prints, it can print.
 func TestMessagesAreTheProgramsOwn(t *testing.T) {
-	source := sources(t)
+	source := sources(t, ".go")
 	_, table, _ := strings.Cut(read(t, "docs/troubleshooting.md"), "| it says |")
 	table, _, _ = strings.Cut(table, "\n\n")
 	rows := 0
@@ -127,22 +134,26 @@ func TestMessagesAreTheProgramsOwn(t *testing.T) {
 	}
 }
 
-// sources returns the program's Go code in one text.
-func sources(t *testing.T) string {
+// sources returns the tree's Go code in one text: that of its tests for "_test.go", the other
+// for ".go".
+func sources(t *testing.T, suffix string) string {
 	t.Helper()
 	var all strings.Builder
-	for _, top := range []string{"cmd", "keys", "verify"} {
-		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			all.Write(text)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+		case d.IsDir() && leftOut[d.Name()]:
+			return fs.SkipDir
+		case !strings.HasSuffix(path, suffix) || suffix == ".go" && strings.HasSuffix(path, "_test.go"):
+			return nil
 		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all.String()
 }
