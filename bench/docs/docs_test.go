@@ -72,9 +72,8 @@ type session struct {
 func newSession(t *testing.T, tree string) *session {
 	t.Helper()
 	addr, store := freeAddress(t), redistest.Start(t, redistest.WithAOF("everysec")).Addr()
-	env := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "TOLLGATE_") })
 	// -trimpath makes what is compiled independent of the folder, so that it is compiled once.
-	env = append(env, "TOLLGATE_ADDR="+addr, "TOLLGATE_REDIS_TIMEOUT=4s", "TOLLGATE_DRAIN_DELAY=10ms", "GOFLAGS=-buildvcs=false -trimpath")
+	env := append(slices.DeleteFunc(os.Environ(), inherited), "TOLLGATE_ADDR="+addr, "TOLLGATE_REDIS_TIMEOUT=4s", "TOLLGATE_DRAIN_DELAY=10ms", "GOFLAGS=-buildvcs=false -trimpath")
 	sh, err := newShell(tree, env)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +82,13 @@ func newSession(t *testing.T, tree string) *session {
 	return &session{T: t, shell: sh, tree: tree, addr: addr,
 		actual:   strings.NewReplacer("127.0.0.1:8080", addr, "0.0.0.0:8080", addr, "127.0.0.1:6379", store),
 		restored: strings.NewReplacer(addr, "127.0.0.1:8080", store, "127.0.0.1:6379")}
+}
+
+// inherited reports whether a variable would make the shell behave otherwise than that of
+// somebody who has just opened it: this test may run below make.
+func inherited(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	return strings.HasPrefix(name, "TOLLGATE_") || strings.HasPrefix(name, "MAKE") || slices.Contains([]string{"MFLAGS", "GNUMAKEFLAGS", "BASH_ENV"}, name)
 }
 
 // freeAddress returns an address that is free now, on a port that neither outgoing connections
