@@ -151,6 +151,9 @@ func (at attachment[T]) settable(ctx context.Context, s *Store, a Access, k *Key
 
 // uses gives the rights that a change makes use of, before it makes anything.
 func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []string, refs []Ref, merge merger) ([]Right, error) {
+	if err := checkRefs(at.field, refs); err != nil {
+		return nil, err
+	}
 	asked, missing, err := s.lookUp(ctx, ws, at.family, refs)
 	if err != nil {
 		return nil, err

@@ -176,7 +176,7 @@ func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (e
 	if p.ExternalID.Set {
 		k.IdentityID = ""
 		if external := p.ExternalID.or(""); external != "" {
-			if err := checkText("externalId", external, MaxExternalID); err != nil {
+			if err := CheckExternalID("externalId", external); err != nil {
 				return err
 			}
 			k.IdentityID, err = s.identify(ctx, a, external)

@@ -28,14 +28,12 @@ func (d *KeyDraft) check(a Access) error {
 		return Invalidf("byteLength", "between %d and %d bytes", MinSecretBytes, MaxSecretBytes)
 	case len([]rune(d.Environment)) > MaxEnvironment:
 		return Invalidf("environment", "at most %d characters", MaxEnvironment)
-	case len(d.Permissions) > MaxKeyRefs:
-		return Invalidf("permissions", "at most %d", MaxKeyRefs)
-	case len(d.Roles) > MaxKeyRefs:
-		return Invalidf("roles", "at most %d", MaxKeyRefs)
 	}
 	return firstError(
+		checkRefs("permissions", d.Permissions),
+		checkRefs("roles", d.Roles),
 		checkText("name", d.Name, MaxName),
-		checkText("externalId", d.ExternalID, MaxExternalID),
+		CheckExternalID("externalId", d.ExternalID),
 		checkMeta(d.Meta),
 		checkTime("expires", d.Expires),
 		checkCredits(d.Remaining, d.Refill),
@@ -59,6 +57,10 @@ func checkText(field, value string, most int) error {
 	}
 	return nil
 }
+
+// CheckExternalID refuses what is longer than MaxExternalID. field is what the caller's
+// dialect calls it.
+func CheckExternalID(field, value string) error { return checkText(field, value, MaxExternalID) }
 
 func checkMeta(meta []byte) error {
 	if len(meta) > MaxMeta {

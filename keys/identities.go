@@ -49,7 +49,7 @@ func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (
 	if d.ExternalID == "" {
 		return nil, Invalidf("externalId", "an identity has an external id")
 	}
-	if err := firstError(checkText("externalId", d.ExternalID, MaxExternalID), checkMeta(d.Meta), a.checkDurations(d.Limits, nil, sharedDuration), checkShared(d.Limits)); err != nil {
+	if err := firstError(CheckExternalID("externalId", d.ExternalID), checkMeta(d.Meta), a.checkDurations(d.Limits, nil, sharedDuration), checkShared(d.Limits)); err != nil {
 		return nil, err
 	}
 	if err := a.check(""); err != nil {

@@ -87,14 +87,22 @@ func checkRoleName(field, name string) error {
 	return nil
 }
 
+// checkRefs refuses more references than one key may have.
+func checkRefs(field string, refs []Ref) error {
+	if len(refs) > MaxKeyRefs {
+		return Invalidf(field, "at most %d", MaxKeyRefs)
+	}
+	return nil
+}
+
 // refer turns references into ids, each once, and makes what is missing where the
 // reference says so and the caller may.
 func (s *Store) refer(ctx context.Context, a Access, f family, field string, refs []Ref) ([]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	if len(refs) > MaxKeyRefs {
-		return nil, Invalidf(field, "at most %d", MaxKeyRefs)
+	if err := checkRefs(field, refs); err != nil {
+		return nil, err
 	}
 	for range tries {
 		ids, missing, err := s.lookUp(ctx, a.WorkspaceID, f, refs)

@@ -135,8 +135,10 @@ func (s *Store) usageWindow(start, end, now int64) (from, until int64) {
 
 func (q *UsageQuery) check() error {
 	switch {
-	case q.Start < 0 || q.End > MaxTime:
+	case q.Start < 0 || q.Start > MaxTime:
 		return Invalidf("start", "unix milliseconds, from 0 to %d", int64(MaxTime))
+	case q.End < 0 || q.End > MaxTime:
+		return Invalidf("end", "unix milliseconds, from 0 to %d", int64(MaxTime))
 	case q.Start >= q.End:
 		return Invalidf("start", "must be before end")
 	case q.Group.Tag && q.Group.Tags:

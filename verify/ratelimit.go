@@ -32,6 +32,9 @@ type LimitVerdict struct {
 // MaxLimitChecks bounds how many uses one request asks for.
 const MaxLimitChecks = 100
 
+// MaxRequestLimits bounds how many limits one verification asks for.
+const MaxRequestLimits = maxLimits / 2
+
 // Limit takes uses of identifiers, all of them or none, and tells whether it did.
 // What is counted is told apart by namespace, identifier and duration: a request or
 // an override with another limit goes on with the same count. The namespaces'

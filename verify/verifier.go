@@ -165,8 +165,8 @@ func (r *Request) check() error {
 	if r.Cost < 0 || r.Cost > keys.MaxCount {
 		return keys.Invalidf("remaining.cost", "a whole number from 0 to %d", int64(keys.MaxCount))
 	}
-	if len(r.Limits) > maxLimits/2 {
-		return keys.Invalidf("ratelimits", "at most %d", maxLimits/2)
+	if len(r.Limits) > MaxRequestLimits {
+		return keys.Invalidf("ratelimits", "at most %d", MaxRequestLimits)
 	}
 	for i := range r.Limits {
 		if err := r.Limits[i].check(i); err != nil {

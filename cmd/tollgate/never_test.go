@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,21 +27,38 @@ func serveAll(store *keys.Store, verifier *verify.Verifier) *web.Router {
 	return router
 }
 
+// element is in a path the element of an array.
+const element = "*"
+
 // members calls visit for every member, at any depth, of what a request may be.
 func members(d schema.Description, visit func(name string, member schema.Description)) {
+	values(d, nil, func(path []string, value schema.Description) {
+		if name := path[len(path)-1]; name != element {
+			visit(name, value)
+		}
+	})
+}
+
+// values calls visit for every member, and every element of an array, of what a request
+// may be, with the path to it.
+func values(d schema.Description, path []string, visit func(path []string, value schema.Description)) {
+	below := func(name string, value schema.Description) {
+		at := append(slices.Clip(path), name)
+		visit(at, value)
+		values(value, at, visit)
+	}
 	properties, _ := d["properties"].(map[string]any)
-	for name, member := range properties {
-		if one, ok := member.(schema.Description); ok {
-			visit(name, one)
-			members(one, visit)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if one, ok := properties[name].(schema.Description); ok {
+			below(name, one)
 		}
 	}
 	if items, ok := d["items"].(schema.Description); ok {
-		members(items, visit)
+		below(element, items)
 	}
 	either, _ := d["anyOf"].([]schema.Description)
 	for _, one := range either {
-		members(one, visit)
+		values(one, path, visit)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
+	"tollgate/keys"
+	"tollgate/verify"
 
 	"github.com/valyala/fastjson"
 )
@@ -33,7 +35,7 @@ func (*body[T]) DecodeJSON(*fastjson.Value) error { return nil }
 // DescribeJSON implements schema.Custom: every member may be left out or null, as
 // far as reading goes.
 func (*body[T]) DescribeJSON() schema.Description {
-	d := schema.Describe[T]()
+	d := schema.Describe[T](schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns()))
 	delete(d, "required")
 	properties, _ := d["properties"].(map[string]any)
 	for name, member := range properties {

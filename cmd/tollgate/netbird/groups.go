@@ -10,9 +10,9 @@ import (
 // groupRequest names a group. Peers and resources are not kept here: a group is
 // what setup keys hand out.
 type groupRequest struct {
-	Name      string            `json:"name"`
-	Peers     []string          `json:"peers,omitempty"`
-	Resources []json.RawMessage `json:"resources,omitempty"`
+	Name      string            `json:"name" bound:"minLen=1,maxBytes=MaxGroupName"`
+	Peers     []string          `json:"peers,omitempty" bound:"maxItems=0"`
+	Resources []json.RawMessage `json:"resources,omitempty" bound:"maxItems=0"`
 }
 
 func (in *groupRequest) check() error {

@@ -10,9 +10,9 @@ import (
 )
 
 type redeemRequest struct {
-	Key            string   `json:"key"`
-	Peer           string   `json:"peer"`
-	ExtraDNSLabels []string `json:"extra_dns_labels,omitempty"`
+	Key            string   `json:"key" bound:"minLen=1"`
+	Peer           string   `json:"peer" bound:"minLen=1,maxBytes=MaxPeer"`
+	ExtraDNSLabels []string `json:"extra_dns_labels,omitempty" bound:"maxItems=MaxDNSLabels" itemsBound:"maxLen=MaxDomain" itemsBoundPattern:"Domain"`
 }
 
 type redeemResponse struct {

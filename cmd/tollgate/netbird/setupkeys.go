@@ -8,11 +8,11 @@ import (
 )
 
 type createSetupKeyRequest struct {
-	Name                string   `json:"name"`
-	Type                string   `json:"type"`
-	ExpiresIn           int64    `json:"expires_in"`
-	AutoGroups          []string `json:"auto_groups"`
-	UsageLimit          int64    `json:"usage_limit"`
+	Name                string   `json:"name" bound:"minLen=1,maxBytes=MaxName"`
+	Type                string   `json:"type" bound:"enum=one-off|reusable"`
+	ExpiresIn           int64    `json:"expires_in" bound:"min=0,max=MaxSetupExpiry"`
+	AutoGroups          []string `json:"auto_groups" bound:"maxItems=MaxSetupGroups"`
+	UsageLimit          int64    `json:"usage_limit" bound:"min=0,max=MaxCount"`
 	Ephemeral           bool     `json:"ephemeral,omitempty"`
 	AllowExtraDNSLabels bool     `json:"allow_extra_dns_labels,omitempty"`
 }
@@ -99,7 +99,7 @@ func (a *API) getSetupKey(c *web.Call) (setupKeyResponse, error) {
 // updateSetupKeyRequest leaves out what NetBird ignores. Without revoked a key
 // stays as it is.
 type updateSetupKeyRequest struct {
-	AutoGroups []string `json:"auto_groups"`
+	AutoGroups []string `json:"auto_groups" bound:"maxItems=MaxSetupGroups"`
 	Revoked    *bool    `json:"revoked"`
 }
 

@@ -19,8 +19,8 @@ func (a *API) analyticsRoutes() []web.Route {
 type keyVerificationsRequest struct {
 	KeyID       string `json:"keyId"`
 	OwnerID     string `json:"ownerId"`
-	Start       *int64 `json:"start" check:"min=0"`
-	End         *int64 `json:"end" check:"min=0"`
+	Start       *int64 `json:"start" check:"min=0" bound:"max=MaxTime"`
+	End         *int64 `json:"end" check:"min=0" bound:"max=MaxTime"`
 	Granularity string `json:"granularity" check:"enum=day,default=day"`
 }
 
@@ -59,10 +59,10 @@ func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVer
 type verificationsRequest struct {
 	APIID      string   `json:"apiId" check:"required"`
 	ExternalID string   `json:"externalId"`
-	KeyID      []string `json:"keyId"`
-	Tag        []string `json:"tag"`
-	Start      int64    `json:"start" check:"required,min=0"`
-	End        *int64   `json:"end" check:"min=0"`
+	KeyID      []string `json:"keyId" bound:"maxItems=MaxUsageKeys"`
+	Tag        []string `json:"tag" bound:"maxItems=MaxUsageTags"`
+	Start      int64    `json:"start" check:"required,min=0" bound:"max=MaxTime"`
+	End        *int64   `json:"end" check:"min=0" bound:"max=MaxTime"`
 	GroupBy    []string `json:"groupBy" items:"enum=key|identity|tags|tag|month|day|hour"`
 	Limit      *int64   `json:"limit" check:"min=1"`
 	OrderBy    string   `json:"orderBy" check:"enum=time|valid|notFound|forbidden|usageExceeded|rateLimited|unauthorized|disabled|insufficientPermissions|expired|total"`

@@ -19,7 +19,7 @@ func liveness(*web.Call) (livenessResponse, error) {
 }
 
 type createAPIRequest struct {
-	Name string `json:"name" check:"required,minLen=3"`
+	Name string `json:"name" check:"required,minLen=3" bound:"maxLen=MaxAPIName"`
 }
 
 type createAPIResponse struct {

@@ -60,17 +60,17 @@ func (a *API) whoami(c *web.Call, in *whoamiRequest) (whoamiResponse, error) {
 
 type addPermissionsRequest struct {
 	KeyID       string       `json:"keyId" check:"required,minLen=1"`
-	Permissions []refRequest `json:"permissions" check:"required,minItems=1"`
+	Permissions []refRequest `json:"permissions" check:"required,minItems=1" bound:"maxItems=MaxKeyRefs"`
 }
 
 type setPermissionsRequest struct {
 	KeyID       string        `json:"keyId" check:"required,minLen=1"`
-	Permissions []slugRequest `json:"permissions" check:"required,minItems=1"`
+	Permissions []slugRequest `json:"permissions" check:"required,minItems=1" bound:"maxItems=MaxKeyRefs"`
 }
 
 type rolesRequest struct {
 	KeyID string       `json:"keyId" check:"required,minLen=1"`
-	Roles []refRequest `json:"roles" check:"required,minItems=1"`
+	Roles []refRequest `json:"roles" check:"required,minItems=1" bound:"maxItems=MaxKeyRefs"`
 }
 
 // slugRequest names a permission, by its slug also where that is called so.

@@ -10,13 +10,13 @@ import (
 type createKeyRequest struct {
 	APIID       string         `json:"apiId" check:"required"`
 	Prefix      string         `json:"prefix" check:"maxLen=16"`
-	Name        string         `json:"name"`
+	Name        string         `json:"name" bound:"maxBytes=MaxName"`
 	ByteLength  *int64         `json:"byteLength" check:"min=16,max=255"`
-	OwnerID     string         `json:"ownerId"`
-	ExternalID  string         `json:"externalId"`
-	Meta        schema.Object  `json:"meta"`
-	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512"`
-	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512"`
+	OwnerID     string         `json:"ownerId" bound:"maxBytes=MaxExternalID"`
+	ExternalID  string         `json:"externalId" bound:"maxBytes=MaxExternalID"`
+	Meta        schema.Object  `json:"meta" bound:"maxBytes=MaxMeta"`
+	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512" bound:"maxItems=MaxKeyRefs"`
+	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512" bound:"maxItems=MaxKeyRefs" itemsBoundPattern:"Slug"`
 	Expires     *int64         `json:"expires" check:"nullable,min=1,max=253402300799999"`
 	Remaining   *int64         `json:"remaining" check:"min=1"`
 	Refill      *refillRequest `json:"refill"`
@@ -43,7 +43,10 @@ func (in *createKeyRequest) draft() (keys.KeyDraft, error) {
 	if in.Expires != nil {
 		d.Expires = *in.Expires
 	}
-	var err error
+	err := keys.CheckExternalID("ownerId", in.OwnerID)
+	if err != nil {
+		return d, err
+	}
 	if d.Refill, err = in.Refill.schedule(); err != nil {
 		return d, err
 	}

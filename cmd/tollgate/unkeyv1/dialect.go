@@ -32,10 +32,18 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
 		Vouch:           a.vouch,
+		Schema:          []schema.Option{schema.Constants(bounds()), schema.Patterns(keys.Patterns())},
 		CORS:            true,
 		Pretty:          true,
 	}
 	return a
+}
+
+// bounds are those that requests are described by: the domain's, and v1's own.
+func bounds() map[string]int64 {
+	all := verify.Bounds()
+	all["MaxIdentityMeta"] = maxIdentityMeta
+	return all
 }
 
 // Dialect is how v1 answers.

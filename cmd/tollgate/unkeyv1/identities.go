@@ -25,9 +25,9 @@ func (a *API) identityRoutes() []web.Route {
 // sharedLimit is a limit of an identity, in requests and answers. It applies where a
 // verification names it.
 type sharedLimit struct {
-	Name     string `json:"name" check:"required"`
+	Name     string `json:"name" check:"required" bound:"minLen=1,maxBytes=MaxExternalID"`
 	Limit    int64  `json:"limit" check:"required,min=1"`
-	Duration int64  `json:"duration" check:"required,min=1000"`
+	Duration int64  `json:"duration" check:"required,min=1000" bound:"max=MaxLongDuration"`
 }
 
 func sharedLimits(all []sharedLimit) []ratelimit.Limit {
@@ -57,9 +57,9 @@ func checkIdentityMeta(meta []byte) error {
 }
 
 type createIdentityRequest struct {
-	ExternalID string        `json:"externalId" check:"required,minLen=3"`
-	Meta       schema.Object `json:"meta"`
-	Ratelimits []sharedLimit `json:"ratelimits"`
+	ExternalID string        `json:"externalId" check:"required,minLen=3" bound:"maxBytes=MaxExternalID"`
+	Meta       schema.Object `json:"meta" bound:"maxChars=MaxIdentityMeta"`
+	Ratelimits []sharedLimit `json:"ratelimits" bound:"maxItems=MaxKeyLimits"`
 }
 
 type createIdentityResponse struct {
@@ -155,8 +155,8 @@ func (a *API) listIdentities(c *web.Call, in *listIdentitiesRequest) (listIdenti
 type updateIdentityRequest struct {
 	getIdentityRequest
 	Environment string         `json:"environment" check:"default=default"`
-	Meta        schema.Object  `json:"meta"`
-	Ratelimits  *[]sharedLimit `json:"ratelimits"`
+	Meta        schema.Object  `json:"meta" bound:"maxChars=MaxIdentityMeta"`
+	Ratelimits  *[]sharedLimit `json:"ratelimits" bound:"maxItems=MaxKeyLimits"`
 }
 
 // patch is the change that the request describes.

@@ -61,17 +61,17 @@ func (a *API) getKey(c *web.Call, in *getKeyRequest) (keyResponse, error) {
 
 type updateKeyRequest struct {
 	KeyID       string                      `json:"keyId" check:"required"`
-	Name        schema.Maybe[string]        `json:"name"`
-	OwnerID     schema.Maybe[string]        `json:"ownerId"`
-	ExternalID  schema.Maybe[string]        `json:"externalId"`
-	Meta        schema.Maybe[schema.Object] `json:"meta"`
+	Name        schema.Maybe[string]        `json:"name" bound:"maxBytes=MaxName"`
+	OwnerID     schema.Maybe[string]        `json:"ownerId" bound:"maxBytes=MaxExternalID"`
+	ExternalID  schema.Maybe[string]        `json:"externalId" bound:"maxBytes=MaxExternalID"`
+	Meta        schema.Maybe[schema.Object] `json:"meta" bound:"maxBytes=MaxMeta"`
 	Expires     schema.Maybe[int64]         `json:"expires" check:"min=1,max=253402300799999"`
 	Ratelimit   schema.Maybe[limitRequest]  `json:"ratelimit"`
-	Remaining   schema.Maybe[int64]         `json:"remaining"`
+	Remaining   schema.Maybe[int64]         `json:"remaining" bound:"min=0"`
 	Refill      schema.Maybe[refillRequest] `json:"refill"`
 	Enabled     *bool                       `json:"enabled"`
-	Roles       *[]refRequest               `json:"roles"`
-	Permissions *[]refRequest               `json:"permissions"`
+	Roles       *[]refRequest               `json:"roles" bound:"maxItems=MaxKeyRefs"`
+	Permissions *[]refRequest               `json:"permissions" bound:"maxItems=MaxKeyRefs"`
 }
 
 // patch is the change that the request describes.
@@ -79,6 +79,9 @@ func (in *updateKeyRequest) patch() (keys.KeyPatch, error) {
 	p := keys.KeyPatch{
 		Name: change(in.Name), ExternalID: change(in.ExternalID), Expires: change(in.Expires), Remaining: change(in.Remaining),
 		Meta: keys.Change[[]byte]{Set: in.Meta.Set, Value: (*[]byte)(in.Meta.Pointer())},
+	}
+	if err := keys.CheckExternalID("ownerId", in.OwnerID.Value); err != nil {
+		return p, err
 	}
 	if !p.ExternalID.Set {
 		p.ExternalID = change(in.OwnerID)
@@ -129,7 +132,7 @@ func (a *API) updateKey(c *web.Call, in *updateKeyRequest) (empty, error) {
 type updateRemainingRequest struct {
 	KeyID string              `json:"keyId" check:"required"`
 	Op    string              `json:"op" check:"required,enum=increment|decrement|set"`
-	Value schema.Maybe[int64] `json:"value" check:"required"`
+	Value schema.Maybe[int64] `json:"value" check:"required" bound:"min=0"`
 }
 
 type updateRemainingResponse struct {

@@ -25,10 +25,10 @@ func (a *API) legacyRoutes() []web.Route {
 type legacyCreateKeyRequest struct {
 	APIID      string              `json:"apiId" check:"required"`
 	Prefix     string              `json:"prefix" check:"maxLen=8"`
-	Name       string              `json:"name"`
+	Name       string              `json:"name" bound:"maxBytes=MaxName"`
 	ByteLength *int64              `json:"byteLength" check:"min=16,max=255"`
-	OwnerID    string              `json:"ownerId"`
-	Meta       schema.Object       `json:"meta"`
+	OwnerID    string              `json:"ownerId" bound:"maxBytes=MaxExternalID"`
+	Meta       schema.Object       `json:"meta" bound:"maxBytes=MaxMeta"`
 	Expires    *int64              `json:"expires" check:"nullable,min=1,max=253402300799999"`
 	Remaining  *int64              `json:"remaining" check:"min=1"`
 	Ratelimit  *legacyLimitRequest `json:"ratelimit"`
@@ -40,7 +40,7 @@ type legacyLimitRequest struct {
 	Type           string `json:"type" check:"enum=fast|consistent"`
 	Limit          int64  `json:"limit" check:"required,min=1"`
 	RefillRate     int64  `json:"refillRate" check:"required,min=1"`
-	RefillInterval int64  `json:"refillInterval" check:"required,min=1"`
+	RefillInterval int64  `json:"refillInterval" check:"required,min=1" bound:"min=MinDuration,max=MaxLongDuration"`
 }
 
 // current is the limit as createKey writes it; nil for nil.

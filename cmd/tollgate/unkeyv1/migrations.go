@@ -23,14 +23,14 @@ func (a *API) migrationRoutes() []web.Route {
 // migratedKey is what both endpoints take of a key.
 type migratedKey struct {
 	Prefix      string         `json:"prefix" check:"maxLen=8"`
-	Name        string         `json:"name"`
+	Name        string         `json:"name" bound:"maxBytes=MaxName"`
 	Plaintext   *string        `json:"plaintext" check:"minLen=1,maxLen=512"`
 	Hash        *migratedHash  `json:"hash"`
-	Start       *string        `json:"start"`
-	OwnerID     string         `json:"ownerId"`
-	Meta        schema.Object  `json:"meta"`
-	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512"`
-	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512"`
+	Start       *string        `json:"start" bound:"maxBytes=MaxName"`
+	OwnerID     string         `json:"ownerId" bound:"maxBytes=MaxExternalID"`
+	Meta        schema.Object  `json:"meta" bound:"maxBytes=MaxMeta"`
+	Roles       []string       `json:"roles" items:"minLen=1,maxLen=512" bound:"maxItems=MaxKeyRefs"`
+	Permissions []string       `json:"permissions" items:"minLen=1,maxLen=512" bound:"maxItems=MaxKeyRefs"`
 	Expires     *int64         `json:"expires" check:"nullable,min=1,max=253402300799999"`
 	Remaining   *int64         `json:"remaining" check:"min=1"`
 	Refill      *refillRequest `json:"refill"`
@@ -47,7 +47,7 @@ type migratedHash struct {
 type migrateKeyRequest struct {
 	APIID string `json:"apiId" check:"required"`
 	migratedKey
-	ExternalID string              `json:"externalId"`
+	ExternalID string              `json:"externalId" bound:"maxBytes=MaxExternalID"`
 	Ratelimit  *legacyLimitRequest `json:"ratelimit"`
 }
 
@@ -132,6 +132,9 @@ func (a *API) keeps(c *web.Call, apiID string) bool {
 // its plaintext.
 func (in *migratedKey) draft(keep bool) (d keys.ImportDraft, err error) {
 	d.Name, d.ExternalID, d.Meta, d.Environment, d.Prefix = in.Name, in.OwnerID, in.Meta, in.Environment, in.Prefix
+	if err := keys.CheckExternalID("ownerId", in.OwnerID); err != nil {
+		return d, err
+	}
 	d.Roles, d.Permissions = keys.Named(in.Roles, keys.Demand), keys.Named(in.Permissions, keys.Demand)
 	d.Remaining, d.Disabled = in.Remaining, in.Enabled != nil && !*in.Enabled
 	if in.Expires != nil {

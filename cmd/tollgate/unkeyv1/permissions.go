@@ -23,7 +23,7 @@ func (a *API) permissionRoutes() []web.Route {
 type createPermissionRequest struct {
 	Name        string  `json:"name" check:"required,minLen=3,maxLen=256" pattern:"^[a-zA-Z0-9_\\.:\\-]*$"`
 	Slug        *string `json:"slug" check:"minLen=3,maxLen=256" pattern:"^[a-zA-Z0-9_\\.:\\-]*$"`
-	Description string  `json:"description"`
+	Description string  `json:"description" bound:"maxLen=MaxDescription"`
 }
 
 type createPermissionResponse struct {
@@ -98,7 +98,7 @@ func (a *API) deletePermission(c *web.Call, in *deletePermissionRequest) (empty,
 
 type createRoleRequest struct {
 	Name        string `json:"name" check:"required,minLen=3,maxLen=256"`
-	Description string `json:"description"`
+	Description string `json:"description" bound:"maxLen=MaxDescription"`
 }
 
 type createRoleResponse struct {

@@ -20,10 +20,10 @@ func (a *API) ratelimitRoutes() []web.Route {
 }
 
 type useRequest struct {
-	Namespace  string            `json:"namespace" check:"default=default"`
-	Identifier string            `json:"identifier" check:"required"`
+	Namespace  string            `json:"namespace" check:"default=default" bound:"minLen=1,maxLen=MaxNamespaceName"`
+	Identifier string            `json:"identifier" check:"required" bound:"minLen=1,maxLen=MaxIdentifier"`
 	Limit      int64             `json:"limit" check:"required,exclusiveMin=0"`
-	Duration   int64             `json:"duration" check:"required,min=1000"`
+	Duration   int64             `json:"duration" check:"required,min=1000" bound:"max=MaxLongDuration"`
 	Cost       int64             `json:"cost" check:"min=0,default=1"`
 	Async      bool              `json:"async"`     // accepted: every decision is exact
 	Meta       schema.Object     `json:"meta"`      // accepted, as upstream
@@ -72,9 +72,9 @@ func (p *namespaceParams) ref() (keys.NamespaceRef, error) {
 
 type setOverrideRequest struct {
 	namespaceParams
-	Identifier string `json:"identifier" check:"required,minLen=3"`
+	Identifier string `json:"identifier" check:"required,minLen=3" bound:"maxLen=MaxIdentifier"`
 	Limit      int64  `json:"limit" check:"required,min=0"`
-	Duration   int64  `json:"duration" check:"required,min=1000"`
+	Duration   int64  `json:"duration" check:"required,min=1000" bound:"max=MaxLongDuration"`
 	Async      bool   `json:"async"`
 }
 

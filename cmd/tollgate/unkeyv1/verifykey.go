@@ -38,8 +38,8 @@ type limitCost struct {
 type limitToVerify struct {
 	Name     string `json:"name" check:"required,minLen=1,maxLen=512"`
 	Cost     int64  `json:"cost" check:"min=0,default=1"`
-	Limit    *int64 `json:"limit"`
-	Duration *int64 `json:"duration"`
+	Limit    *int64 `json:"limit" bound:"min=1"`
+	Duration *int64 `json:"duration" bound:"min=MinDuration,max=MaxDuration"`
 }
 
 // permissionQuery is a tree: a permission, {"and":[…]} or {"or":[…]}.

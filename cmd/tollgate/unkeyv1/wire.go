@@ -42,9 +42,9 @@ type limitRequest struct {
 	Async          *bool  `json:"async"`
 	Type           string `json:"type" check:"enum=fast|consistent"`
 	Limit          int64  `json:"limit" check:"required,min=1"`
-	Duration       *int64 `json:"duration" check:"min=1000"`
+	Duration       *int64 `json:"duration" check:"min=1000" bound:"max=MaxLongDuration"`
 	RefillRate     *int64 `json:"refillRate" check:"min=1"`
-	RefillInterval *int64 `json:"refillInterval" check:"min=1"`
+	RefillInterval *int64 `json:"refillInterval" check:"min=1" doc:"In the place of duration, and within its bounds."`
 }
 
 // limit is the domain's limit; nil for nil.

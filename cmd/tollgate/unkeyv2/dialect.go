@@ -35,7 +35,7 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 		Admit:        admit,
 		Authorise:    a.authorise,
 		Vouch:        a.vouch,
-		Schema:       []schema.Option{schema.Closed()},
+		Schema:       []schema.Option{schema.Closed(), schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns())},
 		RequireJSON:  true,
 	}
 	return a

@@ -9,7 +9,7 @@ import (
 
 type createIdentityRequest struct {
 	ExternalID string         `json:"externalId" check:"required,minLen=1,maxLen=255" pattern:"^[a-zA-Z0-9_.-]+$"`
-	Meta       schema.Object  `json:"meta" check:"maxProps=100"`
+	Meta       schema.Object  `json:"meta" check:"maxProps=100" bound:"maxBytes=MaxMeta"`
 	Ratelimits []limitRequest `json:"ratelimits" check:"maxItems=50"`
 }
 
@@ -62,7 +62,7 @@ func (a *API) listIdentities(c *web.Call, in *listRequest) (page[*identityRespon
 
 type updateIdentityRequest struct {
 	identityRequest
-	Meta       *schema.Object  `json:"meta" check:"maxProps=100"`
+	Meta       *schema.Object  `json:"meta" check:"maxProps=100" bound:"maxBytes=MaxMeta"`
 	Ratelimits *[]limitRequest `json:"ratelimits" check:"maxItems=50"`
 }
 

@@ -14,7 +14,7 @@ type createKeyRequest struct {
 	Name        string          `json:"name" check:"minLen=1,maxLen=255"`
 	ByteLength  *int64          `json:"byteLength" check:"min=16,max=255"`
 	ExternalID  string          `json:"externalId" check:"minLen=1,maxLen=255" pattern:"^[a-zA-Z0-9_.-]+$"`
-	Meta        schema.Object   `json:"meta" check:"maxProps=100"`
+	Meta        schema.Object   `json:"meta" check:"maxProps=100" bound:"maxBytes=MaxMeta"`
 	Roles       []string        `json:"roles" check:"maxItems=100" items:"minLen=1,maxLen=128"`
 	Permissions []string        `json:"permissions" check:"maxItems=1000" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
 	Expires     *int64          `json:"expires" check:"nullable,min=1,max=4102444800000"`
@@ -86,7 +86,7 @@ type updateKeyRequest struct {
 	keyID
 	Name        schema.Maybe[string]        `json:"name" check:"minLen=1,maxLen=255"`
 	ExternalID  schema.Maybe[string]        `json:"externalId" check:"minLen=1,maxLen=255" pattern:"^[a-zA-Z0-9_.-]+$"`
-	Meta        schema.Maybe[schema.Object] `json:"meta" check:"maxProps=100"`
+	Meta        schema.Maybe[schema.Object] `json:"meta" check:"maxProps=100" bound:"maxBytes=MaxMeta"`
 	Expires     schema.Maybe[int64]         `json:"expires" check:"min=1,max=4102444800000"`
 	Credits     schema.Maybe[creditsChange] `json:"credits"`
 	Ratelimits  *[]limitRequest             `json:"ratelimits" check:"maxItems=50"`

@@ -16,7 +16,7 @@ type migratedKey struct {
 	Hash        string          `json:"hash" check:"required,minLen=3"`
 	Name        string          `json:"name" check:"minLen=1,maxLen=255"`
 	ExternalID  string          `json:"externalId" check:"minLen=1,maxLen=255"`
-	Meta        schema.Object   `json:"meta" check:"maxProps=100"`
+	Meta        schema.Object   `json:"meta" check:"maxProps=100" bound:"maxBytes=MaxMeta"`
 	Roles       []string        `json:"roles" check:"maxItems=100" items:"minLen=1,maxLen=128"`
 	Permissions []string        `json:"permissions" check:"maxItems=1000" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
 	Expires     *int64          `json:"expires" check:"nullable,min=1,max=4102444800000"`

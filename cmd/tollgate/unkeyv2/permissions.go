@@ -48,7 +48,7 @@ func (a *API) deletePermission(c *web.Call, in *permissionRequest) (empty, error
 type createRoleRequest struct {
 	Name        string   `json:"name" check:"required,minLen=1,maxLen=128"`
 	Description string   `json:"description" check:"maxLen=512"`
-	Permissions []string `json:"permissions" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
+	Permissions []string `json:"permissions" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$" bound:"maxItems=MaxKeyRefs"`
 }
 
 type createRoleResponse struct {
@@ -93,7 +93,7 @@ func (a *API) deleteRole(c *web.Call, in *roleRequest) (empty, error) {
 
 type setRolePermissionsRequest struct {
 	RoleID      string   `json:"roleId" check:"required,minLen=3,maxLen=255" pattern:"^[a-zA-Z0-9_-]+$"`
-	Permissions []string `json:"permissions" check:"required" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$"`
+	Permissions []string `json:"permissions" check:"required" items:"minLen=1,maxLen=128" itemsPattern:"^[a-zA-Z0-9_:\\-\\.\\*]+$" bound:"maxItems=MaxKeyRefs"`
 }
 
 func (a *API) setRolePermissions(c *web.Call, in *setRolePermissionsRequest) ([]permissionResponse, error) {

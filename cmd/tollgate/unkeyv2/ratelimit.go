@@ -78,7 +78,7 @@ type overrideRequest struct {
 
 type setOverrideRequest struct {
 	overrideRequest
-	Duration int64 `json:"duration" check:"required,min=1000"`
+	Duration int64 `json:"duration" check:"required,min=1000" bound:"max=MaxDuration"`
 	Limit    int64 `json:"limit" check:"required,min=0"`
 }
 

@@ -13,7 +13,7 @@ type verifyKeyRequest struct {
 	Tags        []string        `json:"tags" check:"maxItems=20" items:"minLen=1,maxLen=512"`
 	Permissions *string         `json:"permissions" check:"minLen=1,maxLen=1000"`
 	Credits     *costRequest    `json:"credits"`
-	Ratelimits  []limitToVerify `json:"ratelimits"`
+	Ratelimits  []limitToVerify `json:"ratelimits" bound:"maxItems=MaxRequestLimits"`
 	MigrationID string          `json:"migrationId" check:"maxLen=256"`
 }
 
@@ -26,8 +26,8 @@ type costRequest struct {
 type limitToVerify struct {
 	Name     string `json:"name" check:"required,minLen=3,maxLen=255"`
 	Cost     int64  `json:"cost" check:"min=0,default=1"`
-	Limit    *int64 `json:"limit" check:"min=0"`
-	Duration *int64 `json:"duration" check:"min=0"`
+	Limit    *int64 `json:"limit" check:"min=0" bound:"min=1"`
+	Duration *int64 `json:"duration" check:"min=0" bound:"min=MinDuration,max=MaxDuration"`
 }
 
 // verifyKeyResponse is written by AppendJSON.

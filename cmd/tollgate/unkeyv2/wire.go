@@ -61,7 +61,7 @@ func orNever(expires *int64) int64 {
 type limitRequest struct {
 	Name      string `json:"name" check:"required,minLen=3,maxLen=128"`
 	Limit     int64  `json:"limit" check:"required,min=1"`
-	Duration  int64  `json:"duration" check:"required,min=1000"`
+	Duration  int64  `json:"duration" check:"required,min=1000" bound:"max=MaxDuration"`
 	AutoApply bool   `json:"autoApply" check:"required"`
 }
 

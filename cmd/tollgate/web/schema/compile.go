@@ -24,6 +24,12 @@ func AtMost(n int) Option { return func(c *compiler) { c.limit = n } }
 // Check applies a check tag to the document itself, such as a bare array.
 func Check(check string) Option { return func(c *compiler) { c.check = check } }
 
+// Constants are the names that bound tags may use in the place of numbers.
+func Constants(all map[string]int64) Option { return func(c *compiler) { c.constants = all } }
+
+// Patterns are the regular expressions that boundPattern and itemsBoundPattern name.
+func Patterns(all map[string]string) Option { return func(c *compiler) { c.patterns = all } }
+
 // Schema is the plan for decoding a T. It is safe for concurrent use.
 type Schema[T any] struct {
 	root  *node
@@ -58,6 +64,9 @@ type compiler struct {
 	check   string         // of the document itself
 	answers bool           // the type is only described: any type encoding/json writes will do
 	open    []reflect.Type // the structs being compiled, to find recursion
+
+	constants map[string]int64  // for bound tags
+	patterns  map[string]string // likewise
 }
 
 var (
@@ -77,6 +86,7 @@ func (c *compiler) node(t reflect.Type, check, pattern, items string) (*node, er
 	}
 	var err error
 	n.rules, err = parseRules(n.kind, check, pattern)
+	n.whole = n.kind == kindInteger && !c.answers
 	return n, err
 }
 
@@ -204,6 +214,9 @@ func (c *compiler) field(sf reflect.StructField, name, tags string) (f field, er
 	check := sf.Tag.Get("check")
 	items := sf.Tag.Get("items") + "\x00" + sf.Tag.Get("itemsPattern")
 	f.node, err = c.node(t, check, sf.Tag.Get("pattern"), items)
+	if err == nil {
+		err = c.bounds(f.node, sf.Tag)
+	}
 	if err != nil {
 		return f, err
 	}

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 )
 
 // Description is a JSON Schema of draft 2020-12, the one OpenAPI 3.1 uses, as
@@ -13,10 +15,14 @@ type Description map[string]any
 func (s *Schema[T]) Describe() Description { return s.root.describe() }
 
 // Describe gives the schema of what encoding/json writes for a T: a member is
-// required unless its tag has omitempty or omitzero. It panics on a check tag that
+// required unless its tag has omitempty or omitzero. With Constants it is that of what
+// encoding/json reads, with its bounds. It panics on a check tag that
 // does not fit its field, as MustCompile does.
-func Describe[T any]() Description {
+func Describe[T any](options ...Option) Description {
 	c := compiler{answers: true}
+	for _, o := range options {
+		o(&c)
+	}
 	root, err := c.node(reflect.TypeFor[T](), "", "", "")
 	if err != nil {
 		panic(err)
@@ -33,6 +39,7 @@ func (n *node) describe() Description {
 		out["type"] = name
 	}
 	n.rules.describe(out)
+	n.describeSaid(out)
 	switch n.kind {
 	case kindTime:
 		out["format"] = "date-time"
@@ -73,9 +80,36 @@ func (f *field) describe() Description {
 		out["default"] = f.fallback.Interface()
 	}
 	if f.doc != "" {
-		out["description"] = f.doc
+		out["description"] = strings.TrimSpace(f.doc + " " + said(out))
 	}
 	return out
+}
+
+// describeSaid writes the bounds that are checked elsewhere. They are the narrower ones
+// where a tag has the same keyword.
+func (n *node) describeSaid(out Description) {
+	n.said.describe(out)
+	if n.unit != "" {
+		out["description"] = fmt.Sprintf("At most %d %s.", *n.said.maxLen, n.unit)
+	}
+	if n.kind == kindObject {
+		delete(out, "maxLength") // that is of strings
+	}
+	if !n.whole {
+		return
+	}
+	if out["minimum"] == nil && out["exclusiveMinimum"] == nil {
+		out["minimum"] = int64(-MaxInteger)
+	}
+	if out["maximum"] == nil {
+		out["maximum"] = int64(MaxInteger)
+	}
+}
+
+// said is the description that a value has by itself.
+func said(d Description) string {
+	text, _ := d["description"].(string)
+	return text
 }
 
 func orNull(d Description) Description {

@@ -33,6 +33,11 @@
 // itself, since it may contain commas. The tags items and itemsPattern check
 // each element of an array in the same way, and doc is a sentence for Describe.
 //
+// What is checked elsewhere, because it belongs to the domain, is described by the tags
+// bound and itemsBound, with the same checks, maxBytes and maxChars, and by the tags
+// boundPattern and itemsBoundPattern. Their numbers may be the names of Constants; patterns
+// are the names of Patterns. A bound is the narrower one where a check says the same.
+//
 // # Strictness
 //
 // The text must be valid UTF-8 without a byte order mark, one JSON value with

@@ -40,6 +40,9 @@ type node struct {
 	kind  kind
 	typ   reflect.Type
 	rules rules
+	said  rules  // what is checked elsewhere, and only described here
+	unit  string // what the longest length in said counts, if not characters of the string
+	whole bool   // an integer of a request, within MaxInteger
 
 	elem   *node          // of an array or a map
 	fields []field        // of a struct, in the order of declaration

@@ -54,12 +54,14 @@ func (r *rules) add(k kind, key, value string) error {
 	return nil
 }
 
+// rule is a check as it applies to a kind of value.
+type rule struct {
+	kind kind
+	key  string
+}
+
 // slot gives the place of a numeric rule, nil for one that k does not have.
 func (r *rules) slot(k kind, key string) **int64 {
-	type rule struct {
-		kind kind
-		key  string
-	}
 	return map[rule]**int64{
 		{kindString, "minLen"}:        &r.minLen,
 		{kindString, "maxLen"}:        &r.maxLen,
