@@ -285,3 +285,20 @@ func TestImportOfRoleNames(t *testing.T) {
 		}
 	})
 }
+
+// While Redis is full a role is found, and taken away, by another spelling also where the
+// index of folded names has to be made first.
+func TestRolesAreFoundWhileFull(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		id := s.olderRole("Admin")
+		configure(t, c, "maxmemory", "1")
+		if got := s.called("ADMIN"); got != id {
+			t.Errorf("ADMIN leads to %q, want %q", got, id)
+		}
+		s.must(s.DeleteRole(t.Context(), s.access, keys.Ref{Name: "aDMIN"}))
+		if got := s.called("Admin"); got != "" {
+			t.Errorf("the deleted role is found: %s", got)
+		}
+	})
+}
