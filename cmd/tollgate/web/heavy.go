@@ -1,0 +1,35 @@
+package web
+
+import (
+	"time"
+
+	"tollgate/keys"
+)
+
+// Heavy is an endpoint whose answer may be large, such as a list of keys with all their
+// metadata, or that reads as much. So many of them work at once that a processor is left
+// for the others and that their answers take little memory; the rest wait, each workspace
+// in its turn. No answer is shortened for it.
+func Heavy(e Endpoint) Endpoint {
+	e.heavy = true
+	return e
+}
+
+// IsHeavy reports whether Heavy made it.
+func (e Endpoint) IsHeavy() bool { return e.heavy }
+
+// turn waits for the call's turn where its endpoint is heavy. The time that Redis has for it
+// begins then. The function that it returns ends the turn.
+func (c *Call) turn() (end func(), err error) {
+	if c.route == nil || !c.route.heavy || c.server == nil {
+		return func() {}, nil
+	}
+	name := ""
+	if caller, ok := c.Caller.(*keys.Caller); ok {
+		name = caller.WorkspaceID
+	}
+	if end, err = c.server.turns.Take(c.Context(), name); err == nil {
+		c.ctx.start = time.Now()
+	}
+	return end, err
+}
