@@ -29,7 +29,7 @@ type KeyPage struct {
 }
 
 // Keys gives a page. It takes a number of round trips that depends on neither the
-// page nor the API. An entry that leads nowhere, or to a key that belongs to
+// page nor the API, but on how many bytes its records have. An entry that leads nowhere, or to a key that belongs to
 // somebody else by now, is passed over and does not shorten the page.
 func (s *Store) Keys(ctx context.Context, a Access, q KeyQuery) (*KeyPage, error) {
 	if q.Limit < 1 || q.Limit > MaxPage {
@@ -223,12 +223,30 @@ func (s *Store) loadRecords(ctx context.Context, ids []string) ([]*stored, error
 	return all, err
 }
 
-// loadPlaces reads the keys at places; nil where none is.
+// loadPlaces reads the keys at places; nil where none is. Redis is never busy for long with
+// it: what is large is read in parts.
 func (s *Store) loadPlaces(ctx context.Context, places []place) ([]*stored, error) {
+	names := make([]string, len(places))
+	for i, at := range places {
+		if at.exists() {
+			names[i] = at.record()
+		}
+	}
+	all := make([]*stored, 0, len(places))
+	err := s.inParts(ctx, names, func(names []string) error {
+		part, err := s.loadPart(ctx, places[len(all):][:len(names)])
+		all = append(all, part...)
+		return err
+	})
+	return all, err
+}
+
+// loadPart is loadPlaces in one exchange.
+func (s *Store) loadPart(ctx context.Context, places []place) ([]*stored, error) {
 	records, now := make([]*redis.StringCmd, len(places)), (*redis.TimeCmd)(nil)
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, at := range places {
-			if len(at.text) > 2 {
+			if at.exists() {
 				records[i] = p.Get(ctx, at.record())
 			}
 		}

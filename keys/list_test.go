@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -173,6 +174,55 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 		s.stock(100, func(i int) string { return fmt.Sprint("owner", i) })
 		if all := counter.n.Load() - before - one; all != one {
 			t.Errorf("a batch of 1 takes %d round trips, one of 100 %d", one, all)
+		}
+	})
+}
+
+// replyBytes notes how many bytes of strings one exchange has read at most.
+type replyBytes struct{ most atomic.Int64 }
+
+// DialHook implements redis.Hook.
+func (r *replyBytes) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (r *replyBytes) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (r *replyBytes) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		sum := int64(0)
+		for _, cmd := range cmds {
+			if reply, ok := cmd.(*redis.StringCmd); ok {
+				sum += int64(len(reply.Val()))
+			}
+		}
+		r.most.Store(max(r.most.Load(), sum))
+		return err
+	}
+}
+
+// A page of large records is whole, and Redis is never asked for much of it at once; one of
+// small records is read at once.
+func TestLargeRecordsAreReadInParts(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		meta := []byte(`{"text":"` + strings.Repeat("x", 60<<10) + `"}`)
+		for i := range 30 {
+			draft := keys.KeyDraft{APIID: s.api}
+			if i%3 > 0 {
+				draft.Meta = meta
+			}
+			_, err := s.CreateKey(t.Context(), s.access, draft)
+			s.must(err)
+		}
+		read := &replyBytes{}
+		c.AddHook(read)
+		if all := s.pages(keys.KeyQuery{Limit: 30}, false); len(all) != 30 {
+			t.Errorf("%d keys of 30", len(all))
+		}
+		if most := read.most.Load(); most > 256<<10 || most < 120<<10 {
+			t.Errorf("%d bytes in one exchange", most)
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package keys
 
 import (
-	"runtime"
+	"context"
 	"strings"
 
 	"github.com/maypok86/otter/v2"
@@ -9,11 +9,11 @@ import (
 
 // matching finds the overrides that apply to identifiers. The patterns of a namespace are
 // taken apart once, where it is read; what was found is kept by identifier, for the
-// revision at which the namespace was read. A search that is not kept may be long: so many
-// at once leave a processor to those who have none, and the others wait.
+// revision at which the namespace was read. A search that is not kept may be long: the
+// workspaces search in turns.
 type matching struct {
 	kept  *otter.Cache[matchKey, int]
-	slots chan struct{} // has room for the searches at once
+	turns *Turns
 }
 
 // matchKey is an identifier in a namespace at a revision.
@@ -31,7 +31,7 @@ const (
 
 func newMatching() *matching {
 	return &matching{
-		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		turns: NewTurns(),
 		kept: otter.Must(&otter.Options[matchKey, int]{
 			MaximumWeight: matchBytes,
 			Weigher:       func(k matchKey, _ int) uint32 { return uint32(200 + len(k.identifier)) },
@@ -39,33 +39,44 @@ func newMatching() *matching {
 	}
 }
 
-// Override returns the override of a namespace that applies to an identifier, nil where none
-// does: the one that names it exactly, or the pattern that ratelimit.Pick takes.
-func (s *Store) Override(n RuledNamespace, identifier string) *Override {
+// Override returns the override of a workspace's namespace that applies to an identifier, nil
+// where none does: the one that names it exactly, or the pattern that ratelimit.Pick takes.
+// KindUnavailable is that ctx ended before it was this workspace's turn to search.
+func (s *Store) Override(ctx context.Context, ws string, n RuledNamespace, identifier string) (*Override, error) {
 	if i, ok := n.exact[identifier]; ok {
-		return &n.Overrides[i]
+		return &n.Overrides[i], nil
 	}
 	if n.wild.Empty() {
-		return nil
+		return nil, nil
 	}
 	key := matchKey{n.ID, n.Revision.Prefix, identifier}
 	place, ok := s.matching.kept.GetIfPresent(key)
 	if !ok {
-		place = s.matching.find(n.Namespace, identifier)
+		var err error
+		if place, err = s.search(ctx, ws, n.Namespace, identifier); err != nil {
+			return nil, err
+		}
 		key.identifier = strings.Clone(identifier)
 		s.matching.kept.Set(key, place)
 	}
 	if place == noMatch {
-		return nil
+		return nil, nil
 	}
-	return &n.Overrides[place]
+	return &n.Overrides[place], nil
 }
 
-func (m *matching) find(n *Namespace, identifier string) int {
-	m.slots <- struct{}{}
-	defer func() { <-m.slots }()
-	if place, ok := n.wild.Pick(identifier); ok {
-		return place
+// search returns the place of the pattern that applies to an identifier, noMatch where none
+// does. It waits for its turn no longer than for Redis.
+func (s *Store) search(ctx context.Context, ws string, n *Namespace, identifier string) (int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	end, err := s.matching.turns.Take(ctx, ws)
+	if err != nil {
+		return noMatch, err
 	}
-	return noMatch
+	defer end()
+	if place, ok := n.wild.Pick(identifier); ok {
+		return place, nil
+	}
+	return noMatch, nil
 }

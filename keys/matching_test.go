@@ -24,8 +24,12 @@ func TestMatchesAreKeptByRevision(t *testing.T) {
 			t.Helper()
 			spaces, err := s.Namespaces(t.Context(), s.access, []keys.NamespaceRef{space})
 			s.must(err)
-			s.Override(spaces[0], identifier) // and now it is kept
-			if o := s.Override(spaces[0], identifier); o != nil {
+			var o *keys.Override
+			for range 2 { // the second time it is kept
+				o, err = s.Override(t.Context(), s.access.WorkspaceID, spaces[0], identifier)
+				s.must(err)
+			}
+			if o != nil {
 				return o.Limit
 			}
 			return 0
@@ -52,8 +56,9 @@ func TestMatchesAreFoundOnce(t *testing.T) {
 	spaces, err := s.Namespaces(t.Context(), s.access, []keys.NamespaceRef{space})
 	s.must(err)
 	identifier := strings.Repeat("a", 500)
-	s.Override(spaces[0], identifier)
-	if n := testing.AllocsPerRun(100, func() { s.Override(spaces[0], identifier) }); n > 0 {
+	_, err = s.Override(t.Context(), s.access.WorkspaceID, spaces[0], identifier)
+	s.must(err)
+	if n := testing.AllocsPerRun(100, func() { _, _ = s.Override(t.Context(), s.access.WorkspaceID, spaces[0], identifier) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -71,6 +71,9 @@ func emptyPlace(id string) place {
 	return at
 }
 
+// exists reports whether it leads anywhere.
+func (p place) exists() bool { return len(p.text) > 2 }
+
 func (p place) shard() string  { return p.text[:2] }
 func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
 func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }

@@ -119,28 +119,24 @@ func (s *Store) idsOf(ctx context.Context, ws string, k noun, start string, n in
 // definitionsOf reads definitions by their ids, each nil where there is none. They
 // are read as they are now, whatever is cached.
 func definitionsOf[T any](ctx context.Context, s *Store, ws string, k noun, ids []string) ([]*T, error) {
-	var replies []*redis.SliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for chunk := range slices.Chunk(ids, 500) {
-			names := make([]string, len(chunk))
-			for i, id := range chunk {
-				names[i] = definitionName(ws, k, id)
-			}
-			replies = append(replies, p.MGet(ctx, names...))
-		}
-	})
-	if err != nil {
-		return nil, err
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = definitionName(ws, k, id)
 	}
 	all := make([]*T, 0, len(ids))
-	for _, reply := range replies {
+	err := s.inParts(ctx, names, func(names []string) error {
+		var reply *redis.SliceCmd
+		if err := s.pipelined(ctx, func(p redis.Pipeliner) { reply = p.MGet(ctx, names...) }); err != nil {
+			return err
+		}
 		for _, stored := range reply.Val() {
 			d, err := decodeDefinition[T](text(stored))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			all = append(all, d)
 		}
-	}
-	return all, nil
+		return nil
+	})
+	return all, err
 }

@@ -57,7 +57,10 @@ func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck
 		if err != nil {
 			return nil, false, err
 		}
-		t := v.taking(a.WorkspaceID, checks, spaces)
+		t, err := v.taking(ctx, a.WorkspaceID, checks, spaces)
+		if err != nil {
+			return nil, false, keys.SpentNothing(err)
+		}
 		t.began(began(ctx))
 		if done, err := t.run(ctx); done || err != nil {
 			return t.verdicts, !t.refused, err
@@ -117,13 +120,17 @@ type leg struct {
 }
 
 // taking applies the overrides and sorts the checks by slot.
-func (v *Verifier) taking(ws string, checks []LimitCheck, spaces []keys.RuledNamespace) *taking {
+func (v *Verifier) taking(ctx context.Context, ws string, checks []LimitCheck, spaces []keys.RuledNamespace) (*taking, error) {
 	t := &taking{v: v, ws: ws, verdicts: make([]LimitVerdict, len(checks)), costs: make([]int64, len(checks))}
 	for i, c := range checks {
 		space := spaces[i]
 		at := &t.verdicts[i]
 		*at = LimitVerdict{NamespaceID: space.ID, Limit: c.Limit, Duration: c.Duration}
-		if o := v.store.Override(space, c.Identifier); o != nil {
+		o, err := v.store.Override(ctx, ws, space, c.Identifier)
+		if err != nil {
+			return nil, err
+		}
+		if o != nil {
 			at.OverrideID, at.Limit, at.Duration = o.ID, o.Limit, o.Duration
 		}
 		t.costs[i] = c.Cost
@@ -135,7 +142,7 @@ func (v *Verifier) taking(ws string, checks []LimitCheck, spaces []keys.RuledNam
 		})
 	}
 	slices.SortFunc(t.legs, func(a, b *leg) int { return strings.Compare(a.call.shard, b.call.shard) })
-	return t
+	return t, nil
 }
 
 // leg gives the call that goes to a shard's slot; there is one slot unless the

@@ -118,7 +118,7 @@ func (m *metrics) watchMemory(server *web.Server) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tollgate_request_memory_bytes", Help: "Memory of connections and requests under way, as --max-request-memory counts it.",
 	}, func() float64 { return float64(server.MemoryUsed()) }), prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "tollgate_request_memory_refused_total", Help: "Connections and bodies refused because --max-request-memory was in use.",
+		Name: "tollgate_request_memory_refused_total", Help: "Connections, bodies and large answers refused because --max-request-memory was in use.",
 	}, func() float64 { return float64(server.MemoryRefused()) }))
 }
 

@@ -51,7 +51,7 @@ type groupsRequest struct {
 	Name string `json:"name"`
 }
 
-func (a *API) listGroups(c *web.Call, in *groupsRequest) ([]groupResponse, error) {
+func (a *API) listGroups(c *web.Call, in *groupsRequest) (web.Rows[groupResponse], error) {
 	var all []*keys.Group
 	var err error
 	if in.Name == "" {

@@ -9,14 +9,14 @@ import (
 func (a *API) Routes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		row("GET", "/api/setup-keys", "listSetupKeys", keys.ReadSetupKey, charset(web.Plain(a.listSetupKeys))),
+		row("GET", "/api/setup-keys", "listSetupKeys", keys.ReadSetupKey, web.Heavy(charset(web.Plain(a.listSetupKeys)))),
 		row("POST", "/api/setup-keys", "createSetupKey", keys.CreateSetupKey, charset(reading(d, a.createSetupKey))),
 		row("POST", "/api/setup-keys/redeem", "redeemSetupKey", keys.RedeemSetupKey, reading(d, a.redeem)),
 		row("GET", "/api/setup-keys/{keyId}", "getSetupKey", keys.ReadSetupKey, web.Plain(a.getSetupKey)),
 		row("PUT", "/api/setup-keys/{keyId}", "updateSetupKey", keys.UpdateSetupKey, reading(d, a.updateSetupKey)),
 		row("DELETE", "/api/setup-keys/{keyId}", "deleteSetupKey", keys.DeleteSetupKey, charset(web.Plain(a.deleteSetupKey))),
-		row("GET", "/api/setup-keys/{keyId}/redemptions", "listRedemptions", keys.ReadSetupKey, web.Query(d, a.listRedemptions)),
-		row("GET", "/api/groups", "listGroups", keys.ReadSetupKey, charset(web.Query(d, a.listGroups))),
+		row("GET", "/api/setup-keys/{keyId}/redemptions", "listRedemptions", keys.ReadSetupKey, web.Heavy(web.Query(d, a.listRedemptions))),
+		row("GET", "/api/groups", "listGroups", keys.ReadSetupKey, web.Heavy(charset(web.Query(d, a.listGroups)))),
 		row("POST", "/api/groups", "createGroup", keys.CreateSetupKey, charset(reading(d, a.createGroup))),
 		row("GET", "/api/groups/{groupId}", "getGroup", keys.ReadSetupKey, charset(web.Plain(a.getGroup))),
 		row("PUT", "/api/groups/{groupId}", "updateGroup", keys.UpdateSetupKey, charset(reading(d, a.updateGroup))),

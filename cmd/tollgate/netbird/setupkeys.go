@@ -70,7 +70,7 @@ func moment(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-func (a *API) listSetupKeys(c *web.Call) ([]setupKeyResponse, error) {
+func (a *API) listSetupKeys(c *web.Call) (web.Rows[setupKeyResponse], error) {
 	all, err := a.store.SetupKeys(c.Context(), access(c))
 	if err != nil {
 		return nil, err

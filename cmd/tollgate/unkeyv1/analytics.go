@@ -11,8 +11,8 @@ import (
 func (a *API) analyticsRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
-		get("/v1/keys.getVerifications", "keys.getVerifications", rights(keys.ReadKey), web.Query(d, a.keyVerifications)),
-		get("/v1/analytics.getVerifications", "getVerifications", rights(keys.ReadAPI), web.Query(d, a.verifications)),
+		get("/v1/keys.getVerifications", "keys.getVerifications", rights(keys.ReadKey), web.Heavy(web.Query(d, a.keyVerifications))),
+		get("/v1/analytics.getVerifications", "getVerifications", rights(keys.ReadAPI), web.Heavy(web.Query(d, a.verifications))),
 	}
 }
 
@@ -124,7 +124,7 @@ type usageIdentity struct {
 	ExternalID string `json:"externalId"`
 }
 
-func (a *API) verifications(c *web.Call, in *verificationsRequest) ([]verificationsRow, error) {
+func (a *API) verifications(c *web.Call, in *verificationsRequest) (web.Rows[verificationsRow], error) {
 	q := in.query()
 	rows, err := a.store.Usage(c.Context(), access(c), q)
 	if err != nil {

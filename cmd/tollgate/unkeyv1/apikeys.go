@@ -1,6 +1,8 @@
 package unkeyv1
 
 import (
+	"iter"
+
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 )
@@ -29,6 +31,15 @@ type listKeysResponse struct {
 	Keys   []keyResponse `json:"keys"`
 	Cursor string        `json:"cursor,omitempty"`
 	Total  int64         `json:"total"`
+}
+
+// Parts implements web.Parted.
+func (r listKeysResponse) Parts() iter.Seq[any] {
+	behind := []any{web.Text(`,"total":`), r.Total, web.Text("}")}
+	if r.Cursor != "" {
+		behind = append([]any{web.Text(`,"cursor":`), r.Cursor}, behind...)
+	}
+	return web.Array(`{"keys":`, r.Keys, behind...)
 }
 
 func (a *API) listKeys(c *web.Call, in *listKeysRequest) (listKeysResponse, error) {

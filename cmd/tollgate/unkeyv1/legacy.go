@@ -2,6 +2,7 @@ package unkeyv1
 
 import (
 	"encoding/json"
+	"iter"
 	"net/http"
 
 	"tollgate/cmd/tollgate/web"
@@ -106,6 +107,11 @@ type legacyListKeysRequest struct {
 type legacyListKeysResponse struct {
 	Keys  []keyResponse `json:"keys"`
 	Total int64         `json:"total"`
+}
+
+// Parts implements web.Parted.
+func (r legacyListKeysResponse) Parts() iter.Seq[any] {
+	return web.Array(`{"keys":`, r.Keys, web.Text(`,"total":`), r.Total, web.Text("}"))
 }
 
 func (a *API) legacyListKeys(c *web.Call, in *legacyListKeysRequest) (legacyListKeysResponse, error) {

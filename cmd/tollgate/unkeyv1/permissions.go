@@ -65,7 +65,7 @@ func (a *API) getPermission(c *web.Call, in *getPermissionRequest) (permissionRe
 	return permissionOf(p), nil
 }
 
-func (a *API) listPermissions(c *web.Call) ([]permissionResponse, error) {
+func (a *API) listPermissions(c *web.Call) (web.Rows[permissionResponse], error) {
 	return everything(func(ask keys.Ask) (keys.Page[*keys.Permission], error) {
 		return a.store.Permissions(c.Context(), access(c), ask)
 	}, permissionOf)
@@ -133,7 +133,7 @@ func (a *API) getRole(c *web.Call, in *getRoleRequest) (roleResponse, error) {
 	return roleOf(r.Role), nil
 }
 
-func (a *API) listRoles(c *web.Call) ([]roleResponse, error) {
+func (a *API) listRoles(c *web.Call) (web.Rows[roleResponse], error) {
 	return everything(func(ask keys.Ask) (keys.Page[*keys.Role], error) {
 		return a.store.Roles(c.Context(), access(c), ask)
 	}, roleOf)

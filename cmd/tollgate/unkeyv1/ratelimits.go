@@ -12,10 +12,10 @@ func (a *API) ratelimitRoutes() []web.Route {
 	d := a.dialect
 	return []web.Route{
 		also(post("/v1/ratelimits.limit", "limit", rights(keys.UseRatelimit), web.JSON(d, a.limit)), keys.CreateNamespace),
-		post("/v1/ratelimits.setOverride", "setOverride", rights(keys.SetOverride), web.JSON(d, a.setOverride)),
-		get("/v1/ratelimits.getOverride", "getOverride", rights(keys.ReadOverride), web.Query(d, a.getOverride)),
+		post("/v1/ratelimits.setOverride", "setOverride", rights(keys.SetOverride), web.Heavy(web.JSON(d, a.setOverride))),
+		get("/v1/ratelimits.getOverride", "getOverride", rights(keys.ReadOverride), web.Heavy(web.Query(d, a.getOverride))),
 		get("/v1/ratelimits.listOverrides", "listOverrides", rights(keys.ReadOverride), web.Heavy(web.Query(d, a.listOverrides))),
-		post("/v1/ratelimits.deleteOverride", "deleteOverride", rights(keys.DeleteOverride), web.JSON(d, a.deleteOverride)),
+		post("/v1/ratelimits.deleteOverride", "deleteOverride", rights(keys.DeleteOverride), web.Heavy(web.JSON(d, a.deleteOverride))),
 	}
 }
 

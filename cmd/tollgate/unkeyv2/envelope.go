@@ -1,6 +1,8 @@
 package unkeyv2
 
 import (
+	"iter"
+
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 )
@@ -24,6 +26,11 @@ type listing[T any] struct {
 	Data       []T        `json:"data"`
 	Meta       meta       `json:"meta"`
 	Pagination pagination `json:"pagination"`
+}
+
+// Parts implements web.Parted.
+func (l listing[T]) Parts() iter.Seq[any] {
+	return web.Array(`{"data":`, l.Data, web.Text(`,"meta":`), l.Meta, web.Text(`,"pagination":`), l.Pagination, web.Text("}"))
 }
 
 // pagination leads to the next page. The cursor is the id of its first row.

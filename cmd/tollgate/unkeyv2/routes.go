@@ -82,10 +82,10 @@ func (a *API) ratelimitRoutes() []web.Route {
 	return []web.Route{
 		also(post("ratelimit.limit", rights(keys.UseRatelimit), data(d, a.limit)), keys.CreateNamespace),
 		also(post("ratelimit.multiLimit", rights(keys.UseRatelimit), data(d, a.multiLimit, schema.Check("minItems=1,maxItems=100"))), keys.CreateNamespace),
-		post("ratelimit.setOverride", rights(keys.SetOverride), data(d, a.setOverride)),
-		post("ratelimit.getOverride", rights(keys.ReadOverride), data(d, a.getOverride)),
+		post("ratelimit.setOverride", rights(keys.SetOverride), web.Heavy(data(d, a.setOverride))),
+		post("ratelimit.getOverride", rights(keys.ReadOverride), web.Heavy(data(d, a.getOverride))),
 		post("ratelimit.listOverrides", rights(keys.ReadOverride), rows(d, a.listOverrides)),
-		post("ratelimit.deleteOverride", rights(keys.DeleteOverride), data(d, a.deleteOverride)),
+		post("ratelimit.deleteOverride", rights(keys.DeleteOverride), web.Heavy(data(d, a.deleteOverride))),
 	}
 }
 

@@ -20,7 +20,8 @@ type Config struct {
 
 	// MaxMemory bounds what all connections and requests hold at once, in bytes: 256 MiB.
 	// A connection counts with MaxHeader and 8 KiB, and a body of more than 1 KiB with its
-	// length. What does not fit is answered 503.
+	// length. An answer with a list of more than 64 KiB counts until it is written. What does
+	// not fit is answered 503.
 	MaxMemory int64
 
 	MaxConns      int // connections at once; 16384. One more is answered 503

@@ -1,12 +1,9 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"tollgate/cmd/tollgate/web/schema"
 )
@@ -114,38 +111,6 @@ func (c *Call) checkContentType() error {
 		return &Fault{http.StatusUnsupportedMediaType, "the body must be application/json"}
 	}
 	return nil
-}
-
-// Appender is implemented by answers on the hot path that write themselves.
-type Appender interface {
-	AppendJSON(dst []byte) []byte
-}
-
-// WriteJSON sets the answer's body.
-func (c *Call) WriteJSON(v any) error {
-	if a, ok := v.(Appender); ok {
-		c.body = a.AppendJSON(c.body[:0])
-		c.Write("application/json", c.body)
-		return nil
-	}
-	buf := buffers.Get().(*bytes.Buffer)
-	defer keep(buf)
-	buf.Reset()
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	c.Write("application/json", bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
-	return nil
-}
-
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func keep(buf *bytes.Buffer) {
-	if buf.Cap() <= pooledAnswer {
-		buffers.Put(buf)
-	}
 }
 
 // Write sets the answer's body and what it is. It copies body.

@@ -24,12 +24,16 @@ func (c *Call) turn() (end func(), err error) {
 	if c.route == nil || !c.route.heavy || c.server == nil {
 		return func() {}, nil
 	}
-	name := ""
-	if caller, ok := c.Caller.(*keys.Caller); ok {
-		name = caller.WorkspaceID
-	}
-	if end, err = c.server.turns.Take(c.Context(), name); err == nil {
+	if end, err = c.server.turns.Take(c.Context(), c.workspace()); err == nil {
 		c.ctx.start = time.Now()
 	}
 	return end, err
+}
+
+// workspace is the caller's; "" where nobody is known.
+func (c *Call) workspace() string {
+	if caller, ok := c.Caller.(*keys.Caller); ok {
+		return caller.WorkspaceID
+	}
+	return ""
 }

@@ -76,10 +76,18 @@ func (c *Call) attrs(status int, took time.Duration) []slog.Attr {
 		slog.String("route", c.routePath()),
 		slog.Int("status", status),
 		slog.Duration("took", took),
-		slog.Int("bytes", len(c.http.Response.Body())),
+		slog.Int("bytes", c.answerSize()),
 		slog.String("client", c.clientText()),
 		slog.String("request_id", c.id),
 	}
+}
+
+// answerSize is how many bytes the answer's body has.
+func (c *Call) answerSize() int {
+	if c.http.Response.IsBodyStream() { // of a known length
+		return c.http.Response.Header.ContentLength()
+	}
+	return len(c.http.Response.Body())
 }
 
 // clientText is the client's address as it was parsed: never what a header said.

@@ -21,12 +21,13 @@ import (
 
 // Server serves a Router.
 type Server struct {
-	config Config
-	router *Router
-	http   *fasthttp.Server
-	memory *memory
-	turns  *turns // of heavy endpoints
-	log    *logger
+	config  Config
+	router  *Router
+	http    *fasthttp.Server
+	memory  *memory
+	turns   *keys.Turns // of heavy endpoints
+	answers *answers    // that are large
+	log     *logger
 
 	base     context.Context // of every Call.Context
 	cancel   context.CancelFunc
@@ -37,7 +38,8 @@ type Server struct {
 // New makes a server. The router must be complete.
 func New(config Config, router *Router) *Server {
 	s := &Server{config: config.withDefaults(), router: router}
-	s.memory, s.turns = newMemory(s.config.MaxMemory), newTurns()
+	s.memory, s.turns = newMemory(s.config.MaxMemory), keys.NewTurns()
+	s.answers = &answers{memory: s.memory, of: map[string]int64{}}
 	fasthttp.SetBodySizePoolLimit(pooledAnswer, pooledAnswer) // an idle connection keeps no larger one
 	s.log = newLogger(s.config.Log)
 	s.addHealth()
@@ -88,7 +90,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // MemoryUsed is how many bytes of Config.MaxMemory are in use.
 func (s *Server) MemoryUsed() int64 { return s.memory.used.Load() }
 
-// MemoryRefused is how many connections and bodies were refused because Config.MaxMemory
+// MemoryRefused is how many connections, bodies and large answers were refused because Config.MaxMemory
 // was in use.
 func (s *Server) MemoryRefused() int64 { return s.memory.refused.Load() }
 
