@@ -348,6 +348,7 @@ type callCount struct{ n atomic.Int64 }
 func (*callCount) Verified(*verify.Request, *verify.Outcome, error) {}
 func (t *callCount) Sent(int, time.Duration, error)                 { t.n.Add(1) }
 func (*callCount) CountersRefused()                                 {}
+func (*callCount) Limited(error)                                    {}
 
 // A setup key is no API key: a verification of one ends like that of a secret that
 // nothing has, cold and warm, in as many calls, spends nothing, and never counts as a

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"testing"
+	"time"
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
@@ -49,5 +50,52 @@ func TestRefusalSpentNothing(t *testing.T) {
 	}
 	if left := w.verify(verify.Request{Secret: made.Secret, Cost: 0}).Remaining; left != 8 {
 		t.Errorf("%d left, want 8: one VALID, one whose reply was lost", left)
+	}
+}
+
+// limited keeps how requests for uses of identifiers ended.
+type limited struct {
+	verify.Observer
+	errs []error
+}
+
+// Limited implements verify.Observer.
+func (l *limited) Limited(err error) { l.errs = append(l.errs, err) }
+
+// Sent implements verify.Observer.
+func (l *limited) Sent(int, time.Duration, error) {}
+
+// A check of limits that was not decided is observed, with whether it spent nothing for certain.
+func TestRefusedLimitSpentNothing(t *testing.T) {
+	server := redistest.Start(t)
+	link := redistest.Proxy(t, server.Addr())
+	w := newWorld(t, server.Client())
+	client, err := keys.Dial("redis://"+link.Addr(), 0)
+	w.must(err)
+	defer client.Close()
+	seen := &limited{}
+	v := verify.New(keys.Open(client, keys.Options{Timeout: 250 * time.Millisecond}), verify.Options{Timeout: 250 * time.Millisecond, Observer: seen})
+	for _, step := range []struct {
+		name      string
+		before    func()
+		undecided bool
+		certain   bool
+	}{
+		{"decided", func() {}, false, false},
+		{"full", func() { server.Do("CONFIG", "SET", "maxmemory", "1") }, true, true},
+		{"a lost reply", func() { server.Do("CONFIG", "SET", "maxmemory", "0"); link.LoseReplies() }, true, false},
+		{"nobody there", func() { link.Restore(); link.Refuse(); _ = client.Ping(t.Context()) }, true, true},
+	} {
+		step.before()
+		_, _, err := v.Limit(t.Context(), w.access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
+		if last := seen.errs[len(seen.errs)-1]; last != err {
+			t.Errorf("%s: %v, observed %v", step.name, err, last)
+		}
+		if e := keys.AsError(err); (e != nil) != step.undecided || e != nil && (e.Kind != keys.KindUnavailable || e.NothingSpent != step.certain) {
+			t.Errorf("%s: %+v", step.name, e)
+		}
+	}
+	if len(seen.errs) != 4 {
+		t.Errorf("%d of 4 were observed", len(seen.errs))
 	}
 }

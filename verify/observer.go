@@ -7,6 +7,9 @@ import "time"
 type Observer interface {
 	// Verified is told how each verification ended.
 	Verified(r *Request, o *Outcome, err error)
+	// Limited is told how each request for uses of identifiers ended: nil also where a limit
+	// refused.
+	Limited(err error)
 	// Sent is told of each call to the store: how many verifications it held and how
 	// long the reply took.
 	Sent(batch int, took time.Duration, err error)
@@ -19,5 +22,6 @@ type Observer interface {
 type silent struct{}
 
 func (silent) Verified(*Request, *Outcome, error) {}
+func (silent) Limited(error)                      {}
 func (silent) Sent(int, time.Duration, error)     {}
 func (silent) CountersRefused()                   {}

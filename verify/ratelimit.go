@@ -44,7 +44,13 @@ const MaxRequestLimits = maxLimits / 2
 // always in the same order, and what was taken is given back where a later one
 // refuses: it may refuse a little too much for a moment and never lets too much
 // pass. A use whose reply is lost was taken once or not at all.
-func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck) ([]LimitVerdict, bool, error) {
+func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck) (verdicts []LimitVerdict, passed bool, err error) {
+	verdicts, passed, err = v.limit(ctx, a, checks)
+	v.observer.Limited(err)
+	return verdicts, passed, err
+}
+
+func (v *Verifier) limit(ctx context.Context, a keys.Access, checks []LimitCheck) ([]LimitVerdict, bool, error) {
 	if err := checkAll(a, checks); err != nil {
 		return nil, false, err
 	}
@@ -55,7 +61,7 @@ func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck
 	for range tries {
 		spaces, err := v.store.Namespaces(ctx, a, refs)
 		if err != nil {
-			return nil, false, err
+			return nil, false, keys.SpentNothing(err)
 		}
 		t, err := v.taking(ctx, a.WorkspaceID, checks, spaces)
 		if err != nil {
@@ -66,7 +72,7 @@ func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck
 			return t.verdicts, !t.refused, err
 		}
 	}
-	return nil, false, keys.Unavailable(errChanging)
+	return nil, false, keys.SpentNothing(keys.Unavailable(errChanging))
 }
 
 func checkAll(a keys.Access, checks []LimitCheck) error {
@@ -194,7 +200,7 @@ func (t *taking) run(ctx context.Context) (done bool, err error) {
 			if err := t.giveBack(t.legs[:i]); err != nil {
 				return false, err
 			}
-			return false, t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.prefix)
+			return false, keys.SpentNothing(t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.prefix))
 		}
 		if l.call.reply.status == replyFull {
 			if err := t.giveBack(t.legs[:i]); err != nil {

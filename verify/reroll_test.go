@@ -116,6 +116,7 @@ type calls struct{ n atomic.Int64 }
 
 func (c *calls) Verified(*verify.Request, *verify.Outcome, error) {}
 func (c *calls) CountersRefused()                                 {}
+func (c *calls) Limited(error)                                    {}
 func (c *calls) Sent(int, time.Duration, error)                   { c.n.Add(1) }
 
 // A verification by any secret of a rerolled key is one call once its gateway knows it, and

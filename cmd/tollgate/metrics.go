@@ -25,7 +25,8 @@ type metrics struct {
 	registry      *prometheus.Registry
 	verifications map[verify.Code]prometheus.Counter
 	undecided     prometheus.Counter
-	failures      *prometheus.CounterVec
+	failures      *prometheus.CounterVec // of verifications
+	limitFailures *prometheus.CounterVec // of uses of identifiers in namespaces
 	invalid       prometheus.Counter
 	batch         prometheus.Histogram
 	store         prometheus.Histogram
@@ -75,14 +76,8 @@ func newMetrics() *metrics {
 			Name: "tollgate_counters_refused_total", Help: "Requests refused because they would have made more counters than their key or their workspace may have.",
 		}),
 	}
-	m.failures = make.NewCounterVec(prometheus.CounterOpts{
-		Name: "tollgate_undecided_total", Help: "Undecided verifications, by how the store failed, and by whether it is certain that nothing was spent.",
-	}, []string{"failure", "outcome"})
-	for _, f := range keys.Failures() {
-		for _, outcome := range []string{"certain", "unknown"} {
-			m.failures.WithLabelValues(f.String(), outcome)
-		}
-	}
+	m.failures = newFailures(make, "tollgate_undecided_total", "Undecided verifications")
+	m.limitFailures = newFailures(make, "tollgate_limits_undecided_total", "Undecided checks of limits in namespaces")
 	m.findings = make.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tollgate_store_findings", Help: "What is wrong with Redis: 2 where every request is answered 503 for it, 1 where it may lose what it acknowledged, otherwise 0.",
 	}, []string{"finding"})
@@ -93,6 +88,19 @@ func newMetrics() *metrics {
 		m.verifications[code] = verifications.WithLabelValues(string(code))
 	}
 	return m
+}
+
+// newFailures counts what was not decided, by failure and outcome, each from the start, at 0.
+func newFailures(make promauto.Factory, name, what string) *prometheus.CounterVec {
+	failures := make.NewCounterVec(prometheus.CounterOpts{
+		Name: name, Help: what + ", by how the store failed, and by whether it is certain that nothing was spent.",
+	}, []string{"failure", "outcome"})
+	for _, f := range keys.Failures() {
+		for _, outcome := range []string{"certain", "unknown"} {
+			failures.WithLabelValues(f.String(), outcome)
+		}
+	}
+	return failures
 }
 
 // newFileWaits counts the waits for the append-only file. It is needed before the rest.
@@ -147,19 +155,26 @@ func (m *metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
 		m.verifications[o.Code].Inc()
 	case keys.AsError(err).Kind == keys.KindUnavailable:
 		m.undecided.Inc()
-		m.failed(keys.AsError(err))
+		count(m.failures, keys.AsError(err))
 	default:
 		m.invalid.Inc()
 	}
 }
 
-// failed counts a verification that was not decided.
-func (m *metrics) failed(e *keys.Error) {
+// Limited implements verify.Observer.
+func (m *metrics) Limited(err error) {
+	if e := keys.AsError(err); e != nil && e.Kind == keys.KindUnavailable {
+		count(m.limitFailures, e)
+	}
+}
+
+// count counts what was not decided.
+func count(failures *prometheus.CounterVec, e *keys.Error) {
 	outcome := "unknown"
 	if e.NothingSpent {
 		outcome = "certain"
 	}
-	m.failures.WithLabelValues(e.Failure.String(), outcome).Inc()
+	failures.WithLabelValues(e.Failure.String(), outcome).Inc()
 }
 
 // Sent implements verify.Observer.

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"tollgate/keys"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// Checks of limits that were not decided are counted like verifications: by how the store
+// failed and whether it is certain that nothing was spent. What was decided is not counted.
+func TestUndecidedLimitsAreCounted(t *testing.T) {
+	m := newMetrics()
+	unknown := keys.Unavailable(errors.New("no answer"))
+	for _, err := range []error{nil, keys.Invalidf("limit", "wrong"), unknown, unknown, keys.SpentNothing(unknown)} {
+		m.Limited(err)
+	}
+	for outcome, want := range map[string]float64{"unknown": 2, "certain": 1} {
+		if got := testutil.ToFloat64(m.limitFailures.WithLabelValues("slow", outcome)); got != want {
+			t.Errorf("%s: %v, want %v", outcome, got, want)
+		}
+	}
+	if n := testutil.CollectAndCount(m.limitFailures); n != 2*len(keys.Failures()) {
+		t.Errorf("%d series from the start, want two for each way to fail", n)
+	}
+	if n := testutil.ToFloat64(m.failures.WithLabelValues("slow", "unknown")); n != 0 {
+		t.Errorf("%v verifications", n)
+	}
+}
