@@ -76,7 +76,7 @@ func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redempt
 	}
 	at := NewSecret(strings.ToUpper(r.Secret.text)).Digest().place()
 	for range tries {
-		found, err := s.loadAt(ctx, at)
+		found, err := s.loadFrom(ctx, ownScript, at, a.WorkspaceID)
 		if err != nil {
 			return nil, err
 		}

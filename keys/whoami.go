@@ -7,7 +7,7 @@ import "context"
 func (s *Store) KeyBySecret(ctx context.Context, a Access, secret Secret) (*Details, error) {
 	nobody := Errorf(KindNotFound, "key", "Key not found")
 	digest := secret.Digest()
-	found, err := s.presented(ctx, digest)
+	found, err := s.presented(ctx, a.WorkspaceID, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -24,11 +24,12 @@ func (s *Store) KeyBySecret(ctx context.Context, a Access, secret Secret) (*Deta
 	return &Details{Key: found.key, State: found.key.settle(found.state, found.now), Resolved: resolved, Now: found.now}, nil
 }
 
-// presented reads the key of which a secret has a digest; nil without one.
-func (s *Store) presented(ctx context.Context, d Digest) (*stored, error) {
-	found, err := s.loadAt(ctx, d.place())
+// presented reads the key of a workspace of which a secret has a digest; nil without one, and
+// where it is another workspace's, of which as little is read.
+func (s *Store) presented(ctx context.Context, ws string, d Digest) (*stored, error) {
+	found, err := s.loadFrom(ctx, ownScript, d.place(), ws)
 	if err == nil && found != nil && found.key.Home != nil {
-		found, err = s.loadAt(ctx, found.key.Home.place())
+		found, err = s.loadFrom(ctx, ownScript, found.key.Home.place(), ws)
 	}
 	if err != nil || found == nil {
 		return nil, err

@@ -30,9 +30,18 @@ func TestGoldenErrors(t *testing.T) {
 	g.post("a setup key", "/v1/keys.updateKey", `{"keyId":"`+setup.ID+`","name":"other"}`)
 
 	record, _ := keys.NewSecret(key).Digest().RecordName()
-	if err := g.Store.Redis().Set(t.Context(), record, "damaged", 0).Err(); err != nil {
+	whole, err := g.Store.Redis().Get(t.Context(), record).Result()
+	if err != nil {
 		t.Fatal(err)
 	}
+	damage := func(text string) {
+		t.Helper()
+		if err := g.Store.Redis().Set(t.Context(), record, text, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage(whole[:len(whole)-1]) // it still says whose it is
 	g.post("a damaged record", "/v1/keys.whoami", `{"key":"`+key+`"}`)
+	damage("damaged")
 	g.as().post("a damaged record is not verified", "/v1/keys.verifyKey", `{"key":"`+key+`"}`)
 }
