@@ -3,7 +3,7 @@
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
-.PHONY: build run test cluster sentinel stores race lint fuzz bench faults soak million conformance
+.PHONY: build run test cluster sentinel rights stores race lint fuzz bench faults soak million conformance
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
@@ -29,6 +29,11 @@ test:
 cluster sentinel:
 	.ci/redis
 	TOLLGATE_STORE=$@ $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill ./bench/e2e
+
+# What is tested logs in to Redis, and to a Cluster, as the user that docs/operations.md describes.
+rights:
+	.ci/redis
+	TOLLGATE_STORE=rights $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill
 
 # Every suite that talks to a store, on another server: any redis-server or valkey-server.
 #   make stores SERVER=/opt/valkey-9.0/bin/valkey-server

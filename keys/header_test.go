@@ -40,7 +40,7 @@ return {concat(out)}`)
 				packed = AppendU56(packed, n)
 				decimal.WriteString(padDecimal(n))
 			}
-			reply, err := s.run(context.Background(), twin, []string{"x"}, packed, decimal.String())
+			reply, err := s.run(context.Background(), twin, []string{"tg:x"}, packed, decimal.String())
 			if err != nil {
 				t.Fatal(err)
 			}

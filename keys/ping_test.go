@@ -64,7 +64,12 @@ func TestPingOfServerThatRefusesWrites(t *testing.T) {
 	server.Kill()
 	ping(server, keys.FailureGone)
 	locked := redistest.Start(t, redistest.WithPassword("right"))
-	store := keys.Open(redistest.Client(t, locked.Addr()), keys.Options{})
+	nobody, err := keys.Dial("redis://"+locked.Addr(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nobody.Close()
+	store := keys.Open(nobody, keys.Options{})
 	if err := keys.AsError(store.Ping(t.Context())); err == nil || err.Failure != keys.FailureNotAllowed {
 		t.Errorf("without the password: %+v", err)
 	}

@@ -14,7 +14,7 @@ var commands = strings.Fields(`
 	del exists expire get getrange mget mset persist pexpire pexpireat pttl rename scan set setrange strlen ttl type unlink
 	hdel hexists hget hgetall hincrby hlen hmget hscan hset hsetnx
 	llen lpush lrange ltrim rpush scard smembers sscan
-	zadd zcard zcount zlexcount zrange zrangebylex zrangebyscore zrem zremrangebyscore zrevrange zscan zscore`)
+	zadd zcard zcount zlexcount zrange zrangebylex zrangebyscore zrem zremrangebyrank zremrangebyscore zrevrange zscan zscore`)
 
 // clusterCommands are needed on a Cluster besides.
 var clusterCommands = []string{"asking", "cluster|slots"}

@@ -2,7 +2,6 @@ package verify_test
 
 import (
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,30 +12,10 @@ import (
 	"tollgate/verify"
 )
 
-// userLine is the line of docs/operations.md that makes the user of Redis.
-func userLine(t *testing.T) []any {
-	t.Helper()
-	text, err := os.ReadFile("../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "ACL SETUSER tollgate ") {
-			var args []any
-			for _, word := range strings.Fields(strings.Replace(line, "PASSWORD", "secret", 1)) {
-				args = append(args, word)
-			}
-			return args
-		}
-	}
-	t.Fatal("docs/operations.md has no line of ACL SETUSER")
-	return nil
-}
-
 // Everything works for a user of Redis with the rights that docs/operations.md names and no other,
 // and the start names a right that is missing.
 func TestRightsOfTheUserOfRedis(t *testing.T) {
-	line := userLine(t)
+	line := redistest.UserLine(t)
 	cluster, single := redistest.Cluster(t, 3, 0), redistest.Start(t, redistest.WithAOF("everysec"))
 	for kind, row := range map[string]struct {
 		url     string
@@ -46,7 +25,9 @@ func TestRightsOfTheUserOfRedis(t *testing.T) {
 			for _, s := range row.servers {
 				s.Do(line...)
 			}
-			client, err := keys.DialWithin(strings.Replace(row.url, "://", "://tollgate:secret@", 1), 0, 5*time.Second)
+			scheme, address, _ := strings.Cut(row.url, "://")
+			address = address[strings.Index(address, "@")+1:]
+			client, err := keys.DialWithin(scheme+"://tollgate:secret@"+address, 0, 5*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,9 +12,8 @@ import (
 // second, no retries), for tests of what happens when the store is slow or
 // gone. tune, if any, changes its options. It is closed with the test.
 func (s *Server) Client(tune ...func(*redis.Options)) *redis.Client {
-	c := redis.NewClient(s.options(append([]func(*redis.Options){brisk}, tune...)...))
-	s.tb.Cleanup(func() { _ = c.Close() })
-	return c
+	o := s.options(append([]func(*redis.Options){brisk}, tune...)...)
+	return dial(s.tb, o, asUser(s.password))
 }
 
 // Client returns a client for any address, with the options of Server.Client.
@@ -25,9 +24,22 @@ func Client(tb testing.TB, addr string, tune ...func(*redis.Options)) *redis.Cli
 	for _, t := range tune {
 		t(o)
 	}
+	_, mini := minis.Load(addr)
+	return dial(tb, o, asUser(o.Password) && !mini)
+}
+
+// dial returns a client, as the user or as the default user. It is closed with the test.
+func dial(tb testing.TB, o *redis.Options, user bool) *redis.Client {
+	admin := *o
+	if user {
+		o.Username, o.Password = userName, userPassword
+	}
 	c := redis.NewClient(o)
 	tb.Cleanup(func() { _ = c.Close() })
-	return c
+	if !user {
+		return c
+	}
+	return restricted(tb, c, redis.NewClient(&admin))
 }
 
 func (s *Server) options(tune ...func(*redis.Options)) *redis.Options {

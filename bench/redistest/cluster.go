@@ -136,9 +136,18 @@ func (c *ClusterServer) Client(tune ...func(*redis.ClusterOptions)) *redis.Clust
 	for _, t := range tune {
 		t(o)
 	}
+	admin := *o
+	user := asUser(c.Nodes[0].password)
+	if user {
+		o.Username, o.Password = userName, userPassword
+		o.NewClient = func(node *redis.Options) *redis.Client { return restrictedNode(c.tb, node) }
+	}
 	client := redis.NewClusterClient(o)
 	c.tb.Cleanup(func() { _ = client.Close() })
-	return client
+	if !user {
+		return client
+	}
+	return restricted(c.tb, client, redis.NewClusterClient(&admin))
 }
 
 // Await returns when every living node says that the Cluster is in order, its

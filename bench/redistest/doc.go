@@ -21,6 +21,9 @@
 // masters and three replicas, or on what sentinels watch, with a failover in the
 // middle of each test: see Empty.
 //
+// TOLLGATE_STORE=rights has what is tested log in as the user that docs/operations.md
+// describes; `make rights` does.
+//
 // TOLLGATE_REDIS_SERVER=FILE has it run on another redis-server, or a valkey-server;
 // `make stores SERVER=FILE` does.
 //

@@ -13,6 +13,7 @@ const (
 	single        = ""
 	cluster       = "cluster"
 	sentinel      = "sentinel"
+	rights        = "rights"
 )
 
 // Kind is the kind of store that the run is about, "" for the usual.
@@ -22,8 +23,8 @@ func Kind() string { return os.Getenv(storeVariable) }
 func kind(tb testing.TB) string {
 	tb.Helper()
 	k := Kind()
-	if k != single && k != cluster && k != sentinel {
-		tb.Fatalf("%s is %q: want %s, %s or nothing", storeVariable, k, cluster, sentinel)
+	if k != single && k != cluster && k != sentinel && k != rights {
+		tb.Fatalf("%s is %q: want %s, %s, %s or nothing", storeVariable, k, cluster, sentinel, rights)
 	}
 	return k
 }
@@ -36,8 +37,10 @@ func kind(tb testing.TB) string {
 //
 //	cluster   three masters and three replicas
 //	sentinel  a master and a replica, watched by three sentinels
+//	rights    a real Redis, and three masters, to which what is tested logs in as the user
+//	          that docs/operations.md describes: see UserLine
 //
-// and in the middle of each test, after some of its commands, a replica takes over.
+// and, but for the last, in the middle of each test, after some of its commands, a replica takes over.
 // The failover waits for the commands under way and holds back those that come, so
 // that every one of them has a certain end, and loses nothing that was acknowledged:
 // the suite stays exact. What commands in the very moment of a failover see is for
@@ -51,7 +54,7 @@ func kind(tb testing.TB) string {
 // are told never to believe it.
 func Empty(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
-	if k := kind(tb); k != single {
+	if k := kind(tb); k != single && k != rights {
 		return disturbed(tb, sharedGroup(tb, form{kind: k, replicas: 1}))
 	}
 	return Shared(tb).Client(patient)
@@ -61,7 +64,7 @@ func Empty(tb testing.TB) redis.UniversalClient {
 // replica takes over in it.
 func EmptyURL(tb testing.TB) string {
 	tb.Helper()
-	if k := kind(tb); k != single {
+	if k := kind(tb); k != single && k != rights {
 		return sharedGroup(tb, form{kind: k, replicas: 1}).URL()
 	}
 	return Start(tb).URL()
@@ -83,7 +86,7 @@ func Each(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
 func EachWithCluster(t *testing.T, test func(t *testing.T, c redis.UniversalClient)) {
 	t.Helper()
 	Each(t, test)
-	if kind(t) == single {
+	if k := kind(t); k == single || k == rights {
 		t.Run("cluster", func(t *testing.T) { test(t, sharedGroup(t, form{kind: cluster}).dial(t)) })
 	}
 }
@@ -91,18 +94,20 @@ func EachWithCluster(t *testing.T, test func(t *testing.T, c redis.UniversalClie
 // EachWithClock runs the test like Each, with a clock that it can move.
 func EachWithClock(t *testing.T, test func(t *testing.T, c redis.UniversalClient, clock Clock)) {
 	t.Helper()
-	if k := kind(t); k != single {
+	if k := kind(t); k == cluster || k == sentinel {
 		t.Run(k, func(t *testing.T) {
 			g := sharedGroup(t, form{kind: k, replicas: 1, clock: true})
 			test(t, g.dial(t), g)
 		})
 		return
 	}
-	t.Run("miniredis", func(t *testing.T) {
-		m := Mini(t)
-		c := Client(t, m.Addr(), patient)
-		test(t, c, &miniClock{tb: t, m: m, c: c})
-	})
+	if kind(t) == single {
+		t.Run("miniredis", func(t *testing.T) {
+			m := Mini(t)
+			c := Client(t, m.Addr(), patient)
+			test(t, c, &miniClock{tb: t, m: m, c: c})
+		})
+	}
 	t.Run("redis", func(t *testing.T) {
 		s := Start(t, WithMovableClock())
 		test(t, s.Client(patient), s)

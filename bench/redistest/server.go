@@ -133,6 +133,9 @@ func (s *Server) configure() error {
 	lines := []string{"bind 127.0.0.1", "port " + strconv.Itoa(s.port), "protected-mode no"}
 	if !s.sentinel {
 		lines = append(lines, `save ""`, "repl-diskless-sync-delay 0")
+		if asUser(s.password) {
+			lines = append(lines, userConfig(s.tb))
+		}
 	}
 	text := strings.Join(append(lines, s.config...), "\n") + "\n"
 	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(text), 0o600)
@@ -166,11 +169,14 @@ func (s *Server) stop() {
 // Addr is the server's host:port.
 func (s *Server) Addr() string { return loopback(s.port) }
 
-// URL is the server's address as redis://host:port, with the password if any.
+// URL is the server's address as redis://host:port, with the password if any, or the user's.
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", Host: s.Addr()}
-	if s.password != "" {
+	switch {
+	case s.password != "":
 		u.User = url.UserPassword("", s.password)
+	case asUser(s.password) && !s.sentinel:
+		u.User = url.UserPassword(userName, userPassword)
 	}
 	return u.String()
 }

@@ -18,8 +18,12 @@ var ctx = context.Background()
 func Mini(tb testing.TB) *miniredis.Miniredis {
 	m := miniredis.RunT(tb)
 	m.ClockTTL(true)
+	minis.Store(m.Addr(), nil)
 	return m
 }
+
+// minis has the addresses of the miniredis that there are: they know no users.
+var minis sync.Map
 
 // idle holds the shared servers that no test is using.
 var idle struct {
@@ -94,7 +98,7 @@ func Names(tb testing.TB, c redis.UniversalClient, pattern string) []string {
 		return err
 	}
 	var err error
-	switch c := c.(type) {
+	switch c := adminOf(c).(type) {
 	case *redis.ClusterClient:
 		err = c.ForEachMaster(ctx, look)
 	case *redis.Client:

@@ -43,7 +43,7 @@ func TestInspect(t *testing.T) {
 		"forbidden":    {redistest.WithConfig("user default on nopass ~* &* +@all -config"), "not allow CONFIG GET"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			said, err := inspected(t, redistest.Start(t, row.option).URL())
+			said, err := inspected(t, "redis://"+redistest.Start(t, row.option).Addr()) // as the default user
 			if err != nil || !strings.Contains(said, row.says) {
 				t.Errorf("%v, said %s", err, said)
 			}
@@ -56,7 +56,7 @@ func TestInspect(t *testing.T) {
 		}
 	}
 	limited := redistest.Start(t, redistest.WithAOF("everysec"), redistest.WithConfig("user limited on >secret ~* &* +@all -info"))
-	if _, err := inspected(t, strings.Replace(limited.URL(), "//", "//limited:secret@", 1)); !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), "INFO") {
+	if _, err := inspected(t, "redis://limited:secret@"+limited.Addr()); !errors.As(err, &usageError{}) || !strings.Contains(err.Error(), "INFO") {
 		t.Errorf("no INFO: %v", err)
 	}
 	gone := redistest.Start(t)
