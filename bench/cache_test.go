@@ -60,7 +60,7 @@ func BenchmarkCache(b *testing.B) {
 	}
 }
 
-// overfill makes n keys, verifies each twice and gives the bytes that stay.
+// overfill makes n keys, verifies each twice and returns the bytes that stay.
 func overfill(b *testing.B, side *rig.Side, key rig.Object, n int) float64 {
 	b.Helper()
 	api, err := side.Must("/v1/apis.createApi", rig.Object{"name": "cache"})

@@ -12,7 +12,7 @@ import (
 
 var connections = flag.Int("conns", 128, "connections of the parallel benchmarks")
 
-// smoke tells whether the benchmarks only have to show that they work.
+// smoke reports whether the benchmarks only have to show that they work.
 func smoke() bool { return flag.Lookup("test.benchtime").Value.String() == "1x" }
 
 // spread is how many keys share the load.

@@ -65,7 +65,7 @@ func report(b *testing.B, n int) {
 	}
 }
 
-// grow makes n keys and gives the bytes that each takes, in all and by part.
+// grow makes n keys and returns the bytes that each takes, in all and by part.
 func grow(b *testing.B, w *rig.World, n int) (float64, map[string]float64) {
 	b.Helper()
 	client := redis.NewClient(&redis.Options{Addr: w.Gateway.RedisAddr})

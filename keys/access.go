@@ -72,9 +72,9 @@ func Operator(workspaceID string) *Caller {
 	return &Caller{WorkspaceID: workspaceID, Grants: []string{Everything}}
 }
 
-// has tells whether the caller has a right over the thing with an id; "" stands
+// can reports whether the caller has a right over the thing with an id; "" stands
 // for things that have none yet.
-func (c *Caller) has(r Right, id string) bool {
+func (c *Caller) can(r Right, id string) bool {
 	return slices.ContainsFunc(r.grants(id), c.granted)
 }
 
@@ -111,7 +111,7 @@ type Access struct {
 	LongDurations bool
 }
 
-// As gives the access of a caller to an operation that needs rights.
+// As returns the access of a caller to an operation that needs rights.
 func (c *Caller) As(needs ...Right) Access { return Access{Caller: c, Needs: needs} }
 
 // missing is the refusal of who has none of these grants.
@@ -124,7 +124,7 @@ func missing(grants []string) error {
 func (a Access) check(id string, also ...Right) error {
 	for _, needs := range [][]Right{a.Needs, also} {
 		for _, r := range needs {
-			if !a.has(r, id) {
+			if !a.can(r, id) {
 				return missing(r.grants(id)[1:])
 			}
 		}

@@ -39,10 +39,10 @@ func checksum(random string) string {
 	return string(digits[:])
 }
 
-// IsAccessToken tells whether a token says that it is an access token.
+// IsAccessToken reports whether a token says that it is an access token.
 func IsAccessToken(token string) bool { return strings.HasPrefix(token, accessPrefix) }
 
-// CheckAccessToken tells whether an access token has the right form and checksum.
+// CheckAccessToken reports whether an access token has the right form and checksum.
 func CheckAccessToken(token string) bool {
 	rest, ok := strings.CutPrefix(token, accessPrefix)
 	return ok && len(rest) == accessRandom+accessCheck && checksum(rest[:accessRandom]) == rest[accessRandom:]

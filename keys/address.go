@@ -5,7 +5,7 @@ import "net/netip"
 // MaxAllowedIPs bounds how many addresses and networks an API may name.
 const MaxAllowedIPs = 1000
 
-// checkAddresses gives addresses and networks in their canonical form.
+// checkAddresses returns addresses and networks in their canonical form.
 func checkAddresses(list []string) ([]string, error) {
 	if len(list) > MaxAllowedIPs {
 		return nil, Invalidf("allowedIps", "at most %d", MaxAllowedIPs)
@@ -19,7 +19,7 @@ func checkAddresses(list []string) ([]string, error) {
 		}
 		network, err := netip.ParsePrefix(entry)
 		if err != nil || network.Addr().Is4In6() {
-			return nil, Invalidf("allowedIps", "%q is neither an address nor a network such as 10.0.0.0/8", Told(entry))
+			return nil, Invalidf("allowedIps", "%q is neither an address nor a network such as 10.0.0.0/8", Redact(entry))
 		}
 		clean[i] = network.Masked().String()
 	}

@@ -25,18 +25,18 @@ func (s *Store) CreateAPI(ctx context.Context, a Access, name string) (*API, err
 	}
 	api := &API{ID: NewID(prefixAPI), WorkspaceID: a.WorkspaceID, Name: name, CreatedAt: now}
 	c := newChange(a.WorkspaceID)
-	c.list(nounAPI, api.ID)
-	c.put(nounAPI, api.ID, encodeDefinition(api))
+	c.list(kindAPI, api.ID)
+	c.put(kindAPI, api.ID, encodeDefinition(api))
 	_, _, err = s.apply(ctx, c)
 	return api, err
 }
 
-// API gives an API of the caller's workspace; KindNotFound without one.
+// API returns an API of the caller's workspace; KindNotFound without one.
 func (s *Store) API(ctx context.Context, a Access, id string) (*API, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
 	}
-	api, _, err := readDefinition[API](ctx, s, a.WorkspaceID, nounAPI, id)
+	api, _, err := readDefinition[API](ctx, s, a.WorkspaceID, kindAPI, id)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +46,11 @@ func (s *Store) API(ctx context.Context, a Access, id string) (*API, error) {
 	return api, nil
 }
 
-func apiNotFound(id string) error { return Errorf(KindNotFound, "api", "api %s not found", Told(id)) }
+func apiNotFound(id string) error { return Errorf(KindNotFound, "api", "api %s not found", Redact(id)) }
 
 // readDefinition reads one definition as it is now, and its stored text; nil
 // where there is none.
-func readDefinition[T any](ctx context.Context, s *Store, ws string, k noun, id string) (*T, string, error) {
+func readDefinition[T any](ctx context.Context, s *Store, ws string, k definitionKind, id string) (*T, string, error) {
 	reply, err := s.run(ctx, readScript, []string{definitionName(ws, k, id)}, 0)
 	if err != nil {
 		return nil, "", err

@@ -14,7 +14,7 @@ type Attached[T any] struct {
 
 // attachment is what permissions and roles have in common as what a key has.
 type attachment[T any] struct {
-	family  family
+	refKind refKind
 	field   string
 	add     Right
 	drop    Right
@@ -31,8 +31,8 @@ var keyRoles = attachment[Role]{
 	func(a, b *Role) int { return strings.Compare(a.Name, b.Name) },
 }
 
-// merger makes what a key will have of what it has and of what was asked.
-type merger func(had, asked []string) []string
+// mergeFunc makes what a key will have of what it has and of what was asked.
+type mergeFunc func(had, asked []string) []string
 
 func union(had, asked []string) []string { return sortedSet(slices.Concat(had, asked)) }
 
@@ -47,7 +47,7 @@ func sortedSet(ids []string) []string {
 	return slices.Compact(ids)
 }
 
-// AddPermissions gives a key permissions beside those it has.
+// AddPermissions adds permissions to those that a key has.
 func (s *Store) AddPermissions(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Permission], error) {
 	return attach(ctx, s, a, keyID, keyPermissions, refs, union)
 }
@@ -63,7 +63,7 @@ func (s *Store) SetPermissions(ctx context.Context, a Access, keyID string, refs
 	return attach(ctx, s, a, keyID, keyPermissions, refs, instead)
 }
 
-// AddRoles gives a key roles beside those it has.
+// AddRoles adds roles to those that a key has.
 func (s *Store) AddRoles(ctx context.Context, a Access, keyID string, refs []Ref) (Attached[*Role], error) {
 	return attach(ctx, s, a, keyID, keyRoles, refs, union)
 }
@@ -80,14 +80,14 @@ func (s *Store) SetRoles(ctx context.Context, a Access, keyID string, refs []Ref
 
 // attach changes what a key has, in the manner of UpdateKey. Ids that lead nowhere
 // any more are dropped by the way.
-func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at attachment[T], refs []Ref, merge merger) (Attached[*T], error) {
+func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at attachment[T], refs []Ref, merge mergeFunc) (Attached[*T], error) {
 	var none Attached[*T]
 	for try := range 4 * tries {
 		found, err := at.find(ctx, s, a, keyID, refs, merge)
 		if err != nil {
 			return none, err
 		}
-		asked, err := s.refer(ctx, a, at.family, at.field, refs)
+		asked, err := s.resolveRefs(ctx, a, at.refKind, at.field, refs)
 		if err != nil {
 			return none, err
 		}
@@ -115,7 +115,7 @@ func attach[T any](ctx context.Context, s *Store, a Access, keyID string, at att
 }
 
 // find reads the key that is to be changed, and checks the caller's rights.
-func (at attachment[T]) find(ctx context.Context, s *Store, a Access, keyID string, refs []Ref, merge merger) (*stored, error) {
+func (at attachment[T]) find(ctx context.Context, s *Store, a Access, keyID string, refs []Ref, merge mergeFunc) (*stored, error) {
 	first := a
 	if a.Used {
 		first.Needs = nil
@@ -129,8 +129,8 @@ func (at attachment[T]) find(ctx context.Context, s *Store, a Access, keyID stri
 
 // permitted refuses a caller who has neither the right to add nor the right to remove,
 // or lacks that of them which the change of a key makes use of.
-func (at attachment[T]) permitted(ctx context.Context, s *Store, a Access, k *Key, refs []Ref, merge merger) error {
-	if !a.has(at.add, k.APIID) && !a.has(at.drop, k.APIID) {
+func (at attachment[T]) permitted(ctx context.Context, s *Store, a Access, k *Key, refs []Ref, merge mergeFunc) error {
+	if !a.can(at.add, k.APIID) && !a.can(at.drop, k.APIID) {
 		return missing(slices.Concat(at.add.grants("")[1:], at.drop.grants("")[1:])) // before anything is told of what there is
 	}
 	uses, err := at.uses(ctx, s, a.WorkspaceID, *at.list(k), refs, merge)
@@ -149,12 +149,12 @@ func (at attachment[T]) settable(ctx context.Context, s *Store, a Access, k *Key
 	return at.permitted(ctx, s, a, k, to.or(nil), instead)
 }
 
-// uses gives the rights that a change makes use of, before it makes anything.
-func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []string, refs []Ref, merge merger) ([]Right, error) {
+// uses returns the rights that a change makes use of, before it makes anything.
+func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []string, refs []Ref, merge mergeFunc) ([]Right, error) {
 	if err := checkRefs(at.field, refs); err != nil {
 		return nil, err
 	}
-	asked, missing, err := s.lookUp(ctx, ws, at.family, refs)
+	asked, missing, err := s.lookUp(ctx, ws, at.refKind, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +173,9 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 	return uses, nil
 }
 
-// read gives the definitions of those ids that have one.
+// read returns the definitions of those ids that have one.
 func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []string) (map[string]*T, error) {
-	found, err := definitionsOf[T](ctx, s, ws, at.family.noun, ids)
+	found, err := definitionsOf[T](ctx, s, ws, at.refKind.kind, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []str
 	return there, nil
 }
 
-// pick gives the definitions of ids, sorted.
+// pick returns the definitions of ids, sorted.
 func (at attachment[T]) pick(there map[string]*T, ids []string) []*T {
 	picked := []*T{}
 	for _, id := range ids {
@@ -201,7 +201,7 @@ func (at attachment[T]) pick(there map[string]*T, ids []string) []*T {
 }
 
 // store puts the new list into the key, unless it is the old one: then whoever wrote that
-// may have given up waiting until it is kept. It tells whether the key was still as it
+// may have given up waiting until it is kept. It reports whether the key was still as it
 // was found.
 func (at attachment[T]) store(ctx context.Context, s *Store, found *stored, ids []string) (bool, error) {
 	if slices.Equal(ids, *at.list(found.key)) {

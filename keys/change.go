@@ -25,7 +25,7 @@ func To[T any](value T) Change[T] { return Change[T]{true, &value} }
 // Cleared is the change that clears a field.
 func Cleared[T any]() Change[T] { return Change[T]{Set: true} }
 
-// or gives the new value, or the old one where nothing is said; cleared is zero.
+// or returns the new value, or the old one where nothing is said; cleared is zero.
 func (c Change[T]) or(old T) T {
 	switch {
 	case !c.Set:
@@ -66,7 +66,7 @@ func (s *Store) UpdateKey(ctx context.Context, a Access, id string, p KeyPatch) 
 			return err
 		}
 		if k.IdentityID != found.key.IdentityID {
-			if err := s.enlist(ctx, k); err != nil {
+			if err := s.addToLists(ctx, k); err != nil {
 				return err
 			}
 		}
@@ -75,14 +75,14 @@ func (s *Store) UpdateKey(ctx context.Context, a Access, id string, p KeyPatch) 
 			return err
 		}
 		if done {
-			s.delist(ctx, found.key, k)
+			s.removeFromLists(ctx, found.key, k)
 			return nil
 		}
 	}
 	return Unavailable(errBusy)
 }
 
-// patched gives the key as the patch makes it, and what becomes of its balance.
+// patched returns the key as the patch makes it, and what becomes of its balance.
 func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) (*Key, put, error) {
 	k := *old.key
 	// 0 is how a record says never, and nothing that a request may say: a moment that was
@@ -116,8 +116,8 @@ func (s *Store) patched(ctx context.Context, a Access, old *stored, p KeyPatch) 
 func (k *Key) changeCredits(p KeyPatch, now int64) (put, error) {
 	kept := put{}
 	if p.Remaining.Set {
-		k.Limited, kept.balance = p.Remaining.Value != nil, p.Remaining.Value
-		if !k.Limited {
+		k.HasCredits, kept.balance = p.Remaining.Value != nil, p.Remaining.Value
+		if !k.HasCredits {
 			k.Refill, k.RefillSince = nil, 0
 		}
 	}
@@ -131,7 +131,7 @@ func (k *Key) changeCredits(p KeyPatch, now int64) (put, error) {
 	if k.Refill == nil {
 		return kept, nil
 	}
-	if !k.Limited {
+	if !k.HasCredits {
 		return kept, Invalidf("refill", "a key with unlimited uses can't be refilled: set remaining first")
 	}
 	k.RefillSince, kept.restart = now, true
@@ -164,12 +164,12 @@ func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (e
 		return err
 	}
 	if p.Permissions.Set {
-		if k.Permissions, err = s.refer(ctx, a, permissions, "permissions", p.Permissions.or(nil)); err != nil {
+		if k.Permissions, err = s.resolveRefs(ctx, a, permissions, "permissions", p.Permissions.or(nil)); err != nil {
 			return err
 		}
 	}
 	if p.Roles.Set {
-		if k.Roles, err = s.refer(ctx, a, roles, "roles", p.Roles.or(nil)); err != nil {
+		if k.Roles, err = s.resolveRefs(ctx, a, roles, "roles", p.Roles.or(nil)); err != nil {
 			return err
 		}
 	}
@@ -185,26 +185,26 @@ func (s *Store) changeRefs(ctx context.Context, a Access, k *Key, p KeyPatch) (e
 	return err
 }
 
-// enlist puts a key into the list of its identity, with each of its secrets.
-func (s *Store) enlist(ctx context.Context, k *Key) error {
+// addToLists puts a key into the list of its identity, with each of its secrets.
+func (s *Store) addToLists(ctx context.Context, k *Key) error {
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, one := range k.Issues() {
+		for _, one := range k.BySecret() {
 			for _, name := range listsOf(k) {
-				enter(ctx, p, name, one)
+				addToList(ctx, p, name, one)
 			}
 		}
 	})
 }
 
-// delist takes a key out of the lists that its new record is not in. Where that
+// removeFromLists takes a key out of the lists that its new record is not in. Where that
 // fails, readers of the list see whose key it is and skip it.
-func (s *Store) delist(ctx context.Context, old, k *Key) {
+func (s *Store) removeFromLists(ctx context.Context, old, k *Key) {
 	lists := listsOf(k)
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, name := range listsOf(old) {
-			for _, one := range old.Issues() {
+			for _, one := range old.BySecret() {
 				if !slices.Contains(lists, name) {
-					strike(ctx, p, name, one)
+					removeFromList(ctx, p, name, one)
 				}
 			}
 		}
@@ -221,7 +221,7 @@ const (
 	DecrementCredits CreditsOperation = "decrement" // not below 0
 )
 
-// UpdateCredits changes a key's balance and when it was changed, in one step, and gives the
+// UpdateCredits changes a key's balance and when it was changed, in one step, and returns the
 // new balance, nil for unlimited.
 // A nil value sets unlimited, and ends the refill; it can't be added or taken.
 func (s *Store) UpdateCredits(ctx context.Context, a Access, id string, op CreditsOperation, value *int64) (*int64, *refill.Schedule, error) {
@@ -233,14 +233,14 @@ func (s *Store) UpdateCredits(ctx context.Context, a Access, id string, op Credi
 		if err != nil {
 			return nil, nil, err
 		}
-		if op == SetCredits && (value == nil || !found.key.Limited) {
+		if op == SetCredits && (value == nil || !found.key.HasCredits) {
 			remaining := Change[int64]{true, value}
 			return value, nil, s.UpdateKey(ctx, a, id, KeyPatch{Remaining: remaining})
 		}
 		switch {
 		case value == nil:
 			return nil, nil, Invalidf("value", "a number to %s by", op)
-		case !found.key.Limited:
+		case !found.key.HasCredits:
 			return nil, nil, Invalidf("keyId", "the key has unlimited uses: there is nothing to %s", op)
 		}
 		balance, done, err := s.moveBalance(ctx, found, op, *value)
@@ -266,10 +266,10 @@ func (k *Key) recordToStamp() (record []byte, at int) {
 	panic("keys: a record does not say when its key was changed")
 }
 
-// moveBalance tells whether the key was still as it was found.
+// moveBalance reports whether the key was still as it was found.
 func (s *Store) moveBalance(ctx context.Context, found *stored, op CreditsOperation, value int64) (int64, bool, error) {
 	record, at := found.key.recordToStamp()
-	args := append([]any{string(found.prefix)}, scheduleArgs(found.key.Refill)...)
+	args := append([]any{string(found.revision)}, scheduleArgs(found.key.Refill)...)
 	args = append(args, string(op), value, string(record), at)
 	reply, err := s.run(ctx, creditsScript, []string{found.place.record()}, args...)
 	if err != nil || reply[0] == nil {
@@ -295,7 +295,7 @@ func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bo
 		if err != nil {
 			return err
 		}
-		err = s.bury(ctx, found, permanent)
+		err = s.deleteRecord(ctx, found, permanent)
 		if !errors.Is(err, errBusy) {
 			return err
 		}
@@ -303,57 +303,57 @@ func (s *Store) DeleteKey(ctx context.Context, a Access, id string, permanent bo
 	return Unavailable(errBusy)
 }
 
-// bury takes a key away: the record first, because it is what verifies, then what
+// deleteRecord takes a key away: the record first, because it is what verifies, then what
 // leads to it. It is errBusy where the key was changed since it was read.
-func (s *Store) bury(ctx context.Context, found *stored, permanent bool) error {
+func (s *Store) deleteRecord(ctx context.Context, found *stored, permanent bool) error {
 	if rest := found.key.without(permanent); rest != nil {
 		return s.revoke(ctx, found, rest, permanent)
 	}
 	if err := s.forgetFirst(ctx, permanent, found); err != nil {
 		return err
 	}
-	one := s.burial(found, permanent)
-	reply, err := s.run(ctx, buryScript, one.names, one.args...)
+	one := s.deletion(found, permanent)
+	reply, err := s.run(ctx, deleteScript, one.names, one.args...)
 	if err != nil {
 		return err
 	}
 	if reply[0] != nil {
 		return errBusy
 	}
-	s.deleted(ctx, permanent, found.key.issues()...)
+	s.cleanUpDeleted(ctx, permanent, found.key.allSecrets()...)
 	return nil
 }
 
-// deleted tidies up behind secrets that were taken away.
-func (s *Store) deleted(ctx context.Context, permanent bool, gone ...*Key) {
-	s.unpoint(ctx, permanent, gone...)
+// cleanUpDeleted tidies up behind secrets that were taken away.
+func (s *Store) cleanUpDeleted(ctx context.Context, permanent bool, gone ...*Key) {
+	s.removePointers(ctx, permanent, gone...)
 	if permanent {
-		s.forget(ctx, gone...)
+		s.removeIndexEntries(ctx, gone...)
 	} else {
-		s.retire(ctx, slices.DeleteFunc(gone, (*Key).erased)...)
+		s.retireEntries(ctx, slices.DeleteFunc(gone, (*Key).erased)...)
 	}
 }
 
-// burial is the script call that takes a key away, if it is still as it was read.
-func (s *Store) burial(found *stored, permanent bool) invocation {
+// deletion is the script call that takes a key away, if it is still as it was read.
+func (s *Store) deletion(found *stored, permanent bool) invocation {
 	if permanent {
-		return removal(found.place, found.key.RecordID(), found.prefix)
+		return removal(found.place, found.key.RecordID(), found.revision)
 	}
 	return s.replacement(found.place.record(), found)
 }
 
-// removal is the script call that takes away what is at a place under a prefix, with the
+// removal is the script call that takes away what is at a place with a revision, with the
 // counters that requests made of the key.
-func removal(at place, keyID string, p Prefix) invocation {
-	return invocation{[]string{at.record(), at.grave(), at.kept(), at.counterIndex(keyID)}, []any{string(p), "", 0}}
+func removal(at place, keyID string, p Revision) invocation {
+	return invocation{[]string{at.record(), at.tombstone(), at.kept(), at.counterIndex(keyID)}, []any{string(p), "", 0}}
 }
 
 // replacement is the script call that puts a tombstone in the place of a key whose
 // record has a name.
 func (s *Store) replacement(record string, found *stored) invocation {
-	at, first, left := found.place, found.key.issues()[0], ""
+	at, first, left := found.place, found.key.allSecrets()[0], ""
 	if first.record == nil || !first.issued().Erased {
 		left = tombstoneOf(first).text()
 	}
-	return invocation{[]string{record, at.grave(), at.kept(), at.counterIndex(found.key.RecordID())}, []any{string(found.prefix), left, s.deletedRetention.Milliseconds()}}
+	return invocation{[]string{record, at.tombstone(), at.kept(), at.counterIndex(found.key.RecordID())}, []any{string(found.revision), left, s.deletedRetention.Milliseconds()}}
 }

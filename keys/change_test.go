@@ -39,7 +39,7 @@ func TestStaleChangesDoNotHappen(t *testing.T) {
 		if done, err := s.put(ctx, stale, stale.key, put{}); done || err != nil {
 			t.Errorf("a stale record was put: %v", err)
 		}
-		if err := s.bury(ctx, stale, true); err != errBusy {
+		if err := s.deleteRecord(ctx, stale, true); err != errBusy {
 			t.Errorf("a stale key was buried: %v", err)
 		}
 		d, err := s.Key(ctx, a, made.ID, false)

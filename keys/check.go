@@ -106,7 +106,7 @@ func checkLimits(limits []ratelimit.Limit) error {
 	for _, limit := range limits {
 		switch {
 		case names[limit.Name]:
-			return Invalidf("ratelimits", "two limits have the name %s", Told(limit.Name))
+			return Invalidf("ratelimits", "two limits have the name %s", Redact(limit.Name))
 		case limit.Name == "" || len(limit.Name) > MaxExternalID || strings.ContainsRune(limit.Name, 0):
 			return Invalidf("ratelimits", "a limit's name has 1 to %d bytes", MaxExternalID)
 		case limit.Limit < 1 || limit.Limit > MaxCount:

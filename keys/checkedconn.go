@@ -13,21 +13,21 @@ import (
 // How often a connection asks whether its server is a master, and for how long an
 // answer to that is believed.
 const (
-	lookEvery     = 500 * time.Millisecond
-	lookSoon      = 50 * time.Millisecond // while a replica may be falling silent
-	believeWithin = time.Second
+	roleCheckEvery = 500 * time.Millisecond
+	roleCheckSoon  = 50 * time.Millisecond // while a replica may be falling silent
+	roleMaxAge     = time.Second
 )
 
-// askRole is what asks. It goes ahead of a request on the same connection, since a pool's
+// infoCommand is what asks. It goes ahead of a request on the same connection, since a pool's
 // connections may end at different servers behind one address.
-const askRole = "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"
+const infoCommand = "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"
 
-// maxLookReply bounds the reply, in bytes: some 100 for each replica.
-const maxLookReply = 1 << 18
+// maxInfoReply bounds the reply, in bytes: some 100 for each replica.
+const maxInfoReply = 1 << 18
 
 // checkedConn is a connection whose answers are handed on only as long as its server is
 // a master: that was asked, and answered on this connection, at most a second before.
-// A request that finds the last look older than lookEvery is sent behind another one, in
+// A request that finds the last look older than roleCheckEvery is sent behind another one, in
 // the same write, so a look costs no trip, and an idle connection asks nothing. A server
 // that is no master fails the read: go-redis then drops the connection.
 //
@@ -40,17 +40,17 @@ type checkedConn struct {
 	net.Conn
 	server *server
 
-	sending bool          // something was written and nothing read since
-	asked   time.Time     // when the look was sent whose reply is still to come; zero for none
-	good    time.Time     // when the last look was sent that found a master; zero for none
-	every   time.Duration // how old good may be before the next look
-	behind  []byte        // the part of the look's reply that has come, then what came behind it
-	failed  error         // why nothing is handed on any more: go-redis reads on after some errors
+	sending     bool          // something was written and nothing read since
+	infoSentAt  time.Time     // when the look was sent whose reply is still to come; zero for none
+	confirmedAt time.Time     // when the last look was sent that found a master; zero for none
+	interval    time.Duration // how old good may be before the next look
+	unread      []byte        // the part of the look's reply that has come, then what came behind it
+	failed      error         // why nothing is handed on any more: go-redis reads on after some errors
 }
 
 // newCheckedConn wraps a connection on which nothing was sent yet.
 func newCheckedConn(c net.Conn, s *server) net.Conn {
-	checked := &checkedConn{Conn: c, server: s, every: lookEvery}
+	checked := &checkedConn{Conn: c, server: s, interval: roleCheckEvery}
 	if raw, ok := c.(syscall.Conn); ok {
 		return &checkedSocket{checked, raw}
 	}
@@ -74,19 +74,19 @@ func (c *checkedConn) Write(p []byte) (int, error) {
 	}
 	c.sending = true
 	now := time.Now()
-	if now.Sub(c.good) <= c.every {
+	if now.Sub(c.confirmedAt) <= c.interval {
 		return c.Conn.Write(p)
 	}
-	c.asked = now
-	n, err := c.Conn.Write(append([]byte(askRole), p...))
-	return max(0, n-len(askRole)), err
+	c.infoSentAt = now
+	n, err := c.Conn.Write(append([]byte(infoCommand), p...))
+	return max(0, n-len(infoCommand)), err
 }
 
 // Read implements net.Conn.
 func (c *checkedConn) Read(p []byte) (int, error) {
 	c.sending = false
-	for c.failed == nil && !c.asked.IsZero() {
-		if err := c.readLook(); err != nil {
+	for c.failed == nil && !c.infoSentAt.IsZero() {
+		if err := c.readInfo(); err != nil {
 			return 0, err
 		}
 	}
@@ -96,7 +96,7 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 	n, err := c.read(p)
 	// Before a connection has logged in there is no good look, and no answer but that
 	// to the login.
-	if err == nil && !c.good.IsZero() && time.Since(c.good) > believeWithin {
+	if err == nil && !c.confirmedAt.IsZero() && time.Since(c.confirmedAt) > roleMaxAge {
 		c.failed = errStaleAnswer
 		return 0, c.failed
 	}
@@ -105,23 +105,23 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 
 // read reads what came behind the look's reply, or else from the connection.
 func (c *checkedConn) read(p []byte) (int, error) {
-	if len(c.behind) == 0 {
+	if len(c.unread) == 0 {
 		return c.Conn.Read(p)
 	}
-	n := copy(p, c.behind)
-	if c.behind = c.behind[n:]; len(c.behind) == 0 {
-		c.behind = nil
+	n := copy(p, c.unread)
+	if c.unread = c.unread[n:]; len(c.unread) == 0 {
+		c.unread = nil
 	}
 	return n, nil
 }
 
-// readLook reads more of the look's reply, and judges it when it is complete. It
+// readInfo reads more of the look's reply, and judges it when it is complete. It
 // returns what went wrong with the reading, not with what was read.
-func (c *checkedConn) readLook() error {
+func (c *checkedConn) readInfo() error {
 	var buffer [4096]byte
 	n, err := c.Conn.Read(buffer[:])
-	c.behind = append(c.behind, buffer[:n]...)
-	kind, text, size, fault := parseReply(c.behind)
+	c.unread = append(c.unread, buffer[:n]...)
+	kind, text, size, fault := parseReply(c.unread)
 	switch {
 	case fault != nil:
 		c.failed = fault
@@ -129,15 +129,15 @@ func (c *checkedConn) readLook() error {
 	case size == 0:
 		return err // more is to come, or nothing any more
 	}
-	c.behind = c.behind[size:]
-	sent := c.asked
-	c.asked = time.Time{}
-	c.failed = c.learn(kind, text, sent)
+	c.unread = c.unread[size:]
+	sent := c.infoSentAt
+	c.infoSentAt = time.Time{}
+	c.failed = c.noteRole(kind, text, sent)
 	return nil
 }
 
-// learn takes note of the reply to a look that was sent at a moment.
-func (c *checkedConn) learn(kind byte, text string, sent time.Time) error {
+// noteRole takes note of the reply to a look that was sent at a moment.
+func (c *checkedConn) noteRole(kind byte, text string, sent time.Time) error {
 	if kind == '-' {
 		return c.refused(text)
 	}
@@ -145,9 +145,9 @@ func (c *checkedConn) learn(kind byte, text string, sent time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.good, c.every = sent, lookEvery
+	c.confirmedAt, c.interval = sent, roleCheckEvery
 	if wavering {
-		c.every = lookSoon
+		c.interval = roleCheckSoon
 	}
 	return nil
 }
@@ -156,14 +156,14 @@ func (c *checkedConn) learn(kind byte, text string, sent time.Time) error {
 // first, the request behind the look is that login, or is refused as well: nothing is
 // believed of it, and the next request asks again.
 func (c *checkedConn) refused(text string) error {
-	c.good = time.Time{}
+	c.confirmedAt = time.Time{}
 	switch code, _, _ := strings.Cut(text, " "); {
 	case code == "NOAUTH":
 		return nil
 	case code == "NOPERM", strings.HasPrefix(text, "ERR unknown command"):
 		return fmt.Errorf("%w: %s", ErrInfo, text)
 	}
-	return fmt.Errorf("%w: %s", errLookReply, text)
+	return fmt.Errorf("%w: %s", errInfoReply, text)
 }
 
 // parseReply reads an error ('-'), a bulk string ('$') or a verbatim string ('=') at the
@@ -175,15 +175,15 @@ func parseReply(b []byte) (kind byte, text string, size int, err error) {
 	case len(b) == 0 || end < 0 && len(b) < 1024:
 		return 0, "", 0, nil
 	case end < 0:
-		return 0, "", 0, errLookReply
+		return 0, "", 0, errInfoReply
 	}
 	kind, head, after := b[0], string(b[1:end]), end+2
 	if kind == '-' {
 		return kind, head, after, nil
 	}
 	length, err := strconv.Atoi(head)
-	if kind != '$' && kind != '=' || err != nil || length < 0 || length > maxLookReply {
-		return 0, "", 0, errLookReply
+	if kind != '$' && kind != '=' || err != nil || length < 0 || length > maxInfoReply {
+		return 0, "", 0, errInfoReply
 	}
 	if len(b) < after+length+2 {
 		return 0, "", 0, nil

@@ -68,7 +68,7 @@ func TestCheckedConnAsksAhead(t *testing.T) {
 			if got, err := exchanged(c, 4); got != ":8\r\n" || err != nil {
 				t.Errorf("%s: then %q %v", name, got, err)
 			}
-			if want := []string{askRole + "EVAL", "SHA", "EVAL", "SHA"}; fmt.Sprint(s.sent) != fmt.Sprint(want) {
+			if want := []string{infoCommand + "EVAL", "SHA", "EVAL", "SHA"}; fmt.Sprint(s.sent) != fmt.Sprint(want) {
 				t.Errorf("%s: sent %q", name, s.sent)
 			}
 		}
@@ -83,12 +83,12 @@ func TestCheckedConnAsksAgain(t *testing.T) {
 	if _, err := exchanged(c, 4); err != nil {
 		t.Fatal(err)
 	}
-	c.good = c.good.Add(-lookEvery)
-	if got, err := exchanged(c, 4); got != ":2\r\n" || err != nil || s.sent[2] != askRole+"EVAL" {
+	c.confirmedAt = c.confirmedAt.Add(-roleCheckEvery)
+	if got, err := exchanged(c, 4); got != ":2\r\n" || err != nil || s.sent[2] != infoCommand+"EVAL" {
 		t.Errorf("%q %v, sent %q", got, err, s.sent)
 	}
 	_, _ = c.Write([]byte("EVAL"))
-	c.good = c.good.Add(-believeWithin)
+	c.confirmedAt = c.confirmedAt.Add(-roleMaxAge)
 	for range 3 {
 		if n, err := c.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errStaleAnswer) {
 			t.Errorf("a late answer: %d %v", n, err)
@@ -112,12 +112,12 @@ func TestCheckedConnRefuses(t *testing.T) {
 		"lagging":           {bulk(one), replicaRule{1, 2}, ErrCutOff},
 		"no INFO":           {"-NOPERM this user has no permissions to run the 'info' command\r\n", replicaRule{}, ErrInfo},
 		"no such command":   {"-ERR unknown command 'INFO'\r\n", replicaRule{}, ErrInfo},
-		"busy":              {"-BUSY Redis is busy\r\n", replicaRule{}, errLookReply},
-		"another section":   {bulk("# Memory\r\n"), replicaRule{}, errLookReply},
-		"another kind":      {":1\r\n", replicaRule{}, errLookReply},
-		"null":              {"$-1\r\n", replicaRule{}, errLookReply},
-		"huge":              {"$999999999999\r\n", replicaRule{}, errLookReply},
-		"a line and no end": {strings.Repeat("x", 2000), replicaRule{}, errLookReply},
+		"busy":              {"-BUSY Redis is busy\r\n", replicaRule{}, errInfoReply},
+		"another section":   {bulk("# Memory\r\n"), replicaRule{}, errInfoReply},
+		"another kind":      {":1\r\n", replicaRule{}, errInfoReply},
+		"null":              {"$-1\r\n", replicaRule{}, errInfoReply},
+		"huge":              {"$999999999999\r\n", replicaRule{}, errInfoReply},
+		"a line and no end": {strings.Repeat("x", 2000), replicaRule{}, errInfoReply},
 	} {
 		s := &scripted{pieces: iotest.HalfReader, replies: []string{row.reply + ":1\r\n"}}
 		of := &server{}
@@ -167,7 +167,7 @@ func TestCheckedConnBeforeLogin(t *testing.T) {
 	if got, err := exchanged(c, 5); got != "+OK\r\n" || err != nil {
 		t.Errorf("login: %q %v", got, err)
 	}
-	if got, err := exchanged(c, 4); got != ":1\r\n" || err != nil || s.sent[2] != askRole+"EVAL" {
+	if got, err := exchanged(c, 4); got != ":1\r\n" || err != nil || s.sent[2] != infoCommand+"EVAL" {
 		t.Errorf("then: %q %v, sent %q", got, err, s.sent)
 	}
 }

@@ -173,7 +173,7 @@ func (s *Store) indexClaims(ctx context.Context, ws string) error {
 	defer cancel()
 	under := s.claims.indexing.DoChan(ws, func() (any, error) {
 		// Each step is an exchange of its own, however long the request is going on.
-		err := s.claimAll(context.WithValue(context.WithoutCancel(ctx), Began{}, nil), ws)
+		err := s.claimAll(context.WithValue(context.WithoutCancel(ctx), RequestStart{}, nil), ws)
 		if err == nil {
 			s.claims.indexed.Store(ws, true)
 		}

@@ -79,7 +79,7 @@ func (c *coldReads) join(ws string, needs []need) []*coldRead {
 func (q *coldQueue) add(ws string, n need) *coldRead {
 	name := string(n.bucket)
 	if n.id != "" {
-		name = definitionName(ws, n.noun, n.id)
+		name = definitionName(ws, n.kind, n.id)
 	}
 	call, ok := q.wanted[name]
 	if ok {

@@ -227,7 +227,7 @@ func (s *Store) ownedCounters(ctx context.Context, all []namedCounter) (owned, g
 		}
 		key, _, _, err := DecodeKey(records[i].Val())
 		switch {
-		case err != nil || key.Held || key.Moving != nil:
+		case err != nil || key.Reserved || key.Moving != nil:
 		case key.ID == c.owner && places[i].shard() == c.shard:
 			owned = append(owned, c)
 		default:
@@ -280,8 +280,8 @@ func (s *Store) storesDuration(ctx context.Context, c counterOwner) (bool, error
 	return false, nil
 }
 
-func definesDuration(k noun, stored string, duration int64) bool {
-	if k == nounNamespace {
+func definesDuration(k definitionKind, stored string, duration int64) bool {
+	if k == kindNamespace {
 		n, err := decodeDefinition[Namespace](stored)
 		if err != nil {
 			return true

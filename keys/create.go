@@ -55,9 +55,9 @@ func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, er
 	if d.Recoverable && s.sealer == nil {
 		return NewKey{}, Errorf(KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
 	}
-	size := orElse(d.SecretBytes, orElse(api.SecretBytes, DefaultSecretBytes))
-	secret, start := mint(orElse(d.Prefix, api.Prefix), size, d.Header)
-	made, err := s.draw(ctx, a, d, secret, start)
+	size := orDefault(d.SecretBytes, orDefault(api.SecretBytes, DefaultSecretBytes))
+	secret, start := newSecret(orDefault(d.Prefix, api.Prefix), size, d.Header)
+	made, err := s.buildKey(ctx, a, d, secret, start)
 	if err != nil {
 		return NewKey{}, err
 	}
@@ -68,18 +68,18 @@ func (s *Store) CreateKey(ctx context.Context, a Access, d KeyDraft) (NewKey, er
 	return NewKey{made.key.ID, secret}, nil
 }
 
-// draw turns a draft into a record.
-func (s *Store) draw(ctx context.Context, a Access, d KeyDraft, secret Secret, start string) (*newKey, error) {
+// buildKey turns a draft into a record.
+func (s *Store) buildKey(ctx context.Context, a Access, d KeyDraft, secret Secret, start string) (*newKey, error) {
 	k := &Key{
 		ID: NewID(prefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: secret.Digest(), Start: start,
 		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: limitsWithIDs(d.Limits, nil),
 		Disabled: d.Disabled, Environment: d.Environment,
 	}
 	var err error
-	if k.Permissions, err = s.refer(ctx, a, permissions, "permissions", d.Permissions); err != nil {
+	if k.Permissions, err = s.resolveRefs(ctx, a, permissions, "permissions", d.Permissions); err != nil {
 		return nil, err
 	}
-	if k.Roles, err = s.refer(ctx, a, roles, "roles", d.Roles); err != nil {
+	if k.Roles, err = s.resolveRefs(ctx, a, roles, "roles", d.Roles); err != nil {
 		return nil, err
 	}
 	if d.ExternalID != "" {
@@ -100,7 +100,7 @@ func (s *Store) draw(ctx context.Context, a Access, d KeyDraft, secret Secret, s
 	}
 	made := &newKey{key: k}
 	if d.Remaining != nil {
-		k.Limited, made.balance = true, *d.Remaining
+		k.HasCredits, made.balance = true, *d.Remaining
 	}
 	return made, nil
 }
@@ -109,16 +109,16 @@ func (s *Store) draw(ctx context.Context, a Access, d KeyDraft, secret Secret, s
 func listsOf(k *Key) []string {
 	switch {
 	case k.Root != nil:
-		return []string{listName(k.WorkspaceID, nounRootKey)}
+		return []string{listName(k.WorkspaceID, kindRootKey)}
 	case k.IdentityID != "":
 		return []string{keyListName(k.APIID, ""), keyListName(k.APIID, k.IdentityID)}
 	}
 	return []string{keyListName(k.APIID, "")}
 }
 
-// forget removes what leads to keys that are not there. It is housekeeping: where
+// removeIndexEntries removes what leads to keys that are not there. It is housekeeping: where
 // it fails, readers skip the entries.
-func (s *Store) forget(ctx context.Context, gone ...*Key) {
+func (s *Store) removeIndexEntries(ctx context.Context, gone ...*Key) {
 	if len(gone) == 0 {
 		return
 	}
@@ -127,7 +127,7 @@ func (s *Store) forget(ctx context.Context, gone ...*Key) {
 			p.Del(ctx, indexName(k.ID))
 		}
 	})
-	s.unlist(ctx, gone)
+	s.removeFromAllLists(ctx, gone)
 	s.forgetUse(ctx, gone)
 }
 
@@ -137,9 +137,9 @@ type put struct {
 	restart bool   // count the refill's boundaries from now
 }
 
-// put writes a record in the place of old. It tells whether old was still there.
+// put writes a record in the place of old. It reports whether old was still there.
 func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, error) {
-	at, was, prefix := old.place, old.key, old.prefix
+	at, was, revision := old.place, old.key, old.revision
 	balance := ""
 	if p.balance != nil {
 		balance = strconv.FormatInt(*p.balance, 10)
@@ -148,21 +148,21 @@ func (s *Store) put(ctx context.Context, old *stored, k *Key, p put) (bool, erro
 	if p.restart || was.Refill == nil {
 		restart = "1"
 	}
-	args := []any{string(prefix), string(encode(k.whole()))}
+	args := []any{string(revision), string(encode(k.toRecord()))}
 	args = append(args, scheduleArgs(was.Refill)...)
 	args = append(args, scheduleArgs(k.Refill)...)
 	args = append(args, balance, restart, flag(onlyRevokes(was, k)))
 	for _, limit := range k.Limits {
 		args = append(args, keptSlot(was.Limits, limit))
 	}
-	reply, err := s.run(ctx, putScript, []string{at.record(), at.grave()}, args...)
+	reply, err := s.run(ctx, putScript, []string{at.record(), at.tombstone()}, args...)
 	if err != nil {
 		return false, err
 	}
 	return reply[0] != nil, nil
 }
 
-// keptSlot gives the number, counted from one, of the old limit whose counts a new
+// keptSlot returns the number, counted from one, of the old limit whose counts a new
 // one goes on with: the same id and windows as long. Otherwise 0.
 func keptSlot(old []ratelimit.Limit, limit ratelimit.Limit) int {
 	for i, o := range old {
@@ -196,7 +196,7 @@ func limitsWithIDs(limits, old []ratelimit.Limit) []ratelimit.Limit {
 	return all
 }
 
-func orElse[T comparable](value, otherwise T) T {
+func orDefault[T comparable](value, otherwise T) T {
 	var zero T
 	if value == zero {
 		return otherwise

@@ -1,5 +1,5 @@
 -- Changes the balance of a key that has one, and notes in its record when.
--- KEYS: record. ARGV: the prefix it must have, what its record says of refill
+-- KEYS: record. ARGV: the revision it must have, what its record says of refill
 -- (amount, day; amount 0 for none), set | increment | decrement, the value, the
 -- record, and where in it the eight bytes are that say when it was changed.
 -- A record that differs from that one in those eight bytes alone is the same key:

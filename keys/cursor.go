@@ -13,8 +13,8 @@ const base58Digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz
 
 // idPrefixes are the prefixes of the ids in the lists of definitions. Migrations are not
 // among them: their ids may be chosen.
-var idPrefixes = map[noun]string{
-	nounAPI: prefixAPI, nounPermission: prefixPermission, nounRole: prefixRole, nounIdentity: prefixIdentity, nounNamespace: prefixNamespace,
+var idPrefixes = map[definitionKind]string{
+	kindAPI: prefixAPI, kindPermission: prefixPermission, kindRole: prefixRole, kindIdentity: prefixIdentity, kindNamespace: prefixNamespace,
 }
 
 // madeBy reports whether NewID may have made an id with a prefix.
@@ -34,8 +34,8 @@ func checkCursors(prefix string, cursors ...string) error {
 }
 
 // checkCursor refuses an ask whose cursor can't be an id of a list of definitions.
-func (ask Ask) checkCursor(k noun) error {
-	if k != nounMigration {
+func (ask ListOptions) checkCursor(k definitionKind) error {
+	if k != kindMigration {
 		return checkCursors(idPrefixes[k], ask.After, ask.From)
 	}
 	for _, cursor := range []string{ask.After, ask.From} {

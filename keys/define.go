@@ -11,7 +11,7 @@ import (
 // together or not at all by define.lua.
 type change struct {
 	ws     string
-	id     string // of its announcement
+	id     string // of its preparation
 	names  []string
 	args   []any // of four: what, which name, a field, a value
 	raises []bucket
@@ -36,47 +36,47 @@ func (c *change) at(name string) string {
 }
 
 // put writes a definition under its id.
-func (c *change) put(k noun, id, stored string) {
+func (c *change) put(k definitionKind, id, stored string) {
 	c.add("set", definitionName(c.ws, k, id), "", stored)
 }
 
 // unchanged demands that a definition is still stored with this text.
-func (c *change) unchanged(k noun, id, stored string) {
+func (c *change) unchanged(k definitionKind, id, stored string) {
 	c.add("is", definitionName(c.ws, k, id), "", stored)
 }
 
 // drop removes a definition, and its id from the list of its kind.
-func (c *change) drop(k noun, id string) {
+func (c *change) drop(k definitionKind, id string) {
 	c.add("del", definitionName(c.ws, k, id), "", "")
 	c.add("zrem", listName(c.ws, k), id, "")
 }
 
 // list adds an id to the list of its kind.
-func (c *change) list(k noun, id string) { c.add("zadd", listName(c.ws, k), id, "") }
+func (c *change) list(k definitionKind, id string) { c.add("zadd", listName(c.ws, k), id, "") }
 
 // claim takes a unique name for an id, and demands that nobody has it.
-func (c *change) claim(k noun, name, id string) {
+func (c *change) claim(k definitionKind, name, id string) {
 	c.add("absent", uniqueName(c.ws, k), name, "")
 	c.add("hset", uniqueName(c.ws, k), name, id)
 }
 
 // claimName takes the name of a permission or a role for an id, and demands that nobody
 // has it, however it is spelt.
-func (c *change) claimName(f family, name, id string) {
+func (c *change) claimName(f refKind, name, id string) {
 	if f.spelt {
-		index := foldedName(c.ws, f.noun)
+		index := foldedName(c.ws, f.kind)
 		if !slices.Contains(c.names, index) {
-			c.add("current", index, c.at(uniqueName(c.ws, f.noun)), c.at(revisionName(c.ws, sharedBucket)))
+			c.add("current", index, c.at(uniqueName(c.ws, f.kind)), c.at(revisionName(c.ws, sharedBucket)))
 		}
 		c.add("absent", index, folded(name), "")
 		c.add("hset", index, folded(name), id)
 	}
-	c.claim(f.noun, f.unique(name), id)
+	c.claim(f.kind, f.unique(name), id)
 }
 
 // applyNames is apply for a change that takes names of a kind. It returns false where one
 // of them is taken, or another condition does not hold.
-func (s *Store) applyNames(ctx context.Context, k noun, c *change) (bool, error) {
+func (s *Store) applyNames(ctx context.Context, k definitionKind, c *change) (bool, error) {
 	for range tries {
 		failed, there, err := s.apply(ctx, c)
 		if err != nil || failed == 0 {
@@ -92,8 +92,10 @@ func (s *Store) applyNames(ctx context.Context, k noun, c *change) (bool, error)
 	return false, Unavailable(errBusy)
 }
 
-// release gives a unique name back, if an id has it.
-func (c *change) release(k noun, name, id string) { c.add("hdel", uniqueName(c.ws, k), name, id) }
+// release frees a unique name, if an id has it.
+func (c *change) release(k definitionKind, name, id string) {
+	c.add("hdel", uniqueName(c.ws, k), name, id)
+}
 
 // raise makes every gateway read a bucket's definitions again. What is new needs
 // none: nobody can have decided by it.
@@ -113,25 +115,25 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 		return failed, text(reply[1]), nil
 	}
 	for i, b := range c.raises {
-		raised := Prefix(text(reply[1+i]))
-		s.note(c.ws, b, raised, time.Time{})
-		if _, _, err := s.spread(ctx, c.ws, []bucket{b}, raised); err != nil {
+		raised := Revision(text(reply[1+i]))
+		s.observe(c.ws, b, raised, time.Time{})
+		if _, _, err := s.propagate(ctx, c.ws, []bucket{b}, raised); err != nil {
 			return 0, "", err
 		}
 	}
 	return 0, "", nil
 }
 
-// define runs define.lua; on a Cluster after what is raised was announced.
+// define runs define.lua; on a Cluster after what is raised was prepared.
 func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 	if !s.cluster || len(c.raises) == 0 {
 		return s.run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.args...)...)
 	}
-	c = c.announced()
-	floor, settled := Prefix(""), false
+	c = c.prepared()
+	floor, settled := Revision(""), false
 	for range tries {
 		var err error
-		if floor, settled, err = s.announce(ctx, c, floor); err != nil {
+		if floor, settled, err = s.prepare(ctx, c, floor); err != nil {
 			return nil, err
 		}
 		if !settled {
@@ -145,11 +147,11 @@ func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
 	return nil, Unavailable(errBusy)
 }
 
-// announced is the change under the condition that its announcement is still waited for.
-func (c *change) announced() *change {
+// prepared is the change under the condition that its preparation is still waited for.
+func (c *change) prepared() *change {
 	one := &change{ws: c.ws, id: NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises, revokes: c.revokes}
 	for _, b := range c.raises {
-		one.add("announced", announcementsName(c.ws, b), one.id, strconv.FormatInt(announcementLife.Milliseconds(), 10))
+		one.add("prepared", preparationsName(c.ws, b), one.id, strconv.FormatInt(preparationTTL.Milliseconds(), 10))
 	}
 	return one
 }

@@ -1,18 +1,18 @@
--- Changes definitions of one workspace together: first every condition, then
--- every write. KEYS: names of the workspace's tag. ARGV: the revision by which the
--- change was announced, '' where none is, '1' where it may be made while Redis is full,
--- then operations of four: what, which key,
--- a field, a value. A raise gives a revision beyond that one, even unless another change
--- is announced as well: see revisions.go. Each raise has its announcement, in their order.
+-- Changes definitions of one workspace together: first every condition, then every
+-- write. KEYS: names of the workspace's tag. ARGV: the revision with which the change was
+-- prepared, '' for none; '1' where it may be made while Redis is full; then operations of
+-- four: what, which key, a field, a value. A raise makes a revision beyond that one, even
+-- unless another change is prepared as well: see revisions.go. Each raise has its
+-- preparation, in the same order.
 -- Returns 0 and the value of each raise, or the number of the operation whose
--- condition does not hold, and what is there, of names what they stand at, or -1 where the announcement is over.
+-- condition does not hold, and what is there, of names what they stand at, or -1 where the preparation is over.
 local now, micros = clock()
 now = string.format('%.0f', now)
 
--- Nothing is changed, and nothing announced any more.
+-- Changes nothing, and removes the preparations.
 local function refuse(number, there)
   for i = 3, #ARGV, 4 do
-    if ARGV[i] == 'announced' then redis.call('ZREM', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) end
+    if ARGV[i] == 'prepared' then redis.call('ZREM', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) end
   end
   return {number, there}
 end
@@ -31,7 +31,7 @@ for i = 3, #ARGV, 4 do
     local stand = names_stand(index[2], index[3])
     if redis.call('HGET', key, '') ~= stand then return refuse((i + 1) / 4, stand) end
     folded[#folded + 1] = index
-  elseif op == 'announced' then -- and still waited for; the value is for how many ms one is at most
+  elseif op == 'prepared' then -- and not ended; the value is for how many ms one lives at most
     local ends, latest = tonumber(redis.call('ZSCORE', key, ARGV[i + 2]) or '0'), tonumber(now) + tonumber(ARGV[i + 3])
     if ends <= tonumber(now) or ends > latest then return refuse(-1, '') end
     contested[#contested + 1] = redis.call('ZCOUNT', key, '(' .. now, string.format('%.0f', latest)) > 1
@@ -48,10 +48,10 @@ for i = 3, #ARGV, 4 do
     if redis.call('HGET', key, field) == value then redis.call('HDEL', key, field) end
   elseif op == 'zadd' then redis.call('ZADD', key, 0, field)
   elseif op == 'zrem' then redis.call('ZREM', key, field)
-  elseif op == 'announced' then
+  elseif op == 'prepared' then
     redis.call('ZREM', key, field)
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    -- What is waited for later than that was announced by a wrong clock.
+    -- A preparation that ends later than that was made by a wrong clock.
     redis.call('ZREMRANGEBYSCORE', key, '(' .. string.format('%.0f', tonumber(now) + tonumber(value)), '+inf')
   elseif op == 'raise' then
     local p = redis.call('GET', key) or ''

@@ -2,16 +2,16 @@ package keys
 
 import "tollgate/ratelimit"
 
-// noun is a kind of definition; with a workspace it names an index.
-type noun string
+// definitionKind is a kind of definition; with a workspace it names an index.
+type definitionKind string
 
 const (
-	nounAPI        noun = "api"
-	nounPermission noun = "permission"
-	nounRole       noun = "role"
-	nounIdentity   noun = "identity"
-	nounRootKey    noun = "root_key"
-	nounNamespace  noun = "ratelimit_namespace"
+	kindAPI        definitionKind = "api"
+	kindPermission definitionKind = "permission"
+	kindRole       definitionKind = "role"
+	kindIdentity   definitionKind = "identity"
+	kindRootKey    definitionKind = "root_key"
+	kindNamespace  definitionKind = "ratelimit_namespace"
 )
 
 // API is a set of keys that are verified together.

@@ -16,10 +16,10 @@ func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
 		if api.Protected {
 			return Errorf(KindProtected, "api", "api %s is protected against deletion", id)
 		}
-		if err := s.condemn(ctx, a.WorkspaceID, id); err != nil {
+		if err := s.scheduleDeletion(ctx, a.WorkspaceID, id); err != nil {
 			return err
 		}
-		c.drop(nounAPI, id)
+		c.drop(kindAPI, id)
 		return nil
 	})
 }
@@ -54,7 +54,7 @@ func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*
 	}
 	return s.changeAPI(ctx, a.WorkspaceID, id, func(api *API, c *change) error {
 		c.revokes = edit(api)
-		c.put(nounAPI, id, encodeDefinition(api))
+		c.put(kindAPI, id, encodeDefinition(api))
 		return nil
 	})
 }
@@ -63,7 +63,7 @@ func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*
 // then on.
 func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *change) error) error {
 	for range tries {
-		api, stored, err := readDefinition[API](ctx, s, ws, nounAPI, id)
+		api, stored, err := readDefinition[API](ctx, s, ws, kindAPI, id)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *c
 			return apiNotFound(id)
 		}
 		c := newChange(ws)
-		c.unchanged(nounAPI, id, stored)
+		c.unchanged(kindAPI, id, stored)
 		if err := edit(api, c); err != nil {
 			return err
 		}
@@ -84,16 +84,16 @@ func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *c
 	return Unavailable(errBusy)
 }
 
-// APIs gives a page of the caller's workspace's APIs.
-func (s *Store) APIs(ctx context.Context, a Access, ask Ask) (Page[*API], error) {
+// APIs returns a page of the caller's workspace's APIs.
+func (s *Store) APIs(ctx context.Context, a Access, ask ListOptions) (Page[*API], error) {
 	if err := a.check(""); err != nil {
 		return Page[*API]{}, err
 	}
-	return pageOf(ctx, s, a.WorkspaceID, nounAPI, ask, func(api *API) []string { return []string{api.ID, api.Name} })
+	return pageOf(ctx, s, a.WorkspaceID, kindAPI, ask, func(api *API) []string { return []string{api.ID, api.Name} })
 }
 
 // definitionTexts reads definitions as they are stored, "" where one is not there.
-func (s *Store) definitionTexts(ctx context.Context, ws string, k noun, ids []string) ([]string, error) {
+func (s *Store) definitionTexts(ctx context.Context, ws string, k definitionKind, ids []string) ([]string, error) {
 	found := make([]*redis.StringCmd, len(ids))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, id := range ids {

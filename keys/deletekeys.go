@@ -8,7 +8,7 @@ import (
 // deleteStep is how many keys are deleted together.
 const deleteStep = 100
 
-// DeleteKeys deletes the keys of an API, each like DeleteKey, and tells how many. A
+// DeleteKeys deletes the keys of an API, each like DeleteKey, and returns how many. A
 // permanent deletion removes the tombstones of the API as well, which it does not count.
 // It goes through them in steps; where it fails, those of the steps before are
 // deleted, and asking again goes on. One that is made meanwhile may stay.
@@ -19,7 +19,7 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 	if _, err := s.API(ctx, Access{Caller: a.Caller}, apiID); err != nil {
 		return 0, err
 	}
-	ctx = context.WithValue(ctx, Began{}, nil) // each step is an exchange of its own, however long the request is going on
+	ctx = context.WithValue(ctx, RequestStart{}, nil) // each step is an exchange of its own, however long the request is going on
 	w := &walk{store: s, ws: a.WorkspaceID, api: apiID, at: "-"}
 	deleted := int64(0)
 	for !w.done {
@@ -27,7 +27,7 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 		if err != nil {
 			return deleted, err
 		}
-		n, err := s.buryAll(ctx, w, found, permanent)
+		n, err := s.deleteAll(ctx, w, found, permanent)
 		deleted += n
 		if err != nil {
 			return deleted, err
@@ -39,12 +39,12 @@ func (s *Store) DeleteKeys(ctx context.Context, a Access, apiID string, permanen
 	return deleted, nil
 }
 
-// buryAll takes keys away. Those that somebody changes meanwhile are read again.
-func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent bool) (deleted int64, err error) {
+// deleteAll takes keys away. Those that somebody changes meanwhile are read again.
+func (s *Store) deleteAll(ctx context.Context, w *walk, found []*stored, permanent bool) (deleted int64, err error) {
 	for range tries {
-		gone, changed, err := s.buryOnce(ctx, found, permanent)
+		gone, changed, err := s.deleteOnce(ctx, found, permanent)
 		for _, k := range gone {
-			deleted += int64(len(k.Issues()))
+			deleted += int64(len(k.BySecret()))
 		}
 		if err != nil || len(changed) == 0 {
 			return deleted, err
@@ -63,14 +63,14 @@ func (s *Store) buryAll(ctx context.Context, w *walk, found []*stored, permanent
 	return deleted, Unavailable(errBusy)
 }
 
-// buryOnce takes those keys away that are still as they were read, with all their secrets,
-// and gives them and the ids of the others. One that is moving is moved first, and among the others.
-func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (gone []*Key, changed []string, err error) {
+// deleteOnce takes those keys away that are still as they were read, with all their secrets,
+// and returns them and the ids of the others. One that is moving is moved first, and among the others.
+func (s *Store) deleteOnce(ctx context.Context, all []*stored, permanent bool) (gone []*Key, changed []string, err error) {
 	var found []*stored
-	var burials []invocation
+	var deletions []invocation
 	for _, one := range distinctRecords(all) {
 		if one.key.Moving == nil {
-			found, burials = append(found, one), append(burials, s.burial(one, permanent))
+			found, deletions = append(found, one), append(deletions, s.deletion(one, permanent))
 			continue
 		}
 		if err := s.move(ctx, one, one.key.Moving); err != nil {
@@ -81,7 +81,7 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 	if err := s.forgetFirst(ctx, permanent, found...); err != nil {
 		return nil, nil, err
 	}
-	replies, err := s.runAll(ctx, buryScript, burials)
+	replies, err := s.runAll(ctx, deleteScript, deletions)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -94,15 +94,15 @@ func (s *Store) buryOnce(ctx context.Context, all []*stored, permanent bool) (go
 	}
 	var secrets []*Key
 	for _, k := range gone {
-		secrets = append(secrets, k.issues()...)
+		secrets = append(secrets, k.allSecrets()...)
 	}
 	if len(secrets) > 0 {
-		s.deleted(ctx, permanent, secrets...)
+		s.cleanUpDeleted(ctx, permanent, secrets...)
 	}
 	return gone, changed, nil
 }
 
-// distinctRecords gives keys each once, whichever of their secrets they were read as.
+// distinctRecords returns keys each once, whichever of their secrets they were read as.
 func distinctRecords(all []*stored) []*stored {
 	seen := map[place]bool{}
 	return slices.DeleteFunc(slices.Clone(all), func(one *stored) bool {

@@ -14,13 +14,13 @@ import (
 // comes within 300 ms when Redis is gone.
 const DefaultTimeout = 250 * time.Millisecond
 
-// patience is the time limits of a connection, by how long a request may wait in all.
+// timeouts is the time limits of a connection, by how long a request may wait in all.
 // Whoever asks has a context that ends sooner: these are for what has none, and no request
 // fails because it waited for a connection while Redis answers on the others.
-type patience struct{ dial, exchange, pool time.Duration }
+type timeouts struct{ dial, call, pool time.Duration }
 
-func patienceOf(timeout time.Duration) patience {
-	return patience{dial: timeout * 3 / 5, exchange: timeout * 26 / 25, pool: timeout}
+func timeoutsOf(timeout time.Duration) timeouts {
+	return timeouts{dial: timeout * 3 / 5, call: timeout * 26 / 25, pool: timeout}
 }
 
 // Dial makes a client for a URL; it does not connect yet. The forms are
@@ -32,13 +32,13 @@ func patienceOf(timeout time.Duration) patience {
 //	redis+cluster://[user:password@]host:port,host:port
 //
 // poolSize bounds the connections to each node; 0 leaves it to go-redis. The
-// connections have the patience of DefaultTimeout. What they answer is the answer of a
+// connections have the timeouts of DefaultTimeout. What they answer is the answer of a
 // server that was a master within the last second, or an error: see checkedConn.
 func Dial(address string, poolSize int) (redis.UniversalClient, error) {
 	return DialWithin(address, poolSize, DefaultTimeout)
 }
 
-// DialWithin is Dial with a time-out of one's own: the one that Options has too.
+// DialWithin is Dial with a timeout of one's own: the one that Options has too.
 func DialWithin(address string, poolSize int, timeout time.Duration) (redis.UniversalClient, error) {
 	client, err := dial(address, poolSize, timeout)
 	if err != nil {
@@ -51,10 +51,10 @@ func DialWithin(address string, poolSize int, timeout time.Duration) (redis.Univ
 // DialInProcess makes a client for a miniredis in this process, which has no replicas
 // and can't tell. Nothing is checked of what it answers: never use it for a server.
 func DialInProcess(addr string) redis.UniversalClient {
-	p := patienceOf(DefaultTimeout)
+	p := timeoutsOf(DefaultTimeout)
 	return redis.NewClient(&redis.Options{
 		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
-		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
+		DialTimeout: p.dial, ReadTimeout: p.call, WriteTimeout: p.call, PoolTimeout: p.pool,
 		MaintNotificationsConfig: noMaintenance(),
 	})
 }
@@ -66,29 +66,29 @@ func dial(address string, poolSize int, timeout time.Duration) (redis.UniversalC
 	}
 	switch scheme {
 	case "redis", "rediss", "unix":
-		return dialOne(address, poolSize, patienceOf(timeout))
+		return dialOne(address, poolSize, timeoutsOf(timeout))
 	case "redis+sentinel":
-		return dialSentinel(rest, poolSize, patienceOf(timeout))
+		return dialSentinel(rest, poolSize, timeoutsOf(timeout))
 	case "redis+cluster":
-		return dialCluster(rest, poolSize, patienceOf(timeout))
+		return dialCluster(rest, poolSize, timeoutsOf(timeout))
 	}
 	return nil, fmt.Errorf("unknown kind of Redis URL %q", scheme+"://")
 }
 
-func dialOne(address string, poolSize int, p patience) (redis.UniversalClient, error) {
+func dialOne(address string, poolSize int, p timeouts) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL can't be read: %w", withoutURL(err))
 	}
 	o.MaxRetries, o.DialerRetries = -1, 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.exchange, p.exchange, p.pool
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.call, p.call, p.pool
 	o.ContextTimeoutEnabled = true
 	o.PoolSize = poolSize
 	o.MaintNotificationsConfig = noMaintenance()
 	return redis.NewClient(o), nil
 }
 
-func dialSentinel(rest string, poolSize int, p patience) (redis.UniversalClient, error) {
+func dialSentinel(rest string, poolSize int, p timeouts) (redis.UniversalClient, error) {
 	user, password, hosts, master, err := endpoints(rest)
 	if err != nil {
 		return nil, err
@@ -99,12 +99,12 @@ func dialSentinel(rest string, poolSize int, p patience) (redis.UniversalClient,
 	return redis.NewFailoverClient(&redis.FailoverOptions{
 		MasterName: master, SentinelAddrs: hosts, Username: user, Password: password,
 		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
+		DialTimeout: p.dial, ReadTimeout: p.call, WriteTimeout: p.call, PoolTimeout: p.pool,
 		ContextTimeoutEnabled: true, PoolSize: poolSize,
 	}), nil
 }
 
-func dialCluster(rest string, poolSize int, p patience) (redis.UniversalClient, error) {
+func dialCluster(rest string, poolSize int, p timeouts) (redis.UniversalClient, error) {
 	user, password, hosts, _, err := endpoints(rest)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func dialCluster(rest string, poolSize int, p patience) (redis.UniversalClient, 
 	return redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: hosts, Username: user, Password: password,
 		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: p.dial, ReadTimeout: p.exchange, WriteTimeout: p.exchange, PoolTimeout: p.pool,
+		DialTimeout: p.dial, ReadTimeout: p.call, WriteTimeout: p.call, PoolTimeout: p.pool,
 		ContextTimeoutEnabled: true, PoolSize: poolSize,
 		MaintNotificationsConfig: noMaintenance(),
 	}), nil

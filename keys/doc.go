@@ -24,7 +24,7 @@
 // # Revisions
 //
 // A revision is a number of microseconds of Redis's clock, raised by at least
-// one at each change. It is compared for equality alone: a fail-over that loses
+// one at each change. It is compared for equality alone: a failover that loses
 // writes can't bring an old revision back with other content.
 //
 // On a Cluster each shard has copies of the workspaces' revisions, which a change raises

@@ -17,17 +17,17 @@ import (
 // Redis writes its append-only file before it answers, with one exception: with
 // appendfsync everysec it answers first while an fsync is under way in the background,
 // and writes when that has ended, or after two seconds. A crash of Redis in between
-// forgets what it acknowledged. It tells when that is so, in INFO persistence: behind
-// every write a client that DurableWrites has seen asks, in the same round trip, and
-// waits until Redis has written. An answer that says so after the write is enough:
+// forgets what it acknowledged. INFO persistence says when that is so: a client of DurableWrites
+// asks for it after every write, in the same round trip, and waits until Redis has
+// written. An answer that says so after the write is enough:
 // Redis writes what is pending before it sends an answer. (Redis 8 with io-threads does
 // not: the answers of one turn of its loop may go out before the writing that ends it.)
 
-//go:embed written.lua
-var writtenFile string
+//go:embed aofstatus.lua
+var aofStatusFile string
 
-// writtenLua goes with every call, so that it never has to be sent again by itself.
-var writtenLua = writtenFile[strings.Index(writtenFile, "\nlocal")+1:] // without what it says to readers
+// aofStatusLua goes with every call, so that it never has to be sent again by itself.
+var aofStatusLua = aofStatusFile[strings.Index(aofStatusFile, "\nlocal")+1:] // without what it says to readers
 
 const (
 	// An append-only file that is switched on is noticed so soon.
@@ -107,7 +107,7 @@ func (d *durable) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 		if !slices.ContainsFunc(cmds, mayWrite) || d.unkept() {
 			return next(ctx, cmds)
 		}
-		asked := writtenSince(ctx, "")
+		asked := aofStatusSince(ctx, "")
 		if cmds[0].Name() == "multi" { // nothing may stand behind its end
 			err := next(ctx, cmds)
 			_ = d.node.Process(ctx, asked) // the command holds its error
@@ -117,10 +117,10 @@ func (d *durable) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// acknowledge gives the result of commands, as it is or as unknown, when what was asked
-// behind them says whether it is kept. A Pending is told how to wait instead.
-func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked asking, err error) error {
-	if !slices.ContainsFunc(cmds, wrote) {
+// acknowledge returns the result of commands, as it is or as unknown, when what was asked
+// behind them reports whether it is kept. A Pending is told how to wait instead.
+func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked aofStatusCmd, err error) error {
+	if !slices.ContainsFunc(cmds, hasWritten) {
 		return err
 	}
 	settle := d.settling(asked)
@@ -133,7 +133,7 @@ func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked ask
 	}
 	if late := settle(ctx); late != nil {
 		for _, cmd := range cmds {
-			if wrote(cmd) {
+			if hasWritten(cmd) {
 				cmd.SetErr(late)
 			}
 		}
@@ -142,25 +142,25 @@ func (d *durable) acknowledge(ctx context.Context, cmds []redis.Cmder, asked ask
 	return err
 }
 
-// unkept tells whether there was no append-only file a moment ago.
+// unkept reports whether there was no append-only file a moment ago.
 func (d *durable) unkept() bool { return int64(time.Since(start)) < d.lookAt.Load() }
 
-// settling gives what returns when a write is in the file, by what was asked behind it;
+// settling returns what returns when a write is in the file, by what was asked behind it;
 // nil where it is.
-func (d *durable) settling(asked asking) func(context.Context) error {
-	told, err := asked.Text()
+func (d *durable) settling(asked aofStatusCmd) func(context.Context) error {
+	status, err := asked.Text()
 	switch {
 	case err != nil:
 		return func(context.Context) error { return unwritten(err) }
-	case told == "":
+	case status == "":
 		d.lookAt.Store(int64(time.Since(start) + fileLookEvery))
 		return nil
-	case told[0] != 'p':
+	case status[0] != 'p':
 		return nil
 	}
 	return func(ctx context.Context) error {
 		begun := time.Now()
-		err := d.await(ctx, told[1:])
+		err := d.await(ctx, status[1:])
 		d.waited(time.Since(begun))
 		return err
 	}
@@ -203,21 +203,21 @@ func (d *durable) look() {
 	}
 }
 
-// lookFor tells those whose fate is known, and gives the others.
+// lookFor answers the writes whose fate is known, and returns the others.
 func (d *durable) lookFor(round []*write) (left []*write) {
 	ctx, cancel := context.WithTimeout(context.Background(), fsyncLookLimit)
 	defer cancel()
 	run := round[0].run
-	asked := writtenSince(ctx, run)
+	asked := aofStatusSince(ctx, run)
 	_ = d.node.Process(ctx, asked) // the command holds its error
-	told, err := asked.Text()
+	status, err := asked.Text()
 	for _, w := range round {
 		switch {
 		case err != nil:
 			w.done <- unwritten(err)
-		case w.run != run || told == "p"+run:
+		case w.run != run || status == "p"+run:
 			left = append(left, w)
-		case told == "w":
+		case status == "w":
 			w.done <- nil
 		default:
 			w.done <- errRestarted
@@ -231,46 +231,46 @@ func (d *durable) lookFor(round []*write) (left []*write) {
 // not run, and the write did.
 func unwritten(cause error) error { return fmt.Errorf("%w: %v", errUnwritten, cause) }
 
-// asking is the command that tells whether everything is in the file.
-type asking struct{ *redis.Cmd }
+// aofStatusCmd is the command that reports whether everything is in the file.
+type aofStatusCmd struct{ *redis.Cmd }
 
-func (asking) mayWrite() bool { return false }
-func (asking) wrote() bool    { return false }
+func (aofStatusCmd) mayWrite() bool { return false }
+func (aofStatusCmd) wrote() bool    { return false }
 
-// writtenSince asks whether a server that still has this run id has written
+// aofStatusSince asks whether a server that still has this run id has written
 // everything; any server, for "". It goes to the node at hand: it names no key.
-func writtenSince(ctx context.Context, run string) asking {
-	return asking{redis.NewCmd(ctx, "eval", writtenLua, 0, run)}
+func aofStatusSince(ctx context.Context, run string) aofStatusCmd {
+	return aofStatusCmd{redis.NewCmd(ctx, "eval", aofStatusLua, 0, run)}
 }
 
-// effect is what a command of this package says of itself.
+// effect is what a command of this package reports of itself.
 type effect interface {
 	mayWrite() bool // before it is sent
 	wrote() bool    // once it succeeded
 }
 
-// mayWrite tells whether a command can change anything.
+// mayWrite reports whether a command can change anything.
 func mayWrite(cmd redis.Cmder) bool {
 	if e, ok := cmd.(effect); ok {
 		return e.mayWrite()
 	}
-	return !harmless[cmd.Name()]
+	return !readOnlyCommands[cmd.Name()]
 }
 
-// wrote tells whether a command that was answered has changed anything, as far as it says.
-func wrote(cmd redis.Cmder) bool {
+// hasWritten reports whether a command that was answered has changed anything, as far as it says.
+func hasWritten(cmd redis.Cmder) bool {
 	if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return false
 	}
 	if e, ok := cmd.(effect); ok {
 		return e.mayWrite() && e.wrote()
 	}
-	return !harmless[cmd.Name()]
+	return !readOnlyCommands[cmd.Name()]
 }
 
-// harmless are commands that change nothing, those of a connection's start among
-// them. Every other one is taken for a write.
-var harmless = func() map[string]bool {
+// readOnlyCommands are commands that change nothing, with those of a connection's
+// handshake. Every other command counts as a write.
+var readOnlyCommands = func() map[string]bool {
 	all := map[string]bool{}
 	for _, name := range []string{
 		"asking", "auth", "client", "cluster", "command", "config", "hello", "info", "ping", "readonly", "role", "script", "select", "time",

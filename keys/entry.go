@@ -40,7 +40,7 @@ func listedID(entry string) string {
 // behind is where, for ZRANGEBYLEX, the entries begin that are behind those of an id.
 func behind(id string) string { return "(" + id + entryEnd }
 
-// single gives entries of which several have one id, as a crash while the key got its
+// single returns entries of which several have one id, as a crash while the key got its
 // final place leaves them, as that id alone: the index tells which holds.
 func single(entries []string) []string {
 	all := make([]string, 0, len(entries))
@@ -54,8 +54,8 @@ func single(entries []string) []string {
 	return all
 }
 
-// enter puts a key into a list, and takes away the entry in the other form.
-func enter(ctx context.Context, p redis.Pipeliner, name string, k *Key) {
+// addToList puts a key into a list, and takes away the entry in the other form.
+func addToList(ctx context.Context, p redis.Pipeliner, name string, k *Key) {
 	entry := entryOf(k)
 	p.ZAdd(ctx, name, redis.Z{Member: entry})
 	if entry != k.ID {
@@ -63,8 +63,8 @@ func enter(ctx context.Context, p redis.Pipeliner, name string, k *Key) {
 	}
 }
 
-// strike takes a key out of a list, in whatever form it is there.
-func strike(ctx context.Context, p redis.Pipeliner, name string, k *Key) {
+// removeFromList takes a key out of a list, in whatever form it is there.
+func removeFromList(ctx context.Context, p redis.Pipeliner, name string, k *Key) {
 	p.ZRem(ctx, name, k.ID, entryOf(k))
 }
 

@@ -53,7 +53,7 @@ func (s *shop) entries(list string) []string {
 	return all
 }
 
-// alternate gives every second one.
+// alternate returns every second one.
 func alternate(all []string) (some []string) {
 	for i := 0; i < len(all); i += 2 {
 		some = append(some, all[i])
@@ -191,7 +191,7 @@ func TestEntriesOfAnAdoptedKey(t *testing.T) {
 			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			all.Go(func() {
 				for _, plaintext := range plaintexts {
-					r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
+					r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
 					if o, err := gateway.VerifyMigrated(context.Background(), r, "from.seam"); err != nil || o.Code != verify.Valid {
 						t.Error(o, err)
 					}

@@ -67,7 +67,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf makes an Error of a kind about a resource.
@@ -100,7 +100,7 @@ func SpentNothing(err error) error {
 	return &certain
 }
 
-// AsError gives the *Error in err's chain, or wraps err as KindInternal.
+// AsError returns the *Error in err's chain, or wraps err as KindInternal.
 // It returns nil for nil.
 func AsError(err error) *Error {
 	if err == nil {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Began is the key of a value that a context may hold: a *time.Time, when the
+// RequestStart is the key of a value that a context may hold: a *time.Time, when the
 // request began for which the store is asked. Several exchanges may make up one
 // request, and its answer must not be late when the store is gone.
-type Began struct{}
+type RequestStart struct{}
 
 // leastWait is how long a request waits for the store that was going on for longer
-// than the store's time-out already.
+// than the store's timeout already.
 const leastWait = 50 * time.Millisecond
 
 // Age tells for how long the request of a context has been going on; 0 where the
 // context does not know.
 func Age(ctx context.Context) time.Duration {
-	if began, ok := ctx.Value(Began{}).(*time.Time); ok {
+	if began, ok := ctx.Value(RequestStart{}).(*time.Time); ok {
 		return time.Since(*began)
 	}
 	return 0

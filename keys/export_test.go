@@ -7,7 +7,7 @@ import (
 )
 
 // Harmless are the commands that DurableWrites takes for reads.
-func Harmless() []string { return slices.Sorted(maps.Keys(harmless)) }
+func Harmless() []string { return slices.Sorted(maps.Keys(readOnlyCommands)) }
 
 // WithoutClaims makes a setup key one of a release that made no claims.
 func WithoutClaims(t *testing.T, s *Store, secret Secret) {

@@ -41,7 +41,7 @@ func (f *Fitness) Set(unfit error) {
 // a context of Inspecting: that server may be another one than before. It must not wait.
 func (f *Fitness) OnConnect(call func()) { f.connected.Store(&call) }
 
-func (f *Fitness) connectedBy(ctx context.Context) {
+func (f *Fitness) noteConnect(ctx context.Context) {
 	if call := f.connected.Load(); call != nil && ctx.Value(inspecting{}) == nil {
 		(*call)()
 	}
@@ -63,8 +63,8 @@ func (f *Fitness) refusal(ctx context.Context) error {
 	return *unfit
 }
 
-// greeting are the commands of a connection's start, which is made for whoever comes.
-var greeting = map[string]bool{"hello": true, "auth": true, "client": true, "select": true}
+// handshakeCommands are the commands of a connection's start, which is made for whoever comes.
+var handshakeCommands = map[string]bool{"hello": true, "auth": true, "client": true, "select": true}
 
 // fitnessHook is the hook that has a client obey its Fitness.
 type fitnessHook struct{ *Fitness }
@@ -85,7 +85,7 @@ func (h fitnessHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			ask.found = h.Fitness
 			return nil
 		}
-		if err := h.refusal(ctx); err != nil && !greeting[cmd.Name()] {
+		if err := h.refusal(ctx); err != nil && !handshakeCommands[cmd.Name()] {
 			cmd.SetErr(err)
 			return err
 		}
@@ -97,7 +97,7 @@ func (h fitnessHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (h fitnessHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := h.refusal(ctx)
-		if err == nil || len(cmds) == 0 || greeting[cmds[0].Name()] {
+		if err == nil || len(cmds) == 0 || handshakeCommands[cmds[0].Name()] {
 			return next(ctx, cmds)
 		}
 		for _, cmd := range cmds {

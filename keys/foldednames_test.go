@@ -47,7 +47,7 @@ func (s *shop) called(name string) string {
 // roleNames are the names of the workspace's roles, sorted.
 func (s *shop) roleNames() []string {
 	s.t.Helper()
-	page, err := s.Roles(s.t.Context(), s.access, keys.Ask{Limit: 100})
+	page, err := s.Roles(s.t.Context(), s.access, keys.ListOptions{Limit: 100})
 	s.must(err)
 	var names []string
 	for _, r := range page.Rows {
@@ -265,7 +265,7 @@ func TestImportOfRoleNames(t *testing.T) {
 		lower, capital, alone := s.olderRole("admin"), s.olderRole("Admin"), s.olderRole("Alone")
 		lines := s.export()
 		s = &shop{Store: keys.Open(redistest.Empty(t), keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
-		s.must(s.Adopt(t.Context(), "w", lines[0].Workspace))
+		s.must(s.EnsureWorkspaceID(t.Context(), "w", lines[0].Workspace))
 		there, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "ALONE"})
 		s.must(err)
 		for range 2 {

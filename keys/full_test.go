@@ -120,7 +120,7 @@ func firstOf(all ...error) error {
 // and leaves what is there.
 func TestRevocationsWhileRedisIsFull(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		s := open(t, c, "w")
 		other := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		all := s.revocations()

@@ -73,7 +73,7 @@ func (v *village) list(t *testing.T, s *Store, after, from string) map[string][]
 		}
 		return err != nil
 	}
-	ask := Ask{Limit: 2, After: after, From: from}
+	ask := ListOptions{Limit: 2, After: after, From: from}
 	if page, err := s.Keys(t.Context(), v.access, KeyQuery{APIID: v.api, After: after, From: from, Limit: 2}); !refused(err) {
 		for _, k := range page.Keys {
 			got["keys"] = append(got["keys"], k.Key.ID)
@@ -140,7 +140,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// A minted key begins with what is kept to show, and its prefix is what it was made with,
+// A generated key begins with what is kept to show, and its prefix is what it was made with,
 // whatever that is: a reroll keeps it.
 func FuzzMint(f *testing.F) {
 	for _, prefix := range []string{"", "live", "a_b", "_", "__", "a_", "_a", "é", "\xff", strings.Repeat("p", 300)} {
@@ -148,7 +148,7 @@ func FuzzMint(f *testing.F) {
 		f.Add(prefix, uint8(255), false)
 	}
 	f.Fuzz(func(t *testing.T, prefix string, size uint8, header bool) {
-		secret, start := mint(prefix, max(MinSecretBytes, int(size)), header)
+		secret, start := newSecret(prefix, max(MinSecretBytes, int(size)), header)
 		k := &Key{Start: start}
 		k.setPrefix(prefix)
 		if k.prefix() != prefix || !strings.HasPrefix(secret.text, start) || prefix != "" && !strings.HasPrefix(secret.text, prefix+"_") {
@@ -212,7 +212,7 @@ func FuzzImport(f *testing.F) {
 	s := fuzzStore(f)
 	mine, other := newVillage(f, s, "mine"), newVillage(f, s, "other")
 	for _, v := range []*village{mine, other} {
-		err := s.Export(f.Context(), v.access.WorkspaceID, nil, func(lines []Line) error {
+		err := s.Export(f.Context(), v.access.WorkspaceID, nil, func(lines []ExportRecord) error {
 			for _, l := range lines {
 				text, _ := json.Marshal(l) // a Line always encodes
 				f.Add(text)
@@ -228,12 +228,12 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(`{"noun":"api","id":"","name":"x"}`))
 	before := storedOf(f, s, other)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var l Line
+		var l ExportRecord
 		if json.Unmarshal(text, &l) != nil {
 			return
 		}
-		_, err := s.Import(t.Context(), mine.access.WorkspaceID, []Line{l})
-		var bad *BadLine
+		_, err := s.Import(t.Context(), mine.access.WorkspaceID, []ExportRecord{l})
+		var bad *BadRecord
 		if kind := AsError(err); err != nil && (kind.Kind == KindInternal || kind.Kind == KindInvalid && !errors.As(err, &bad)) {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -248,7 +248,7 @@ func storedOf(tb testing.TB, s *Store, v *village) map[string]string {
 	tb.Helper()
 	all := map[string]string{}
 	names := []string{"tg:l:" + v.api}
-	for kind, n := range map[string]noun{"permissions": nounPermission, "roles": nounRole, "identities": nounIdentity} {
+	for kind, n := range map[string]definitionKind{"permissions": kindPermission, "roles": kindRole, "identities": kindIdentity} {
 		names = append(names, listName(v.access.WorkspaceID, n), uniqueName(v.access.WorkspaceID, n))
 		for _, id := range v.lists[kind] {
 			names = append(names, definitionName(v.access.WorkspaceID, n, id))

@@ -82,7 +82,7 @@ func checkGrant(grant string) error {
 
 // unknownGrant names what was probably meant.
 func unknownGrant(grant string) error {
-	return Invalidf("permission", "%q is no right, which are * and RESOURCE.ID.ACTION with * for every ID: did you mean %s?", Told(grant), nearestGrant(grant))
+	return Invalidf("permission", "%q is no right, which are * and RESOURCE.ID.ACTION with * for every ID: did you mean %s?", Redact(grant), nearestGrant(grant))
 }
 
 // nearestGrant returns the known grant with the least edit distance, whatever the case and

@@ -17,8 +17,8 @@ import (
 // still stands. So either the deletion sees the key, or it fails and looks again,
 // or the key was rewritten and whoever was about to change it looks again.
 
-// nounGroupUse is the mark.
-const nounGroupUse noun = "group_use"
+// kindGroupUse is the mark.
+const kindGroupUse definitionKind = "group_use"
 
 // linkable reads the groups that a setup key shall have. One that is not there,
 // and All, are KindInvalid.
@@ -37,7 +37,7 @@ func (s *Store) linkable(ctx context.Context, workspaceID string, ids []string) 
 		case id == all:
 			return nil, Invalidf("auto_groups", "invalid auto groups: can't add 'All' group to the setup key")
 		case texts[i] == "":
-			return nil, Invalidf("auto_groups", "invalid auto groups: group not found: %s", Told(id))
+			return nil, Invalidf("auto_groups", "invalid auto groups: group not found: %s", Redact(id))
 		}
 		found[id] = texts[i]
 	}
@@ -59,7 +59,7 @@ func (s *Store) link(ctx context.Context, k *Key) error {
 }
 
 // tryLink notes a setup key in groups that are still as they were read, and marks
-// them; it tells whether they were. Where the key was noted in all of them before,
+// them; it reports whether they were. Where the key was noted in all of them before,
 // nothing is added, also while Redis is full.
 func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string, noted bool) (bool, error) {
 	if len(groups) == 0 {
@@ -69,9 +69,9 @@ func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string, n
 	c := newChange(k.WorkspaceID)
 	c.revokes = noted
 	for id, text := range groups {
-		c.unchanged(nounGroup, id, text)
+		c.unchanged(kindGroup, id, text)
 		c.add("zadd", groupKeysName(k.WorkspaceID, id), k.ID, "")
-		c.put(nounGroupUse, id, mark)
+		c.put(kindGroupUse, id, mark)
 	}
 	failed, _, err := s.apply(ctx, c)
 	return failed == 0 && err == nil, err
@@ -104,9 +104,9 @@ func (s *Store) DeleteGroup(ctx context.Context, a Access, id string) error {
 	return Unavailable(errBusy)
 }
 
-// dropGroup tells whether the group was not used anew meanwhile.
+// dropGroup reports whether the group was not used anew meanwhile.
 func (s *Store) dropGroup(ctx context.Context, workspaceID, id string) (bool, error) {
-	texts, err := s.run(ctx, readScript, []string{definitionName(workspaceID, nounGroup, id), definitionName(workspaceID, nounGroupUse, id)}, 0)
+	texts, err := s.run(ctx, readScript, []string{definitionName(workspaceID, kindGroup, id), definitionName(workspaceID, kindGroupUse, id)}, 0)
 	if err != nil {
 		return false, err
 	}
@@ -125,11 +125,11 @@ func (s *Store) dropGroup(ctx context.Context, workspaceID, id string) (bool, er
 		return false, err
 	}
 	c := newChange(workspaceID)
-	c.unchanged(nounGroup, id, text(texts[1]))
-	c.unchanged(nounGroupUse, id, mark)
-	c.drop(nounGroup, id)
-	c.release(nounGroup, g.Name, id)
-	c.add("del", definitionName(workspaceID, nounGroupUse, id), "", "")
+	c.unchanged(kindGroup, id, text(texts[1]))
+	c.unchanged(kindGroupUse, id, mark)
+	c.drop(kindGroup, id)
+	c.release(kindGroup, g.Name, id)
+	c.add("del", definitionName(workspaceID, kindGroupUse, id), "", "")
 	c.add("del", groupKeysName(workspaceID, id), "", "")
 	failed, _, err := s.apply(ctx, c)
 	return failed == 0 && err == nil, err
@@ -159,7 +159,7 @@ func (f *stored) refuseUse(group string) error {
 	return nil
 }
 
-// detachAll takes a group out of every key that is noted in it, and tells whether
+// detachAll takes a group out of every key that is noted in it, and reports whether
 // the mark still stands. Each page is done for good before the next.
 func (s *Store) detachAll(ctx context.Context, workspaceID, id, mark string) (bool, error) {
 	list := groupKeysName(workspaceID, id)
@@ -169,7 +169,7 @@ func (s *Store) detachAll(ctx context.Context, workspaceID, id, mark string) (bo
 			return err == nil, err
 		}
 		c := newChange(workspaceID)
-		c.unchanged(nounGroupUse, id, mark)
+		c.unchanged(kindGroupUse, id, mark)
 		for _, keyID := range ids {
 			if err := s.detach(ctx, workspaceID, keyID, id); err != nil {
 				return false, err

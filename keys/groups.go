@@ -16,7 +16,7 @@ type Group struct {
 	CreatedAt int64  `cbor:"3,keyasint"` // unix ms
 }
 
-const nounGroup noun = "group"
+const kindGroup definitionKind = "group"
 
 // MaxGroupName bounds a group's name, in bytes.
 const MaxGroupName = 512
@@ -31,7 +31,7 @@ func allGroup(workspaceID string) *Group {
 }
 
 func groupNotFound(id string) error {
-	return Errorf(KindNotFound, "group", "group: %s not found", Told(id))
+	return Errorf(KindNotFound, "group", "group: %s not found", Redact(id))
 }
 
 func checkGroupName(name string) error {
@@ -45,7 +45,7 @@ func checkGroupName(name string) error {
 }
 
 func groupExists(name string) error {
-	return Errorf(KindConflict, "group", "group with name %s already exists", Told(name))
+	return Errorf(KindConflict, "group", "group with name %s already exists", Redact(name))
 }
 
 // CreateGroup makes a group; KindConflict where one has the name.
@@ -62,9 +62,9 @@ func (s *Store) CreateGroup(ctx context.Context, a Access, name string) (*Group,
 	}
 	g := &Group{ID: xid.New().String(), Name: name, CreatedAt: now}
 	c := newChange(a.WorkspaceID)
-	c.claim(nounGroup, name, g.ID)
-	c.list(nounGroup, g.ID)
-	c.put(nounGroup, g.ID, encodeDefinition(g))
+	c.claim(kindGroup, name, g.ID)
+	c.list(kindGroup, g.ID)
+	c.put(kindGroup, g.ID, encodeDefinition(g))
 	failed, _, err := s.apply(ctx, c)
 	if err == nil && failed != 0 {
 		err = groupExists(name)
@@ -72,13 +72,13 @@ func (s *Store) CreateGroup(ctx context.Context, a Access, name string) (*Group,
 	return g, err
 }
 
-// Groups gives every group of the caller's workspace: All, then the others by age.
+// Groups returns every group of the caller's workspace: All, then the others by age.
 func (s *Store) Groups(ctx context.Context, a Access) ([]*Group, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
 	all := []*Group{allGroup(a.WorkspaceID)}
-	err := s.eachPage(ctx, listName(a.WorkspaceID, nounGroup), func(ids []string) error {
+	err := s.eachPage(ctx, listName(a.WorkspaceID, kindGroup), func(ids []string) error {
 		texts, err := s.groupTexts(ctx, a.WorkspaceID, ids)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (s *Store) Groups(ctx context.Context, a Access) ([]*Group, error) {
 	return all, err
 }
 
-// Group gives a group of the caller's workspace.
+// Group returns a group of the caller's workspace.
 func (s *Store) Group(ctx context.Context, a Access, id string) (*Group, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (s *Store) Group(ctx context.Context, a Access, id string) (*Group, error) 
 	return g, err
 }
 
-// GroupByName gives the group of the caller's workspace that has a name.
+// GroupByName returns the group of the caller's workspace that has a name.
 func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group,
 	if name == allName {
 		return allGroup(a.WorkspaceID), nil
 	}
-	id, err := s.named(ctx, a.WorkspaceID, nounGroup, name)
+	id, err := s.named(ctx, a.WorkspaceID, kindGroup, name)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group,
 
 // readGroup reads a group that is stored, and its text.
 func (s *Store) readGroup(ctx context.Context, workspaceID, id string) (*Group, string, error) {
-	g, text, err := readDefinition[Group](ctx, s, workspaceID, nounGroup, id)
+	g, text, err := readDefinition[Group](ctx, s, workspaceID, kindGroup, id)
 	if err == nil && g == nil {
 		err = groupNotFound(id)
 	}
@@ -156,10 +156,10 @@ func (s *Store) RenameGroup(ctx context.Context, a Access, id, name string) (*Gr
 		old := g.Name
 		g.Name = name
 		c := newChange(a.WorkspaceID)
-		c.unchanged(nounGroup, id, text)
-		c.claim(nounGroup, name, id)
-		c.release(nounGroup, old, id)
-		c.put(nounGroup, id, encodeDefinition(g))
+		c.unchanged(kindGroup, id, text)
+		c.claim(kindGroup, name, id)
+		c.release(kindGroup, old, id)
+		c.put(kindGroup, id, encodeDefinition(g))
 		switch failed, _, err := s.apply(ctx, c); {
 		case err != nil || failed == 0:
 			return g, err
@@ -174,7 +174,7 @@ func (s *Store) RenameGroup(ctx context.Context, a Access, id, name string) (*Gr
 func (s *Store) groupTexts(ctx context.Context, workspaceID string, ids []string) ([]string, error) {
 	names := make([]string, len(ids))
 	for i, id := range ids {
-		names[i] = definitionName(workspaceID, nounGroup, id)
+		names[i] = definitionName(workspaceID, kindGroup, id)
 	}
 	reply, err := s.run(ctx, readScript, names, 0)
 	if err != nil {

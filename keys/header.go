@@ -19,16 +19,16 @@ import (
 //
 // Integers are unsigned, big-endian and seven bytes long.
 const (
-	layoutVersion = '1'
-	prefixLength  = 8
-	headerLength  = 23
-	windowLength  = 21
+	layoutVersion  = '1'
+	revisionLength = 8
+	headerLength   = 23
+	windowLength   = 21
 )
 
-// Prefix is the first eight bytes of a stored key or of a workspace's revision:
-// the version of the layout and the revision. Two equal prefixes of one name mean
+// Revision is the first eight bytes of a stored key or of a workspace's revision:
+// the version of the layout and the revision. Two equal ones of one name mean
 // equal content. The zero-length Prefix stands for what does not exist.
-type Prefix string
+type Revision string
 
 // State is what a key has left.
 type State struct {
@@ -40,7 +40,7 @@ type State struct {
 var errCorrupt = errors.New("a stored record does not have the layout of this version")
 
 // split takes a stored key apart.
-func split(stored string) (Prefix, State, []byte, error) {
+func split(stored string) (Revision, State, []byte, error) {
 	if len(stored) < headerLength || stored[0] != layoutVersion {
 		return "", State{}, nil, errCorrupt
 	}
@@ -54,7 +54,7 @@ func split(stored string) (Prefix, State, []byte, error) {
 		w := stored[headerLength+i*windowLength:]
 		state.Windows[i] = ratelimit.Window{Index: u56(w), Current: u56(w[7:]), Previous: u56(w[14:])}
 	}
-	return Prefix(strings.Clone(stored[:prefixLength])), state, []byte(stored[end:]), nil
+	return Revision(strings.Clone(stored[:revisionLength])), state, []byte(stored[end:]), nil
 }
 
 // HeaderLength is the length in bytes of the header of a key with n limits.

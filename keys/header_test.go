@@ -70,7 +70,7 @@ func FuzzDecodeKey(f *testing.F) {
 	f.Add("2" + good[1:])
 	f.Fuzz(func(t *testing.T, stored string) {
 		key, state, prefix, err := DecodeKey(stored)
-		if err == nil && (key == nil || len(prefix) != prefixLength || len(state.Windows) != len(key.Limits)) {
+		if err == nil && (key == nil || len(prefix) != revisionLength || len(state.Windows) != len(key.Limits)) {
 			t.Errorf("%q: %+v", stored, key)
 		}
 		if err != nil {

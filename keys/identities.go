@@ -11,7 +11,7 @@ import (
 // DefaultEnvironment is the one that identities are in.
 const DefaultEnvironment = "default"
 
-var identities = family{noun: nounIdentity, prefix: prefixIdentity, unique: func(externalID string) string { return externalID }}
+var identities = refKind{kind: kindIdentity, prefix: prefixIdentity, unique: func(externalID string) string { return externalID }}
 
 // IdentityRef names an identity by its id, or else by its external id in an
 // environment. With both it is whichever is there, the id first.
@@ -24,7 +24,7 @@ type IdentityRef struct {
 // ref is the reference among the identities of the one environment there is.
 func (r IdentityRef) ref() Ref {
 	if r.Environment != "" && r.Environment != DefaultEnvironment {
-		return Ref{ID: orElse(r.ID, r.ExternalID)}
+		return Ref{ID: orDefault(r.ID, r.ExternalID)}
 	}
 	return Ref{ID: r.ID, Name: r.ExternalID}
 }
@@ -65,12 +65,12 @@ func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (
 	}
 	err = s.make(ctx, a.WorkspaceID, identities, made.ID, made.ExternalID, made)
 	if err != nil && AsError(err).Kind == KindConflict {
-		err = Errorf(KindConflict, string(nounIdentity), "Identity with externalId %q already exists in this workspace", Told(d.ExternalID))
+		err = Errorf(KindConflict, string(kindIdentity), "Identity with externalId %q already exists in this workspace", Redact(d.ExternalID))
 	}
 	return made, err
 }
 
-// Identity gives an identity of the caller's workspace.
+// Identity returns an identity of the caller's workspace.
 func (s *Store) Identity(ctx context.Context, a Access, ref IdentityRef) (*Identity, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
@@ -80,17 +80,17 @@ func (s *Store) Identity(ctx context.Context, a Access, ref IdentityRef) (*Ident
 }
 
 // Identities lists identities. A search looks at ids and external ids.
-func (s *Store) Identities(ctx context.Context, a Access, ask Ask) (Page[*Identity], error) {
+func (s *Store) Identities(ctx context.Context, a Access, ask ListOptions) (Page[*Identity], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Identity]{}, err
 	}
-	if err := ask.checkCursor(nounIdentity); err != nil {
+	if err := ask.checkCursor(kindIdentity); err != nil {
 		return Page[*Identity]{}, err
 	}
 	if ask.Environment != "" && ask.Environment != DefaultEnvironment {
 		return Page[*Identity]{Rows: []*Identity{}}, nil
 	}
-	return pageOf(ctx, s, a.WorkspaceID, nounIdentity, ask, func(i *Identity) []string { return []string{i.ID, i.ExternalID} })
+	return pageOf(ctx, s, a.WorkspaceID, kindIdentity, ask, func(i *Identity) []string { return []string{i.ID, i.ExternalID} })
 }
 
 // UpdateIdentity changes an identity and gives it as it is then. The next
@@ -114,8 +114,8 @@ func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p
 			return i, s.confirm(ctx, a.WorkspaceID, identityBucket(i.ID))
 		}
 		c := newChange(a.WorkspaceID)
-		c.unchanged(nounIdentity, i.ID, stored)
-		c.put(nounIdentity, i.ID, changed)
+		c.unchanged(kindIdentity, i.ID, stored)
+		c.put(kindIdentity, i.ID, changed)
 		c.raise(identityBucket(i.ID))
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
 			return i, err

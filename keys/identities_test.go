@@ -139,7 +139,7 @@ func TestIdentityChanges(t *testing.T) {
 		if _, err := s.UpdateIdentity(t.Context(), s.access, ref, keys.IdentityPatch{Meta: keys.To(large)}); kind(err) != keys.KindInvalid {
 			t.Errorf("large meta: %v", err)
 		}
-		page, err := s.Identities(t.Context(), s.access, keys.Ask{Search: "USER"})
+		page, err := s.Identities(t.Context(), s.access, keys.ListOptions{Search: "USER"})
 		s.must(err)
 		if len(page.Rows) != 1 || string(page.Rows[0].Meta) != string(now.Meta) || page.Rows[0].Limits[0] != now.Limits[0] {
 			t.Errorf("%+v", page.Rows)

@@ -28,7 +28,7 @@ type ImportDraft struct {
 // one is taken it stores none and is KindConflict. A name that is missing is not
 // found or made as the drafts' references say, once for all of them.
 func (s *Store) ImportKeys(ctx context.Context, a Access, drafts []ImportDraft) ([]string, error) {
-	made, err := s.drawAll(ctx, a, drafts)
+	made, err := s.buildKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Store) ImportKeys(ctx context.Context, a Access, drafts []ImportDraft) 
 // ImportNewKeys is ImportKeys that leaves out keys whose digest is taken: their id
 // is "". So it can be repeated.
 func (s *Store) ImportNewKeys(ctx context.Context, a Access, drafts []ImportDraft) ([]string, error) {
-	made, err := s.drawAll(ctx, a, drafts)
+	made, err := s.buildKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Store) ImportNewKeys(ctx context.Context, a Access, drafts []ImportDraf
 	return nil, Unavailable(errBusy)
 }
 
-// distinctDigests gives the places in made of the first key of each digest.
+// distinctDigests returns the places in made of the first key of each digest.
 func distinctDigests(made []*newKey) []int {
 	var first []int
 	seen := map[Digest]bool{}
@@ -93,14 +93,14 @@ func distinctDigests(made []*newKey) []int {
 	return first
 }
 
-// fresh gives the places in made of keys whose digest nobody has.
+// fresh returns the places in made of keys whose digest nobody has.
 func (s *Store) fresh(ctx context.Context, made []*newKey) ([]int, error) {
 	first := distinctDigests(made)
 	there := make([]*redis.IntCmd, len(first))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, at := range first {
 			place := made[at].key.Digest.place()
-			there[i] = p.Exists(ctx, place.record(), place.grave())
+			there[i] = p.Exists(ctx, place.record(), place.tombstone())
 		}
 	})
 	var fresh []int
@@ -112,9 +112,9 @@ func (s *Store) fresh(ctx context.Context, made []*newKey) ([]int, error) {
 	return fresh, err
 }
 
-// drawAll turns drafts into records, looking everything up that they refer to
+// buildKeys turns drafts into records, looking everything up that they refer to
 // together.
-func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]*newKey, error) {
+func (s *Store) buildKeys(ctx context.Context, a Access, drafts []ImportDraft) ([]*newKey, error) {
 	if len(drafts) > MaxImport {
 		return nil, Invalidf("", "at most %d keys", MaxImport)
 	}
@@ -132,13 +132,13 @@ func (s *Store) drawAll(ctx context.Context, a Access, drafts []ImportDraft) ([]
 	for _, d := range drafts {
 		refs, others, owners = append(refs, d.Permissions...), append(others, d.Roles...), append(owners, d.ExternalID)
 	}
-	f, err := s.referAll(ctx, a, refs, others, owners)
+	f, err := s.resolveAllRefs(ctx, a, refs, others, owners)
 	if err != nil {
 		return nil, err
 	}
 	made := make([]*newKey, len(drafts))
 	for i, d := range drafts {
-		if made[i], err = s.drawImport(a, d, f, now); err != nil {
+		if made[i], err = s.buildImported(a, d, f, now); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +171,7 @@ func Within(item string, err error) error {
 }
 
 // mayImport refuses where the caller may not make keys of one of the APIs, or not keep
-// their plaintexts, or one is not there. It gives the store's clock.
+// their plaintexts, or one is not there. It returns the store's clock.
 func (s *Store) mayImport(ctx context.Context, a Access, drafts []ImportDraft) (now int64, err error) {
 	if len(drafts) == 0 {
 		return 0, a.check("")
@@ -204,7 +204,7 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 	there, clock := make([]*redis.IntCmd, len(apis)), (*redis.TimeCmd)(nil)
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, api := range apis {
-			there[i] = p.Exists(ctx, definitionName(ws, nounAPI, api))
+			there[i] = p.Exists(ctx, definitionName(ws, kindAPI, api))
 		}
 		clock = p.Time(ctx)
 	})
@@ -221,8 +221,8 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 
 var errNoKeyset = Errorf(KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
 
-// drawImport turns a draft into a record.
-func (s *Store) drawImport(a Access, d ImportDraft, f *found, now int64) (*newKey, error) {
+// buildImported turns a draft into a record.
+func (s *Store) buildImported(a Access, d ImportDraft, f *found, now int64) (*newKey, error) {
 	k := &Key{
 		ID: NewID(prefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: d.Digest, Start: d.Start,
 		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: limitsWithIDs(d.Limits, nil),
@@ -239,7 +239,7 @@ func (s *Store) drawImport(a Access, d ImportDraft, f *found, now int64) (*newKe
 	}
 	made := &newKey{key: k}
 	if d.Remaining != nil {
-		k.Limited, made.balance = true, *d.Remaining
+		k.HasCredits, made.balance = true, *d.Remaining
 	}
 	if !d.Recoverable {
 		return made, nil

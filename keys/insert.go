@@ -17,13 +17,13 @@ type newKey struct {
 	moved   bool   // its id is not new: what leads to it may lead to what is there already
 }
 
-// leading are the secrets to which entries have to lead: of a record all, otherwise the one
+// listed are the secrets to which entries have to lead: of a record all, otherwise the one
 // that the key is seen as.
-func (m *newKey) leading() []*Key {
+func (m *newKey) listed() []*Key {
 	if m.key.record != nil {
 		return []*Key{m.key}
 	}
-	return m.key.Issues()
+	return m.key.BySecret()
 }
 
 // named is leading with a first secret that was deleted: by its id what is counted for the key
@@ -32,24 +32,24 @@ func (m *newKey) named() []*Key {
 	if m.key.record != nil {
 		return []*Key{m.key}
 	}
-	return m.key.issues()
+	return m.key.allSecrets()
 }
 
 // insert stores keys, at most MaxImport, all or none: what leads to them first, so
 // that a crash in between leaves only entries that lead nowhere, and last the
-// records, which make them verify. It gives the places in made of those whose
+// records, which make them verify. It returns the places in made of those whose
 // digest is taken; then none is stored.
 func (s *Store) insert(ctx context.Context, made []*newKey) ([]int, error) {
 	if len(made) == 0 {
 		return nil, nil
 	}
-	if err := s.lead(ctx, made); err != nil {
+	if err := s.writeIndex(ctx, made); err != nil {
 		return nil, err
 	}
-	if taken, err := s.pointAll(ctx, made); err != nil || len(taken) > 0 {
+	if taken, err := s.writeAllPointers(ctx, made); err != nil || len(taken) > 0 {
 		return taken, err
 	}
-	groups := s.together(made)
+	groups := s.groupByShard(made)
 	all := make([]invocation, len(groups))
 	for i, group := range groups {
 		all[i] = insertion(made, group)
@@ -65,22 +65,22 @@ func (s *Store) insert(ctx context.Context, made []*newKey) ([]int, error) {
 		}
 	}
 	if len(taken) > 0 {
-		s.withdraw(ctx, made, groups, replies)
+		s.undoInsert(ctx, made, groups, replies)
 	}
 	slices.Sort(taken)
 	return taken, nil
 }
 
-// pointAll stores the pointers to rerolled keys, which only an import inserts. It gives the
+// writeAllPointers stores the pointers to rerolled keys, which only an import inserts. It returns the
 // places in made of those of which one is taken.
-func (s *Store) pointAll(ctx context.Context, made []*newKey) (taken []int, err error) {
+func (s *Store) writeAllPointers(ctx context.Context, made []*newKey) (taken []int, err error) {
 	var later []*Key
 	for _, m := range made {
 		if len(m.key.Secrets) > 0 && m.key.record == nil {
-			later = append(later, m.key.issues()...)
+			later = append(later, m.key.allSecrets()...)
 		}
 	}
-	some, err := s.point(ctx, later...)
+	some, err := s.writePointers(ctx, later...)
 	for i, m := range made {
 		if slices.ContainsFunc(some, func(k *Key) bool { return k.record == m.key }) {
 			taken = append(taken, i)
@@ -100,26 +100,26 @@ func (s *Store) insertOne(ctx context.Context, made *newKey) error {
 
 var errTaken = Errorf(KindConflict, "key", "a key with this hash exists already")
 
-// lead writes what leads to the keys.
-func (s *Store) lead(ctx context.Context, made []*newKey) error {
+// writeIndex writes what leads to the keys.
+func (s *Store) writeIndex(ctx context.Context, made []*newKey) error {
 	lists := map[string][]redis.Z{}
 	for _, m := range made {
-		for _, k := range m.leading() {
+		for _, k := range m.listed() {
 			for _, list := range listsOf(k) {
 				lists[list] = append(lists[list], redis.Z{Member: entryOf(k)})
 			}
 		}
 	}
 	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		s.index(ctx, p, made)
+		s.writeIDs(ctx, p, made)
 		for list, ids := range lists {
 			p.ZAdd(ctx, list, ids...)
 		}
 	})
 }
 
-// index writes where keys are, by their ids; on one Redis in one command.
-func (s *Store) index(ctx context.Context, p redis.Pipeliner, made []*newKey) {
+// writeIDs writes where keys are, by their ids; on one Redis in one command.
+func (s *Store) writeIDs(ctx context.Context, p redis.Pipeliner, made []*newKey) {
 	pairs := make([]any, 0, 2*len(made))
 	for _, m := range made {
 		for _, k := range m.named() {
@@ -135,9 +135,9 @@ func (s *Store) index(ctx context.Context, p redis.Pipeliner, made []*newKey) {
 	}
 }
 
-// together groups keys, by their places in made, that one script can store: all of
+// groupByShard groups keys, by their places in made, that one script can store: all of
 // them, or on a Cluster those of one shard.
-func (s *Store) together(made []*newKey) [][]int {
+func (s *Store) groupByShard(made []*newKey) [][]int {
 	var groups [][]int
 	group := map[string]int{}
 	for i, m := range made {
@@ -161,13 +161,13 @@ func insertion(made []*newKey, group []int) invocation {
 	one := invocation{names: make([]string, 0, 2*len(group)), args: make([]any, 0, len(group))}
 	for _, i := range group {
 		at := made[i].key.Digest.place()
-		one.names = append(one.names, at.record(), at.grave())
+		one.names = append(one.names, at.record(), at.tombstone())
 		one.args = append(one.args, made[i].text())
 	}
 	return one
 }
 
-// text is what is stored behind the prefix.
+// text is what is stored behind the revision.
 func (m *newKey) text() []byte {
 	k := m.key
 	state := State{Windows: make([]ratelimit.Window, len(k.Limits))}
@@ -192,23 +192,23 @@ func appendWindows(b []byte, windows []ratelimit.Window) []byte {
 	return b
 }
 
-// withdraw takes away what was stored of keys of which one was taken. Where that
+// undoInsert takes away what was stored of keys of which one was taken. Where that
 // fails what is left is listed and verifies: its owner was told of an error.
-func (s *Store) withdraw(ctx context.Context, made []*newKey, groups [][]int, replies [][]any) {
-	var burials []invocation
+func (s *Store) undoInsert(ctx context.Context, made []*newKey, groups [][]int, replies [][]any) {
+	var deletions []invocation
 	for g, reply := range replies {
 		for _, i := range groups[g] {
 			if reply[0] != nil {
-				burials = append(burials, removal(made[i].key.Digest.place(), made[i].key.ID, Prefix(text(reply[0]))))
+				deletions = append(deletions, removal(made[i].key.Digest.place(), made[i].key.ID, Revision(text(reply[0]))))
 			}
 		}
 	}
-	_, _ = s.runAll(ctx, buryScript, burials)
+	_, _ = s.runAll(ctx, deleteScript, deletions)
 	var gone []*Key
 	for _, m := range made {
 		if !m.moved {
 			gone = append(gone, m.key)
 		}
 	}
-	s.forget(ctx, gone...)
+	s.removeIndexEntries(ctx, gone...)
 }

@@ -1,8 +1,8 @@
 -- Stores new keys together, all of one slot on a Cluster: every one, or none where
 -- one is taken.
--- KEYS: of each its record and its grave; at most 1000 keys, with which Redis is busy
--- for a millisecond. ARGV: of each what is stored behind the prefix.
--- Returns the new prefix, or false and the numbers of those that are taken.
+-- KEYS: of each its record and its tombstone; at most 1000 keys, with which Redis is busy
+-- for a millisecond. ARGV: of each what is stored behind the revision.
+-- Returns the new revision, or false and the numbers of those that are taken.
 local _, micros = clock()
 if redis.call('EXISTS', unpack(KEYS)) > 0 then
   local taken = {false}
@@ -11,9 +11,9 @@ if redis.call('EXISTS', unpack(KEYS)) > 0 then
   end
   return taken
 end
-local prefix, pairs = raised('', micros), {}
+local revision, pairs = raised('', micros), {}
 for i = 1, #ARGV do
-  pairs[2 * i - 1], pairs[2 * i] = KEYS[2 * i - 1], prefix .. ARGV[i]
+  pairs[2 * i - 1], pairs[2 * i] = KEYS[2 * i - 1], revision .. ARGV[i]
 end
 redis.call('MSET', unpack(pairs))
-return {prefix}
+return {revision}

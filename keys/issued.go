@@ -40,8 +40,8 @@ type Issued struct {
 	Erased      bool         `cbor:"12,keyasint,omitempty"` // it was deleted for good: it leaves no tombstone
 }
 
-// Whole is what the id of a current secret speaks for: the key with all its secrets.
-type Whole struct {
+// KeyWide is what the id of a current secret speaks for: the key with all its secrets.
+type KeyWide struct {
 	Expires  int64 `cbor:"1,keyasint,omitempty"` // unix ms; 0 for never
 	Disabled bool  `cbor:"2,keyasint,omitempty"`
 }
@@ -54,7 +54,7 @@ func (k *Key) ByDigest(d Digest) *Key {
 	}
 	for i := range k.Secrets {
 		if s := &k.Secrets[i]; !s.Deleted && s.Digest.Equal(d) {
-			return k.seen(i)
+			return k.seenAs(i)
 		}
 	}
 	return nil
@@ -67,32 +67,32 @@ func (k *Key) byID(id string) *Key {
 	}
 	for i := range k.Secrets {
 		if s := &k.Secrets[i]; !s.Deleted && s.ID == id {
-			return k.seen(i)
+			return k.seenAs(i)
 		}
 	}
 	return nil
 }
 
-// Issues returns the key once for each of its secrets, as it is seen by that one; the key
+// BySecret returns the key once for each of its secrets, as it is seen by that one; the key
 // itself where it was never rerolled.
-func (k *Key) Issues() []*Key {
-	return slices.DeleteFunc(k.issues(), func(one *Key) bool { return one.record != nil && one.issued().Deleted })
+func (k *Key) BySecret() []*Key {
+	return slices.DeleteFunc(k.allSecrets(), func(one *Key) bool { return one.record != nil && one.issued().Deleted })
 }
 
-// issues is Issues with a first secret that was deleted.
-func (k *Key) issues() []*Key {
+// allSecrets is Issues with a first secret that was deleted.
+func (k *Key) allSecrets() []*Key {
 	if len(k.Secrets) == 0 {
 		return []*Key{k}
 	}
 	all := make([]*Key, len(k.Secrets))
 	for i := range all {
-		all[i] = k.seen(i)
+		all[i] = k.seenAs(i)
 	}
 	return all
 }
 
-// seen is the key, as it is stored, seen as one of its secrets.
-func (k *Key) seen(nth int) *Key {
+// seenAs is the key, as it is stored, seen as one of its secrets.
+func (k *Key) seenAs(nth int) *Key {
 	if k.record != nil {
 		k = k.record
 	}
@@ -106,7 +106,7 @@ func (k *Key) seen(nth int) *Key {
 func (k *Key) show() {
 	s := k.issued()
 	k.ID, k.Digest, k.Start, k.Prefix, k.SecretBytes, k.Sealed, k.CreatedAt = s.ID, s.Digest, s.Start, s.Prefix, s.SecretBytes, s.Sealed, s.CreatedAt
-	k.Expires, k.Disabled = sooner(k.Whole.Expires, s.End), k.Whole.Disabled || s.Disabled
+	k.Expires, k.Disabled = sooner(k.KeyWide.Expires, s.End), k.KeyWide.Disabled || s.Disabled
 	if k.nth > 0 && k.UpdatedAt <= s.CreatedAt {
 		k.UpdatedAt = 0 // what was changed before it was there
 	}
@@ -115,28 +115,28 @@ func (k *Key) show() {
 // issued is the secret that the key is seen as.
 func (k *Key) issued() *Issued { return &k.Secrets[k.nth] }
 
-// divided returns the key, seen as the same secret, with lists of its own that may be
+// editable returns the key, seen as the same secret, with lists of its own that may be
 // changed; of a key that was never rerolled its secret becomes the first of them.
-func (k *Key) divided() *Key {
+func (k *Key) editable() *Key {
 	v := *k
 	if k.record != nil {
 		v.Secrets = slices.Clone(k.Secrets)
-		v.Whole = &Whole{k.Whole.Expires, k.Whole.Disabled}
+		v.KeyWide = &KeyWide{k.KeyWide.Expires, k.KeyWide.Disabled}
 		return &v
 	}
 	v.Secrets = []Issued{{
 		ID: k.ID, Digest: k.Digest, Start: k.Start, Prefix: k.Prefix, SecretBytes: k.SecretBytes, Sealed: k.Sealed, CreatedAt: k.CreatedAt,
 	}}
-	v.Whole = &Whole{k.Expires, k.Disabled}
+	v.KeyWide = &KeyWide{k.Expires, k.Disabled}
 	v.record, v.nth = k, 0
 	return &v
 }
 
-// whole returns the record to store.
+// toRecord returns the record to store.
 //
 // Its plain fields are the first secret's, and say of it what older releases have to know:
 // field 11 when it ends, field 16 that it is not to be used.
-func (k *Key) whole() *Key {
+func (k *Key) toRecord() *Key {
 	if k.record == nil {
 		return k
 	}
@@ -158,13 +158,13 @@ func (k *Key) setExpires(at int64) {
 		k.Expires = at
 		return
 	}
-	*k = *k.divided()
+	*k = *k.editable()
 	if s := k.issued(); s.End != 0 {
 		s.End = at
 	} else {
-		k.Whole.Expires = at
+		k.KeyWide.Expires = at
 	}
-	k.Expires = sooner(k.Whole.Expires, k.issued().End)
+	k.Expires = sooner(k.KeyWide.Expires, k.issued().End)
 }
 
 // setDisabled changes whether the key, or the secret, may be used: see the law of ids.
@@ -173,17 +173,17 @@ func (k *Key) setDisabled(disabled bool) error {
 		k.Disabled = disabled
 		return nil
 	}
-	*k = *k.divided()
+	*k = *k.editable()
 	s := k.issued()
 	switch {
 	case s.End == 0:
-		k.Whole.Disabled, s.Disabled = disabled, disabled && s.Disabled
-	case !disabled && k.Whole.Disabled:
+		k.KeyWide.Disabled, s.Disabled = disabled, disabled && s.Disabled
+	case !disabled && k.KeyWide.Disabled:
 		return Errorf(KindPrecondition, "key", "the key is disabled with all its secrets: enable it by the id of its current secret")
 	default:
 		s.Disabled = disabled
 	}
-	k.Disabled = k.Whole.Disabled || s.Disabled
+	k.Disabled = k.KeyWide.Disabled || s.Disabled
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (k *Key) without(permanent bool) *Key {
 	if k.record == nil {
 		return nil
 	}
-	v := k.divided()
+	v := k.editable()
 	if gone := v.issued(); v.nth == 0 {
 		*gone = Issued{ID: gone.ID, Digest: gone.Digest, CreatedAt: gone.CreatedAt, Deleted: true, Erased: permanent}
 	} else {
@@ -251,10 +251,10 @@ func (k *Key) RecordID() string {
 
 // checkIssued refuses a record that names its secrets in a way that none was stored.
 func (k *Key) checkIssued() error {
-	if len(k.Secrets) == 0 && k.Whole == nil {
+	if len(k.Secrets) == 0 && k.KeyWide == nil {
 		return nil
 	}
-	if len(k.Secrets) == 0 || k.Whole == nil || k.Secrets[0].ID != k.ID || k.Secrets[0].Digest != k.Digest {
+	if len(k.Secrets) == 0 || k.KeyWide == nil || k.Secrets[0].ID != k.ID || k.Secrets[0].Digest != k.Digest {
 		return errCorrupt
 	}
 	for i := range k.Secrets[1:] {

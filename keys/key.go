@@ -30,7 +30,7 @@ type Key struct {
 	Permissions []string          `cbor:"9,keyasint,omitempty"`  // ids
 	Roles       []string          `cbor:"10,keyasint,omitempty"` // ids
 	Expires     int64             `cbor:"11,keyasint,omitempty"` // unix ms, the first moment it is no longer valid; 0 for never
-	Limited     bool              `cbor:"12,keyasint,omitempty"` // it has a balance
+	HasCredits  bool              `cbor:"12,keyasint,omitempty"` // it has a balance
 	Refill      *refill.Schedule  `cbor:"13,keyasint,omitempty"`
 	RefillSince int64             `cbor:"14,keyasint,omitempty"` // unix ms when Refill was set
 	Limits      []ratelimit.Limit `cbor:"15,keyasint,omitempty"`
@@ -44,11 +44,11 @@ type Key struct {
 	Prefix      string            `cbor:"25,keyasint,omitempty"` // of the plaintext, where Start does not tell it
 	Migration   string            `cbor:"26,keyasint,omitempty"` // Digest is that of a part of the plaintext, until the whole is seen
 	Moving      *Moving           `cbor:"27,keyasint,omitempty"` // the whole was seen: nothing but its place changes until it is there
-	Held        bool              `cbor:"28,keyasint,omitempty"` // it is no key: it keeps the place of one that is moving there
+	Reserved    bool              `cbor:"28,keyasint,omitempty"` // it is no key: it keeps the place of one that is moving there
 	SecretBytes int               `cbor:"29,keyasint,omitempty"` // random bytes of the secret; 0 where that is not known
 	Secrets     []Issued          `cbor:"30,keyasint,omitempty"` // of a rerolled key: all of them, the first one first
-	Whole       *Whole            `cbor:"31,keyasint,omitempty"` // of a rerolled key, where Expires and Disabled are the first secret's
-	Home        *Digest           `cbor:"32,keyasint,omitempty"` // it is no key: it points from a secret's place to the record of this digest
+	KeyWide     *KeyWide          `cbor:"31,keyasint,omitempty"` // of a rerolled key, where Expires and Disabled are the first secret's
+	Target      *Digest           `cbor:"32,keyasint,omitempty"` // it is no key: it points from a secret's place to the record of this digest
 
 	record *Key // the record, where the key is seen as one of its secrets
 	nth    int  // which of Secrets
@@ -56,9 +56,9 @@ type Key struct {
 
 // Moving is where a key of a migration goes on.
 type Moving struct {
-	Digest Digest `cbor:"1,keyasint"`
-	Start  string `cbor:"2,keyasint,omitempty"`
-	Berth  []byte `cbor:"3,keyasint,omitempty"` // the prefix of what keeps its place there
+	Digest      Digest `cbor:"1,keyasint"`
+	Start       string `cbor:"2,keyasint,omitempty"`
+	Reservation []byte `cbor:"3,keyasint,omitempty"` // the revision of what keeps its place there
 }
 
 // IsAPIKey reports whether the key is a key of an API: neither a root key nor a setup
@@ -76,7 +76,7 @@ var (
 	decoding, _ = cbor.DecOptions{MaxNestedLevels: 8, MaxArrayElements: 1 << 17, MaxMapPairs: 1 << 12}.DecMode()
 )
 
-// encode gives a record's CBOR. The types of this package always encode.
+// encode returns a record's CBOR. The types of this package always encode.
 func encode(record any) []byte {
 	raw, err := encoding.Marshal(record)
 	if err != nil {
@@ -85,9 +85,9 @@ func encode(record any) []byte {
 	return raw
 }
 
-// DecodeKey reads a stored key: what it is, what it has left, its prefix.
-func DecodeKey(stored string) (*Key, State, Prefix, error) {
-	prefix, state, record, err := split(stored)
+// DecodeKey reads a stored key: what it is, what it has left, its revision.
+func DecodeKey(stored string) (*Key, State, Revision, error) {
+	revision, state, record, err := split(stored)
 	if err != nil {
 		return nil, State{}, "", err
 	}
@@ -98,12 +98,12 @@ func DecodeKey(stored string) (*Key, State, Prefix, error) {
 	if len(key.Limits) != len(state.Windows) || key.checkIssued() != nil {
 		return nil, State{}, "", errCorrupt
 	}
-	return &key, state, prefix, nil
+	return &key, state, revision, nil
 }
 
-// settle gives the state as a verification at now would find it.
-func (k *Key) settle(s State, now int64) State {
-	if k.Limited && k.Refill != nil {
+// refilled returns the state as a verification at now would find it.
+func (k *Key) refilled(s State, now int64) State {
+	if k.HasCredits && k.Refill != nil {
 		s.Balance, s.NextRefill = k.Refill.Settle(s.Balance, s.NextRefill, now)
 	}
 	return s

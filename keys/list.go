@@ -28,7 +28,7 @@ type KeyPage struct {
 	Total int64  // keys of the API; 0 where the identity is unknown
 }
 
-// Keys gives a page. It takes a number of round trips that depends on neither the
+// Keys returns a page. It takes a number of round trips that depends on neither the
 // page nor the API, but on how many bytes its records have. An entry that leads nowhere, or to a key that belongs to
 // somebody else by now, is passed over and does not shorten the page.
 func (s *Store) Keys(ctx context.Context, a Access, q KeyQuery) (*KeyPage, error) {
@@ -51,7 +51,7 @@ func (s *Store) Keys(ctx context.Context, a Access, q KeyQuery) (*KeyPage, error
 	w := &walk{store: s, ws: a.WorkspaceID, api: q.APIID}
 	if q.ExternalID != "" {
 		var err error
-		w.identity, err = s.named(ctx, a.WorkspaceID, nounIdentity, q.ExternalID)
+		w.identity, err = s.named(ctx, a.WorkspaceID, kindIdentity, q.ExternalID)
 		if err != nil || w.identity == "" {
 			return &KeyPage{}, err
 		}
@@ -133,7 +133,7 @@ func (w *walk) count(ctx context.Context) error {
 	return err
 }
 
-// fill gives the next n keys, or as many as there are. Where many entries lead
+// fill returns the next n keys, or as many as there are. Where many entries lead
 // nowhere it looks at ever more of them at once.
 func (w *walk) fill(ctx context.Context, n int) ([]*stored, error) {
 	var all []*stored
@@ -147,7 +147,7 @@ func (w *walk) fill(ctx context.Context, n int) ([]*stored, error) {
 	return all[:min(n, len(all))], nil
 }
 
-// next gives the keys of the next n entries.
+// next returns the keys of the next n entries.
 func (w *walk) next(ctx context.Context, n int) ([]*stored, error) {
 	if w.done {
 		return nil, nil
@@ -170,7 +170,7 @@ func (w *walk) next(ctx context.Context, n int) ([]*stored, error) {
 	return found, nil
 }
 
-// entries gives the next n entries of the list.
+// entries returns the next n entries of the list.
 func (w *walk) entries(ctx context.Context, n int) ([]string, error) {
 	var found *redis.StringSliceCmd
 	var total *redis.IntCmd
@@ -189,7 +189,7 @@ func (w *walk) entries(ctx context.Context, n int) ([]string, error) {
 	return all, nil
 }
 
-// has tells whether a key is where its entry says.
+// has reports whether a key is where its entry says.
 func (w *walk) has(k *Key) bool {
 	return k.WorkspaceID == w.ws && k.APIID == w.api && (w.identity == "" || k.IdentityID == w.identity)
 }
@@ -268,7 +268,7 @@ func (s *Store) loadPart(ctx context.Context, places []place) ([]*stored, error)
 	return all, nil
 }
 
-// details gives what reads show of keys of one workspace.
+// details returns what reads show of keys of one workspace.
 func (s *Store) details(ctx context.Context, ws string, found []*stored, decrypt bool) ([]*Details, error) {
 	known := make([]*Key, len(found))
 	for i, one := range found {
@@ -280,7 +280,7 @@ func (s *Store) details(ctx context.Context, ws string, found []*stored, decrypt
 	}
 	all := make([]*Details, len(found))
 	for i, one := range found {
-		all[i] = &Details{Key: one.key, State: one.key.settle(one.state, one.now), Resolved: resolved[i], Now: one.now}
+		all[i] = &Details{Key: one.key, State: one.key.refilled(one.state, one.now), Resolved: resolved[i], Now: one.now}
 		if decrypt && len(one.key.Sealed) > 0 {
 			if all[i].Secret, err = s.sealer.open(one.key); err != nil {
 				return nil, err

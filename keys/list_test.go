@@ -150,7 +150,7 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
 		s.stock(100, func(i int) string { return fmt.Sprint("owner", i) })
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		counter := new(trips)
 		c.AddHook(counter)
 		cost := func(size int) int64 {

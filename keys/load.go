@@ -9,11 +9,11 @@ import (
 
 // stored is a key as it was read.
 type stored struct {
-	key    *Key
-	state  State
-	prefix Prefix
-	place  place
-	now    int64 // the store's clock then, unix ms
+	key      *Key
+	state    State
+	revision Revision
+	place    place
+	now      int64 // the store's clock then, unix ms
 }
 
 // Now reads the store's clock, in unix ms: the one clock of every decision.
@@ -27,13 +27,13 @@ func (s *Store) Now(ctx context.Context) (int64, error) {
 	return t.UnixMilli(), nil
 }
 
-func keyNotFound(id string) error { return Errorf(KindNotFound, "key", "key %s not found", Told(id)) }
+func keyNotFound(id string) error { return Errorf(KindNotFound, "key", "key %s not found", Redact(id)) }
 
 // load reads a key of a workspace by its id; KindNotFound without one. It takes as long
 // where there is none as where it is another workspace's: as many exchanges with Redis,
 // in which as little is read.
 func (s *Store) load(ctx context.Context, workspaceID, id string) (*stored, error) {
-	at, err := s.seek(ctx, id)
+	at, err := s.locateOrEmpty(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Store) load(ctx context.Context, workspaceID, id string) (*stored, erro
 
 // as is the key, seen as the secret with an id; nil where the record names none.
 func (old *stored) as(id string) *stored {
-	if old == nil || old.key.Held {
+	if old == nil || old.key.Reserved {
 		return nil
 	}
 	k := old.key.byID(id)
@@ -74,16 +74,16 @@ func (s *Store) loadFrom(ctx context.Context, script *Script, at place, arg any)
 	if text(reply[1]) == "" {
 		return nil, nil
 	}
-	key, state, prefix, err := DecodeKey(text(reply[1]))
+	key, state, revision, err := DecodeKey(text(reply[1]))
 	if err != nil {
 		return nil, err
 	}
-	return &stored{key, state, prefix, at, number(reply[0])}, nil
+	return &stored{key, state, revision, at, number(reply[0])}, nil
 }
 
-// seek is locate, which gives an empty place for an id that nothing has: who goes on to
+// locateOrEmpty is locate, which gives an empty place for an id that nothing has: who goes on to
 // read there can't be told from one who goes on to read what is another's.
-func (s *Store) seek(ctx context.Context, id string) (place, error) {
+func (s *Store) locateOrEmpty(ctx context.Context, id string) (place, error) {
 	at, err := s.locate(ctx, id)
 	if err != nil && AsError(err).Kind == KindNotFound {
 		return emptyPlace(id), nil
@@ -117,7 +117,7 @@ func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (
 		if err != nil {
 			return nil, nil, err
 		}
-		resolved, err := s.entitled(ctx, a, found, also...)
+		resolved, err := s.authorizeKey(ctx, a, found, also...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -131,8 +131,8 @@ func (s *Store) owned(ctx context.Context, a Access, id string, also ...Right) (
 	return nil, nil, Unavailable(errBusy)
 }
 
-// entitled is owned for a key that was read already.
-func (s *Store) entitled(ctx context.Context, a Access, found *stored, also ...Right) (*Resolved, error) {
+// authorizeKey is owned for a key that was read already.
+func (s *Store) authorizeKey(ctx context.Context, a Access, found *stored, also ...Right) (*Resolved, error) {
 	if found.key.WorkspaceID != a.WorkspaceID || !found.key.IsAPIKey() {
 		return nil, keyNotFound(found.key.ID)
 	}
@@ -170,7 +170,7 @@ type Details struct {
 	Secret   Secret // the plaintext, where it was asked for and kept
 }
 
-// Key gives a key of the caller's workspace. With decrypt, which needs DecryptKey,
+// Key returns a key of the caller's workspace. With decrypt, which needs DecryptKey,
 // it unseals the plaintext of a recoverable key.
 func (s *Store) Key(ctx context.Context, a Access, id string, decrypt bool) (*Details, error) {
 	var also []Right
@@ -181,7 +181,7 @@ func (s *Store) Key(ctx context.Context, a Access, id string, decrypt bool) (*De
 	if err != nil {
 		return nil, err
 	}
-	d := &Details{Key: found.key, State: found.key.settle(found.state, found.now), Resolved: resolved, Now: found.now}
+	d := &Details{Key: found.key, State: found.key.refilled(found.state, found.now), Resolved: resolved, Now: found.now}
 	if decrypt && len(found.key.Sealed) > 0 {
 		d.Secret, err = s.sealer.open(found.key)
 	}

@@ -34,7 +34,7 @@ func (m *masterCheck) DialHook(next redis.DialHook) redis.DialHook {
 		if err != nil {
 			return nil, err
 		}
-		m.fitness.connectedBy(ctx)
+		m.fitness.noteConnect(ctx)
 		return newCheckedConn(c, &m.server), nil
 	}
 }

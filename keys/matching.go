@@ -19,7 +19,7 @@ type matching struct {
 // matchKey is an identifier in a namespace at a revision.
 type matchKey struct {
 	namespace  string
-	revision   Prefix
+	revision   Revision
 	identifier string
 }
 
@@ -49,7 +49,7 @@ func (s *Store) Override(ctx context.Context, ws string, n RuledNamespace, ident
 	if n.wild.Empty() {
 		return nil, nil
 	}
-	key := matchKey{n.ID, n.Revision.Prefix, identifier}
+	key := matchKey{n.ID, n.Revision.Revision, identifier}
 	place, ok := s.matching.kept.GetIfPresent(key)
 	if !ok {
 		var err error

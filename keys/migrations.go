@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-const nounMigration noun = "migration"
+const kindMigration definitionKind = "migration"
 
 const prefixMigration = "migration"
 
@@ -50,26 +50,26 @@ func (s *Store) CreateMigration(ctx context.Context, workspaceID, id, algorithm 
 	}
 	m := &Migration{id, algorithm, now}
 	c := newChange(workspaceID)
-	c.unchanged(nounMigration, id, "")
-	c.list(nounMigration, id)
-	c.put(nounMigration, id, encodeDefinition(m))
+	c.unchanged(kindMigration, id, "")
+	c.list(kindMigration, id)
+	c.put(kindMigration, id, encodeDefinition(m))
 	failed, _, err := s.apply(ctx, c)
 	if err == nil && failed != 0 {
-		return nil, Errorf(KindConflict, string(nounMigration), "migration %s already exists", Told(id))
+		return nil, Errorf(KindConflict, string(kindMigration), "migration %s already exists", Redact(id))
 	}
 	return m, err
 }
 
 // Migrations lists the migrations of a workspace.
-func (s *Store) Migrations(ctx context.Context, workspaceID string, ask Ask) (Page[*Migration], error) {
-	return pageOf(ctx, s, workspaceID, nounMigration, ask, func(m *Migration) []string { return []string{m.ID} })
+func (s *Store) Migrations(ctx context.Context, workspaceID string, ask ListOptions) (Page[*Migration], error) {
+	return pageOf(ctx, s, workspaceID, kindMigration, ask, func(m *Migration) []string { return []string{m.ID} })
 }
 
 // migration reads a migration; KindNotFound without one.
 func (s *Store) migration(ctx context.Context, ws, id string) (*Migration, error) {
-	m, _, err := readDefinition[Migration](ctx, s, ws, nounMigration, id)
+	m, _, err := readDefinition[Migration](ctx, s, ws, kindMigration, id)
 	if err == nil && m == nil {
-		err = Errorf(KindNotFound, string(nounMigration), "migration %s not found", Told(id))
+		err = Errorf(KindNotFound, string(kindMigration), "migration %s not found", Redact(id))
 	}
 	return m, err
 }
@@ -126,7 +126,7 @@ func (m *Migration) draft(a Access, d MigrationDraft) (out ImportDraft, err erro
 	return out, out.check(a)
 }
 
-// partOf gives what a plaintext's hash was made of, and what may be shown of it.
+// partOf returns what a plaintext's hash was made of, and what may be shown of it.
 func (m *Migration) partOf(secret Secret) (hashed Secret, start string, ok bool) {
 	parts := strings.Split(secret.text, "_")
 	n := len(parts)
@@ -138,11 +138,11 @@ func (m *Migration) partOf(secret Secret) (hashed Secret, start string, ok bool)
 	return Secret{parts[n-1]}, start, true
 }
 
-// AdoptKey gives a key that came with a migration's hash, if there is one, the place
+// CompleteMigration gives a key that came with a migration's hash, if there is one, the place
 // of its whole plaintext, which somebody presents for the first time: from then on
 // it verifies like another. A key whose migration is not done verifies never: what
 // its hash was made of is only a part of its secret.
-func (s *Store) AdoptKey(ctx context.Context, a Access, migrationID string, secret Secret) error {
+func (s *Store) CompleteMigration(ctx context.Context, a Access, migrationID string, secret Secret) error {
 	m, err := s.migration(ctx, a.WorkspaceID, migrationID)
 	if err != nil {
 		if AsError(err).Kind == KindNotFound {
@@ -161,7 +161,7 @@ func (s *Store) AdoptKey(ctx context.Context, a Access, migrationID string, secr
 	return s.move(ctx, old, &Moving{Digest: secret.Digest(), Start: start})
 }
 
-// waitsFor tells whether a key came with the migration, and the caller may see it.
+// waitsFor reports whether a key came with the migration, and the caller may see it.
 func (old *stored) waitsFor(a Access, m *Migration) bool {
 	k := old.key
 	return k.WorkspaceID == a.WorkspaceID && k.Migration == m.ID && a.check(k.APIID) == nil

@@ -73,7 +73,7 @@ func (m *migrating) migrate(algorithm string, d keys.KeyDraft, hashes ...string)
 
 func (m *migrating) code(plaintext, migrationID string) verify.Code {
 	m.t.Helper()
-	o, err := m.VerifyMigrated(m.t.Context(), &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}, migrationID)
+	o, err := m.VerifyMigrated(m.t.Context(), &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}, migrationID)
 	m.must(err)
 	return o.Code
 }
@@ -160,7 +160,7 @@ func TestMigrateConcurrently(t *testing.T) {
 			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			for range 10 {
 				wg.Go(func() {
-					r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
+					r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
 					if o, err := gateway.VerifyMigrated(context.Background(), r, "from.seam"); err == nil {
 						codes <- o.Code
 					} else {

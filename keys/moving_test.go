@@ -16,7 +16,7 @@ import (
 // and counts once; and so does the verification.
 func TestCreditsChangeWhileAKeyIsAdopted(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		m := newMigrating(t, c)
 		for at := 0; ; at++ {
 			plaintext, hash := seam("credits" + string(rune('a'+at)))
@@ -30,7 +30,7 @@ func TestCreditsChangeWhileAKeyIsAdopted(t *testing.T) {
 				}
 				return nil
 			})
-			o, err := first(client).VerifyMigrated(t.Context(), &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}, "from.seam")
+			o, err := first(client).VerifyMigrated(t.Context(), &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}, "from.seam")
 			m.must(err)
 			if !added {
 				return
@@ -48,7 +48,7 @@ func TestCreditsChangeWhileAKeyIsAdopted(t *testing.T) {
 // and verified through another, and has the uses that it had.
 func TestDeathWhileAKeyIsAdopted(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		m := newMigrating(t, c)
 		for steps := 0; ; steps++ {
 			plaintext, hash := seam("death" + string(rune('a'+steps)))
@@ -59,7 +59,7 @@ func TestDeathWhileAKeyIsAdopted(t *testing.T) {
 				}
 				return nil
 			})
-			r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext)}
+			r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext)}
 			_, err := first(client).VerifyMigrated(t.Context(), r, "from.seam")
 			m.must(m.UpdateKey(t.Context(), m.access, id, keys.KeyPatch{Name: keys.To("changed")}))
 			balance, _, e := m.UpdateCredits(t.Context(), m.access, id, keys.DecrementCredits, uses(2))

@@ -20,7 +20,7 @@ var errKilled = errors.New("this gateway was killed")
 // it is deleted. At no moment does anything verify that can't be read and deleted.
 func TestDeletedWhileAKeyIsAdopted(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		m := newMigrating(t, c)
 		one := func(id string, permanent bool) error { return m.DeleteKey(t.Context(), m.access, id, permanent) }
 		all := func(_ string, permanent bool) error {
@@ -86,7 +86,7 @@ func (m *migrating) present(c redis.UniversalClient, plaintext string, dead int)
 			return nil
 		})
 	}
-	r := &verify.Request{By: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
+	r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
 	_, err := first(c).VerifyMigrated(m.t.Context(), r, "from.seam")
 	return err
 }
@@ -109,11 +109,11 @@ func (m *migrating) gone(name, plaintext, id string) {
 	}
 }
 
-// A key whose berth was lost, with a failover or with the time, is adopted all the same;
+// A key whose reservation was lost, with a failover or with the time, is adopted all the same;
 // and one whose hash comes again after it was deleted before it had moved, likewise.
 func TestBerthIsLost(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		m := newMigrating(t, c)
 		for dead := 0; ; dead++ {
 			for _, again := range []bool{false, true} {

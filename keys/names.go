@@ -10,8 +10,8 @@ import (
 // Every name of a Redis key is spelt here.
 //
 //	name                        type    owner              life
-//	tg:k:{SH}TAG                string  a key              until the key is deleted; of moving.go's berths a minute;
-//	                                                       of a later secret a pointer, until that is deleted or ended long ago
+//	tg:k:{SH}TAG                string  a key              until the key is deleted; a reservation of moving.go: a minute;
+//	                                                       a pointer of a later secret: until that is deleted or ended long ago
 //	tg:t:{SH}TAG                string  a soft-deleted key a tombstone: its digest stays taken until it is deleted for
 //	                                                       good, or its API is swept
 //	tg:td:{SH}TAG               string  a soft-deleted key its record, where --deleted-retention keeps it so long
@@ -36,7 +36,7 @@ import (
 //	                                                       found in a row that has more than it should; forever
 //	tg:v:{WS}BUCKET             string  a workspace        its revisions, forever
 //	tg:v:{SH}WS:BUCKET          string  a workspace        copies of them, on a Cluster alone
-//	tg:v:{WS}BUCKET:a           zset    a workspace        changes announced on a Cluster; seconds
+//	tg:v:{WS}BUCKET:a           zset    a workspace        changes prepared on a Cluster; seconds
 //	tg:d:{WS}KIND:ID            string  a definition       until it is deleted
 //	tg:x:{WS}KIND               hash    a workspace        unique name to id, per kind
 //	tg:xf:{WS}KIND              hash    a workspace        of names that are spelt in tg:x: in lower case to id, and
@@ -74,9 +74,9 @@ func emptyPlace(id string) place {
 // exists reports whether it leads anywhere.
 func (p place) exists() bool { return len(p.text) > 2 }
 
-func (p place) shard() string  { return p.text[:2] }
-func (p place) record() string { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
-func (p place) grave() string  { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) shard() string     { return p.text[:2] }
+func (p place) record() string    { return "tg:k:{" + p.text[:2] + "}" + p.text[2:] }
+func (p place) tombstone() string { return "tg:t:{" + p.text[:2] + "}" + p.text[2:] }
 
 // kept is where the record of a soft-deleted key is until its retention ends.
 func (p place) kept() string { return "tg:td:{" + p.text[:2] + "}" + p.text[2:] }
@@ -109,7 +109,7 @@ func counterIndexName(shard, keyID string) string { return "tg:ci:{" + shard + "
 
 func counterBudgetName(shard, ws string) string { return "tg:cb:{" + shard + "}" + ws }
 
-// ShardOf gives the shard of an owner of counters that is not a key.
+// ShardOf returns the shard of an owner of counters that is not a key.
 func ShardOf(owner string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(owner))
@@ -156,22 +156,22 @@ func tombstonesName(apiID string) string { return "tg:tl:" + apiID }
 
 func revisionName(ws string, b bucket) string { return "tg:v:{" + ws + "}" + string(b) }
 
-func announcementsName(ws string, b bucket) string { return revisionName(ws, b) + ":a" }
+func preparationsName(ws string, b bucket) string { return revisionName(ws, b) + ":a" }
 
 func revisionCopyName(shard, ws string, b bucket) string {
 	return "tg:v:{" + shard + "}" + ws + ":" + string(b)
 }
 
-func definitionName(ws string, k noun, id string) string {
+func definitionName(ws string, k definitionKind, id string) string {
 	return "tg:d:{" + ws + "}" + string(k) + ":" + id
 }
 
-func uniqueName(ws string, k noun) string { return "tg:x:{" + ws + "}" + string(k) }
+func uniqueName(ws string, k definitionKind) string { return "tg:x:{" + ws + "}" + string(k) }
 
 // foldedName names the index of the folded forms of names.
-func foldedName(ws string, k noun) string { return "tg:xf:{" + ws + "}" + string(k) }
+func foldedName(ws string, k definitionKind) string { return "tg:xf:{" + ws + "}" + string(k) }
 
-func listName(ws string, k noun) string { return "tg:l:{" + ws + "}" + string(k) }
+func listName(ws string, k definitionKind) string { return "tg:l:{" + ws + "}" + string(k) }
 
 // claimName names the claim of a peer in a workspace.
 func claimName(ws, peer string) string {

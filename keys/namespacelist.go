@@ -2,11 +2,11 @@ package keys
 
 import "context"
 
-// NamespaceList gives a page of the caller's workspace's namespaces, those that were
+// NamespaceList returns a page of the caller's workspace's namespaces, those that were
 // deleted as well: their names stay taken.
-func (s *Store) NamespaceList(ctx context.Context, a Access, ask Ask) (Page[*Namespace], error) {
+func (s *Store) NamespaceList(ctx context.Context, a Access, ask ListOptions) (Page[*Namespace], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Namespace]{}, err
 	}
-	return pageOf(ctx, s, a.WorkspaceID, nounNamespace, ask, func(n *Namespace) []string { return []string{n.ID, n.Name} })
+	return pageOf(ctx, s, a.WorkspaceID, kindNamespace, ask, func(n *Namespace) []string { return []string{n.ID, n.Name} })
 }

@@ -69,10 +69,10 @@ type NamespaceRef struct {
 	Create bool
 }
 
-func (r NamespaceRef) text() string { return orElse(r.ID, r.Name) }
+func (r NamespaceRef) text() string { return orDefault(r.ID, r.Name) }
 
 func (r NamespaceRef) notFound() error {
-	return Errorf(KindNotFound, string(nounNamespace), "namespace %s not found", Told(r.text()))
+	return Errorf(KindNotFound, string(kindNamespace), "namespace %s not found", Redact(r.text()))
 }
 
 func isNamespaceID(text string) bool { return strings.HasPrefix(text, prefixNamespace+"_") }
@@ -92,10 +92,10 @@ func (r NamespaceRef) checkName() error {
 // that must still stand for it to be current.
 type RuledNamespace struct {
 	*Namespace
-	Revision Revision
+	Revision BucketRevision
 }
 
-// Namespaces gives the namespaces of references, as this gateway last saw them,
+// Namespaces returns the namespaces of references, as this gateway last saw them,
 // and makes those that are missing and to be made. Whoever decides by them
 // confirms the revisions in Redis, and calls RefreshIn where one has changed. The
 // caller's rights over each of them are checked.
@@ -144,14 +144,14 @@ func (n *Namespace) gone() error {
 	if n.DeletedAt == 0 {
 		return nil
 	}
-	return Errorf(KindGone, string(nounNamespace), "namespace %s was deleted", Told(n.Name))
+	return Errorf(KindGone, string(kindNamespace), "namespace %s was deleted", Redact(n.Name))
 }
 
 // nameOfNamespace is where the id of a name is remembered. An id never changes
 // its name, nor a name its id, so no revision covers this.
-func nameOfNamespace(ws, name string) string { return uniqueName(ws, nounNamespace) + ":" + name }
+func nameOfNamespace(ws, name string) string { return uniqueName(ws, kindNamespace) + ":" + name }
 
-// namespaceIDs gives the ids of references, "" where nothing has the name.
+// namespaceIDs returns the ids of references, "" where nothing has the name.
 func (s *Store) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef) ([]string, error) {
 	ids, names, at := make([]string, len(refs)), []string(nil), []int(nil)
 	for i, r := range refs {
@@ -170,7 +170,7 @@ func (s *Store) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef
 		return ids, nil
 	}
 	var reply *redis.SliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) { reply = p.HMGet(ctx, uniqueName(ws, nounNamespace), names...) })
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { reply = p.HMGet(ctx, uniqueName(ws, kindNamespace), names...) })
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (s *Store) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef
 	return ids, nil
 }
 
-// namespacesOf gives the namespaces of ids, nil where there is none, each at the
+// namespacesOf returns the namespaces of ids, nil where there is none, each at the
 // newest revision that this gateway has seen.
 func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]RuledNamespace, error) {
 	for range tries {
@@ -193,13 +193,13 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 			}
 			b := namespaceBucket(id)
 			at, _ := s.revision(ws, b)
-			c, ok := s.definitions.GetIfPresent(definitionName(ws, nounNamespace, id))
-			if !ok || c.prefix != at {
-				missing = append(missing, need{b, nounNamespace, id, func(stored string) (any, error) { return decodeNamespace(stored) }})
+			c, ok := s.definitions.GetIfPresent(definitionName(ws, kindNamespace, id))
+			if !ok || c.revision != at {
+				missing = append(missing, need{b, kindNamespace, id, func(stored string) (any, error) { return decodeNamespace(stored) }})
 				continue
 			}
 			n, _ := c.value.(*Namespace)
-			found[i] = RuledNamespace{n, Revision{b, at}}
+			found[i] = RuledNamespace{n, BucketRevision{b, at}}
 		}
 		if len(missing) == 0 {
 			return found, nil
@@ -214,7 +214,7 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 // makeNamespace makes the namespace of a name. Where somebody else was quicker it
 // makes none: the caller looks again.
 func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) error {
-	if r.ID != "" || !r.Create || !a.has(CreateNamespace, "") {
+	if r.ID != "" || !r.Create || !a.can(CreateNamespace, "") {
 		return r.notFound()
 	}
 	if err := r.checkName(); err != nil {
@@ -229,9 +229,9 @@ func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) err
 	}
 	n := &Namespace{ID: NewID(prefixNamespace), Name: r.Name, CreatedAt: now}
 	c := newChange(a.WorkspaceID)
-	c.claim(nounNamespace, n.Name, n.ID)
-	c.list(nounNamespace, n.ID)
-	c.put(nounNamespace, n.ID, encodeDefinition(n))
+	c.claim(kindNamespace, n.Name, n.ID)
+	c.list(kindNamespace, n.ID)
+	c.put(kindNamespace, n.ID, encodeDefinition(n))
 	_, _, err = s.apply(ctx, c)
 	return err
 }
@@ -240,14 +240,14 @@ func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) err
 // same moment may be a few more.
 func (s *Store) roomForNamespace(ctx context.Context, ws string) error {
 	var there *redis.IntCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.ZCard(ctx, listName(ws, nounNamespace)) })
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.ZCard(ctx, listName(ws, kindNamespace)) })
 	if err == nil && there.Val() >= MaxNamespaces {
-		return Errorf(KindPrecondition, string(nounNamespace), "the workspace has %d namespaces already", MaxNamespaces)
+		return Errorf(KindPrecondition, string(kindNamespace), "the workspace has %d namespaces already", MaxNamespaces)
 	}
 	return err
 }
 
-// Namespace gives a namespace of the caller's workspace as it is now.
+// Namespace returns a namespace of the caller's workspace as it is now.
 func (s *Store) Namespace(ctx context.Context, a Access, r NamespaceRef) (*Namespace, error) {
 	n, _, err := s.readNamespace(ctx, a, r)
 	return n, err
@@ -263,7 +263,7 @@ func (s *Store) readNamespace(ctx context.Context, a Access, r NamespaceRef) (*N
 		var n *Namespace
 		var stored string
 		if ids[0] != "" {
-			if n, stored, err = readDefinition[Namespace](ctx, s, a.WorkspaceID, nounNamespace, ids[0]); err != nil {
+			if n, stored, err = readDefinition[Namespace](ctx, s, a.WorkspaceID, kindNamespace, ids[0]); err != nil {
 				return nil, "", err
 			}
 		}
@@ -302,8 +302,8 @@ func (s *Store) changeNamespace(ctx context.Context, a Access, r NamespaceRef, e
 		slices.SortFunc(n.Overrides, func(x, y Override) int { return strings.Compare(x.ID, y.ID) })
 		c := newChange(a.WorkspaceID)
 		c.revokes = n.DeletedAt != 0
-		c.unchanged(nounNamespace, n.ID, stored)
-		c.put(nounNamespace, n.ID, encodeDefinition(n))
+		c.unchanged(kindNamespace, n.ID, stored)
+		c.put(kindNamespace, n.ID, encodeDefinition(n))
 		c.raise(namespaceBucket(n.ID))
 		failed, _, err := s.apply(ctx, c)
 		if err != nil || failed == 0 {

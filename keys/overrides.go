@@ -11,7 +11,7 @@ import (
 )
 
 // SetOverride gives identifiers that fit o.Identifier a limit of their own, in the
-// place of the override with the same identifier, whose id it keeps. It gives the
+// place of the override with the same identifier, whose id it keeps. It returns the
 // id. The next use on every gateway obeys; what was counted stays counted unless
 // the duration changes.
 func (s *Store) SetOverride(ctx context.Context, a Access, r NamespaceRef, o Override) (string, error) {
@@ -31,7 +31,7 @@ func (s *Store) SetOverride(ctx context.Context, a Access, r NamespaceRef, o Ove
 			return nil
 		}
 		if len(n.Overrides) >= MaxOverrides {
-			return Errorf(KindPrecondition, string(nounNamespace), "namespace %s has %d overrides already", n.Name, MaxOverrides)
+			return Errorf(KindPrecondition, string(kindNamespace), "namespace %s has %d overrides already", n.Name, MaxOverrides)
 		}
 		o.ID = NewID(prefixOverride)
 		n.Overrides = append(n.Overrides, o)
@@ -50,16 +50,16 @@ func (o *Override) check() error {
 	return checkDuration("duration", o.Duration, ratelimit.MaxDuration)
 }
 
-// find gives the place of the override with exactly this identifier; -1 for none.
+// find returns the place of the override with exactly this identifier; -1 for none.
 func (n *Namespace) find(identifier string) int {
 	return slices.IndexFunc(n.Overrides, func(o Override) bool { return o.Identifier == identifier })
 }
 
 func overrideNotFound(identifier string) error {
-	return Errorf(KindNotFound, "ratelimit_override", "override %s not found", Told(identifier))
+	return Errorf(KindNotFound, "ratelimit_override", "override %s not found", Redact(identifier))
 }
 
-// GetOverride gives the override with exactly this identifier; with resolve also
+// GetOverride returns the override with exactly this identifier; with resolve also
 // the one that a use of the identifier would be limited by. KindNotFound without one.
 func (s *Store) GetOverride(ctx context.Context, a Access, r NamespaceRef, identifier string, resolve bool) (*Override, error) {
 	n, err := s.Namespace(ctx, a, r)
@@ -88,7 +88,7 @@ type OverridePage struct {
 // can't be the id of an override is KindInvalid.
 type OverrideCursor struct{ After, From string }
 
-// ListOverrides gives up to limit overrides of a namespace.
+// ListOverrides returns up to limit overrides of a namespace.
 func (s *Store) ListOverrides(ctx context.Context, a Access, r NamespaceRef, at OverrideCursor, limit int) (*OverridePage, error) {
 	if err := checkCursors(prefixOverride, at.After, at.From); err != nil {
 		return nil, err

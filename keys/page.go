@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Ask says which rows of a list are wanted. The zero value asks for the first.
-type Ask struct {
+// ListOptions says which rows of a list are wanted. The zero value asks for the first.
+type ListOptions struct {
 	Limit       int    // how many rows at most: 1 to MaxRows; 0 is DefaultRows
 	After       string // rows with greater ids alone; what can't be an id of the list is KindInvalid
 	From        string // rows with this id or greater ones alone, where After is empty; as After
@@ -33,7 +33,7 @@ type Page[T any] struct {
 }
 
 // rows is how many rows the page may have.
-func (ask Ask) rows() int {
+func (ask ListOptions) rows() int {
 	if ask.Limit < 1 {
 		return DefaultRows
 	}
@@ -41,15 +41,15 @@ func (ask Ask) rows() int {
 }
 
 // span is how many ids are looked at, and how many of their rows are read at a time.
-func (ask Ask) span() (span, step int) {
+func (ask ListOptions) span() (span, step int) {
 	if ask.Search == "" {
 		return ask.rows(), ask.rows()
 	}
 	return searchSpan, searchStep
 }
 
-// has tells whether a row with these texts is searched for.
-func (ask Ask) has(texts []string) bool {
+// matches reports whether a row with these texts is searched for.
+func (ask ListOptions) matches(texts []string) bool {
 	wanted := strings.ToLower(ask.Search)
 	return wanted == "" || slices.ContainsFunc(texts, func(text string) bool {
 		return strings.Contains(strings.ToLower(text), wanted)
@@ -57,7 +57,7 @@ func (ask Ask) has(texts []string) bool {
 }
 
 // start is where the page begins, for ZRANGEBYLEX.
-func (ask Ask) start() string {
+func (ask ListOptions) start() string {
 	switch {
 	case ask.After != "":
 		return "(" + ask.After
@@ -70,7 +70,7 @@ func (ask Ask) start() string {
 // pageOf reads a page of a workspace's definitions of one kind. A search that looked
 // at as much as it may gives what it found and where to go on. texts are what a
 // search looks into.
-func pageOf[T any](ctx context.Context, s *Store, ws string, k noun, ask Ask, texts func(*T) []string) (Page[*T], error) {
+func pageOf[T any](ctx context.Context, s *Store, ws string, k definitionKind, ask ListOptions, texts func(*T) []string) (Page[*T], error) {
 	if err := ask.checkCursor(k); err != nil {
 		return Page[*T]{}, err
 	}
@@ -90,7 +90,7 @@ func pageOf[T any](ctx context.Context, s *Store, ws string, k noun, ask Ask, te
 		}
 		for i, row := range found {
 			switch {
-			case row == nil || !ask.has(texts(row)):
+			case row == nil || !ask.matches(texts(row)):
 			case len(page.Rows) == ask.rows():
 				page.Next = chunk[i]
 				return page, nil
@@ -102,8 +102,8 @@ func pageOf[T any](ctx context.Context, s *Store, ws string, k noun, ask Ask, te
 	return page, nil
 }
 
-// idsOf gives up to n ids of a list of definitions, and how long it is.
-func (s *Store) idsOf(ctx context.Context, ws string, k noun, start string, n int) ([]string, int64, error) {
+// idsOf returns up to n ids of a list of definitions, and how long it is.
+func (s *Store) idsOf(ctx context.Context, ws string, k definitionKind, start string, n int) ([]string, int64, error) {
 	var ids *redis.StringSliceCmd
 	var total *redis.IntCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -118,7 +118,7 @@ func (s *Store) idsOf(ctx context.Context, ws string, k noun, start string, n in
 
 // definitionsOf reads definitions by their ids, each nil where there is none. They
 // are read as they are now, whatever is cached.
-func definitionsOf[T any](ctx context.Context, s *Store, ws string, k noun, ids []string) ([]*T, error) {
+func definitionsOf[T any](ctx context.Context, s *Store, ws string, k definitionKind, ids []string) ([]*T, error) {
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = definitionName(ws, k, id)

@@ -21,7 +21,7 @@ type PermissionDraft struct {
 // CreatePermission makes a permission. A slug that is taken, however it is
 // capitalised, is KindConflict.
 func (s *Store) CreatePermission(ctx context.Context, a Access, d PermissionDraft) (*Permission, error) {
-	slug := orElse(d.Slug, d.Name)
+	slug := orDefault(d.Slug, d.Name)
 	if err := firstError(checkLength("name", d.Name, 1, MaxPermissionName), checkSlug("slug", slug),
 		checkLength("description", d.Description, 0, MaxDescription)); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Store) CreatePermission(ctx context.Context, a Access, d PermissionDraf
 	return p, s.make(ctx, a.WorkspaceID, permissions, p.ID, slug, p)
 }
 
-// Permission gives a permission by its id or slug. Here and wherever one thing is
+// Permission returns a permission by its id or slug. Here and wherever one thing is
 // meant, a Ref with both an ID and a Name means whichever is there, the id first.
 func (s *Store) Permission(ctx context.Context, a Access, ref Ref) (*Permission, error) {
 	if err := a.check(""); err != nil {
@@ -48,11 +48,11 @@ func (s *Store) Permission(ctx context.Context, a Access, ref Ref) (*Permission,
 }
 
 // Permissions lists permissions. A search looks at ids, names, slugs and descriptions.
-func (s *Store) Permissions(ctx context.Context, a Access, ask Ask) (Page[*Permission], error) {
+func (s *Store) Permissions(ctx context.Context, a Access, ask ListOptions) (Page[*Permission], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Permission]{}, err
 	}
-	return pageOf(ctx, s, a.WorkspaceID, nounPermission, ask, func(p *Permission) []string {
+	return pageOf(ctx, s, a.WorkspaceID, kindPermission, ask, func(p *Permission) []string {
 		return []string{p.ID, p.Name, p.Slug, p.Description}
 	})
 }
@@ -74,12 +74,12 @@ func checkLength(field, value string, least, most int) error {
 func Called(text string) Ref { return Ref{ID: text, Name: text} }
 
 // make stores a new definition under a unique name; KindConflict where it is taken.
-func (s *Store) make(ctx context.Context, ws string, f family, id, name string, definition any) error {
+func (s *Store) make(ctx context.Context, ws string, f refKind, id, name string, definition any) error {
 	c := newChange(ws)
 	c.claimName(f, name, id)
-	c.list(f.noun, id)
-	c.put(f.noun, id, encodeDefinition(definition))
-	made, err := s.applyNames(ctx, f.noun, c)
+	c.list(f.kind, id)
+	c.put(f.kind, id, encodeDefinition(definition))
+	made, err := s.applyNames(ctx, f.kind, c)
 	if err == nil && !made {
 		return f.taken(name)
 	}
@@ -87,13 +87,13 @@ func (s *Store) make(ctx context.Context, ws string, f family, id, name string, 
 }
 
 // taken says that a name can't be given to another one.
-func (f family) taken(name string) error {
-	return Errorf(KindConflict, string(f.noun), "%s %q already exists in this workspace", f.noun, Told(name))
+func (f refKind) taken(name string) error {
+	return Errorf(KindConflict, string(f.kind), "%s %q already exists in this workspace", f.kind, Redact(name))
 }
 
-// named gives the id that a name leads to; "" where none has it.
-func (f family) named(ctx context.Context, s *Store, ws, name string) (string, error) {
-	id, err := s.named(ctx, ws, f.noun, f.unique(name))
+// named returns the id that a name leads to; "" where none has it.
+func (f refKind) named(ctx context.Context, s *Store, ws, name string) (string, error) {
+	id, err := s.named(ctx, ws, f.kind, f.unique(name))
 	if err != nil || id != "" {
 		return id, err
 	}
@@ -103,9 +103,9 @@ func (f family) named(ctx context.Context, s *Store, ws, name string) (string, e
 }
 
 // find reads the definition that a reference is to, and its stored text.
-func find[T any](ctx context.Context, s *Store, ws string, f family, ref Ref) (*T, string, error) {
+func find[T any](ctx context.Context, s *Store, ws string, f refKind, ref Ref) (*T, string, error) {
 	if ref.ID != "" {
-		d, stored, err := readDefinition[T](ctx, s, ws, f.noun, ref.ID)
+		d, stored, err := readDefinition[T](ctx, s, ws, f.kind, ref.ID)
 		if err != nil || d != nil {
 			return d, stored, err
 		}
@@ -115,12 +115,12 @@ func find[T any](ctx context.Context, s *Store, ws string, f family, ref Ref) (*
 		if err != nil {
 			return nil, "", err
 		}
-		d, stored, err := readDefinition[T](ctx, s, ws, f.noun, id)
+		d, stored, err := readDefinition[T](ctx, s, ws, f.kind, id)
 		if err != nil || d != nil {
 			return d, stored, err
 		}
 	}
-	return nil, "", Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(orElse(ref.ID, ref.Name)))
+	return nil, "", Errorf(KindNotFound, string(f.kind), "%s %s not found", f.kind, Redact(orDefault(ref.ID, ref.Name)))
 }
 
 // dropped is what has to be known of a definition to drop it.
@@ -131,7 +131,7 @@ type dropped struct {
 
 // drop takes a definition away. Keys and roles keep its id, which leads nowhere and
 // is given to nothing else.
-func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of func(*T) dropped) error {
+func drop[T any](ctx context.Context, s *Store, a Access, f refKind, ref Ref, of func(*T) dropped) error {
 	if err := a.check(""); err != nil {
 		return err
 	}
@@ -142,9 +142,9 @@ func drop[T any](ctx context.Context, s *Store, a Access, f family, ref Ref, of 
 		}
 		gone := of(d)
 		c := newChange(a.WorkspaceID)
-		c.unchanged(f.noun, gone.id, stored)
-		c.drop(f.noun, gone.id)
-		c.release(f.noun, f.unique(gone.unique), gone.id)
+		c.unchanged(f.kind, gone.id, stored)
+		c.drop(f.kind, gone.id)
+		c.release(f.kind, f.unique(gone.unique), gone.id)
 		c.raise(gone.bucket)
 		if failed, _, err := s.apply(ctx, c); err != nil || failed == 0 {
 			return err

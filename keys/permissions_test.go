@@ -83,7 +83,7 @@ func TestOneOfManyMakesAName(t *testing.T) {
 		if made.Load() != 2 || conflicts.Load() != 22 {
 			t.Errorf("%d made, %d conflicts", made.Load(), conflicts.Load())
 		}
-		page, err := s.Permissions(t.Context(), s.access, keys.Ask{})
+		page, err := s.Permissions(t.Context(), s.access, keys.ListOptions{})
 		s.must(err)
 		if len(page.Rows) != 1 || page.Total != 1 {
 			t.Errorf("listed %d of %d", len(page.Rows), page.Total)
@@ -102,9 +102,12 @@ func TestPages(t *testing.T) {
 		last := made[n-1]
 		needle, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "Ünique needle", Permissions: []keys.Ref{{ID: last.id}}})
 		s.must(err)
-		for name, walk := range map[string]func(*keys.Ask, keys.Page[*keys.Permission]) bool{
-			"inclusive": func(ask *keys.Ask, p keys.Page[*keys.Permission]) bool { ask.From = p.Next; return p.Next != "" },
-			"exclusive": func(ask *keys.Ask, p keys.Page[*keys.Permission]) bool {
+		for name, walk := range map[string]func(*keys.ListOptions, keys.Page[*keys.Permission]) bool{
+			"inclusive": func(ask *keys.ListOptions, p keys.Page[*keys.Permission]) bool {
+				ask.From = p.Next
+				return p.Next != ""
+			},
+			"exclusive": func(ask *keys.ListOptions, p keys.Page[*keys.Permission]) bool {
 				if len(p.Rows) > 0 {
 					ask.After = p.Rows[len(p.Rows)-1].ID
 				}
@@ -112,7 +115,7 @@ func TestPages(t *testing.T) {
 			},
 		} {
 			var seen []string
-			for ask := (keys.Ask{Limit: 700}); ; {
+			for ask := (keys.ListOptions{Limit: 700}); ; {
 				page, err := s.Permissions(t.Context(), s.access, ask)
 				s.must(err)
 				if page.Total != n {
@@ -140,7 +143,7 @@ func TestPages(t *testing.T) {
 		if got := searched(t, s, "nothing like it", 100); len(got) != 0 {
 			t.Errorf("found %v", got)
 		}
-		page, err := s.Roles(t.Context(), s.access, keys.Ask{Search: "üNIQUE"})
+		page, err := s.Roles(t.Context(), s.access, keys.ListOptions{Search: "üNIQUE"})
 		s.must(err)
 		granted, err := s.Granted(t.Context(), s.access, page.Rows)
 		s.must(err)
@@ -160,7 +163,7 @@ func ids(rows []row) []string {
 	return all
 }
 
-// madeBulk puts n permissions into the store, behind its back, and gives them in the
+// madeBulk puts n permissions into the store, behind its back, and returns them in the
 // order of their ids.
 func madeBulk(t *testing.T, s *shop, n int) []row {
 	t.Helper()
@@ -184,11 +187,11 @@ func madeBulk(t *testing.T, s *shop, n int) []row {
 	return made
 }
 
-// searched walks through all pages of a search and gives the ids found.
+// searched walks through all pages of a search and returns the ids found.
 func searched(t *testing.T, s *shop, text string, limit int) []string {
 	t.Helper()
 	var found []string
-	for ask := (keys.Ask{Limit: limit, Search: text}); ; {
+	for ask := (keys.ListOptions{Limit: limit, Search: text}); ; {
 		page, err := s.Permissions(t.Context(), s.access, ask)
 		s.must(err)
 		if len(page.Rows) > limit {
@@ -220,9 +223,9 @@ func TestDraftsAreChecked(t *testing.T) {
 				t.Errorf("%+v: %v", d, err)
 			}
 		}
-		p, err := s.Permissions(t.Context(), s.access, keys.Ask{})
+		p, err := s.Permissions(t.Context(), s.access, keys.ListOptions{})
 		s.must(err)
-		r, err := s.Roles(t.Context(), s.access, keys.Ask{})
+		r, err := s.Roles(t.Context(), s.access, keys.ListOptions{})
 		s.must(err)
 		if p.Total+r.Total != 0 {
 			t.Errorf("%d permissions and %d roles were made", p.Total, r.Total)

@@ -29,7 +29,7 @@ func (s *Store) runAll(ctx context.Context, script *Script, all []invocation) ([
 	return replies, err
 }
 
-// sendAll sends those that have no reply yet. It tells whether some did not run
+// sendAll sends those that have no reply yet. It reports whether some did not run
 // because a server does not have the script.
 func (s *Script) sendAll(ctx context.Context, client redis.UniversalClient, verb, body string, all []invocation, replies [][]any) (again bool, err error) {
 	sent := make([]*redis.Cmd, len(all))

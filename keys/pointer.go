@@ -17,31 +17,31 @@ import (
 // To a release that knows no pointers it is a key that waits for a migration: such a key
 // verifies never (NOT_FOUND), and is neither listed nor read.
 
-//go:embed point.lua
-var pointLua string
+//go:embed writepointer.lua
+var writePointerLua string
 
-//go:embed unpoint.lua
-var unpointLua string
+//go:embed removepointer.lua
+var removePointerLua string
 
 var (
-	pointScript   = NewScript(pointLua)
-	unpointScript = NewScript(unpointLua)
+	writePointerScript  = NewScript(writePointerLua)
+	removePointerScript = NewScript(removePointerLua)
 )
 
 // noMigration is the id of a migration that can't be.
 const noMigration = "-"
 
-// pointer is the text behind the prefix of the pointer of a secret that a reroll issued.
+// pointer is the text behind the revision of the pointer of a secret that a reroll issued.
 func (k *Key) pointer() []byte {
 	home := k.record.Digest
 	m := newKey{key: &Key{
-		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, Digest: k.Digest, Migration: noMigration, Held: true, Home: &home,
+		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, Digest: k.Digest, Migration: noMigration, Reserved: true, Target: &home,
 	}}
 	return m.text()
 }
 
-// pointed are those secrets of keys that have a pointer.
-func pointed(all []*Key) []*Key {
+// withPointers are those secrets of keys that have a pointer.
+func withPointers(all []*Key) []*Key {
 	var some []*Key
 	for _, k := range all {
 		if k.record != nil && k.Digest != k.record.Digest {
@@ -51,16 +51,16 @@ func pointed(all []*Key) []*Key {
 	return some
 }
 
-// point stores the pointers of secrets, and gives those whose place is taken by something
+// writePointers stores the pointers of secrets, and returns those whose place is taken by something
 // else. It may be repeated.
-func (s *Store) point(ctx context.Context, all ...*Key) (taken []*Key, err error) {
-	some := pointed(all)
+func (s *Store) writePointers(ctx context.Context, all ...*Key) (taken []*Key, err error) {
+	some := withPointers(all)
 	calls := make([]invocation, len(some))
 	for i, k := range some {
 		at := k.Digest.place()
-		calls[i] = invocation{[]string{at.record(), at.grave()}, []any{k.pointer()}}
+		calls[i] = invocation{[]string{at.record(), at.tombstone()}, []any{k.pointer()}}
 	}
-	replies, err := s.runAll(ctx, pointScript, calls)
+	replies, err := s.runAll(ctx, writePointerScript, calls)
 	if err != nil {
 		return nil, err
 	}
@@ -72,26 +72,26 @@ func (s *Store) point(ctx context.Context, all ...*Key) (taken []*Key, err error
 	return taken, nil
 }
 
-// unpoint takes the pointers of secrets away that no record names any more; unless it is
+// removePointers takes the pointers of secrets away that no record names any more; unless it is
 // permanent each leaves a tombstone, to which its id leads then. Where it fails they lead to a
 // record that does not name them.
-func (s *Store) unpoint(ctx context.Context, permanent bool, all ...*Key) {
+func (s *Store) removePointers(ctx context.Context, permanent bool, all ...*Key) {
 	var calls, ids []invocation
-	for _, k := range pointed(all) {
+	for _, k := range withPointers(all) {
 		at, left := k.Digest.place(), ""
 		if !permanent {
 			left = tombstoneOf(k).text()
 			ids = append(ids, invocation{[]string{indexName(k.ID)}, []any{at.text}})
 		}
-		calls = append(calls, invocation{[]string{at.record(), at.grave()}, []any{k.pointer(), left}})
+		calls = append(calls, invocation{[]string{at.record(), at.tombstone()}, []any{k.pointer(), left}})
 	}
-	if _, err := s.runAll(ctx, unpointScript, calls); err == nil { // housekeeping, as forget
+	if _, err := s.runAll(ctx, removePointerScript, calls); err == nil { // housekeeping, as forget
 		_, _ = s.runAll(ctx, reindexScript, ids)
 	}
 }
 
-// dropPointers takes those pointers away that a crash left, by the entries that lead to them.
-func (s *Store) dropPointers(ctx context.Context, entries []string) error {
+// removeStrayPointers takes those pointers away that a crash left, by the entries that lead to them.
+func (s *Store) removeStrayPointers(ctx context.Context, entries []string) error {
 	var places []place
 	ids := map[place]string{}
 	for _, entry := range entries {
@@ -107,12 +107,12 @@ func (s *Store) dropPointers(ctx context.Context, entries []string) error {
 	if err != nil {
 		return err
 	}
-	var burials []invocation
+	var deletions []invocation
 	for _, one := range found {
-		if one != nil && one.key.Home != nil && one.key.ID == ids[one.place] {
-			burials = append(burials, removal(one.place, one.key.ID, one.prefix))
+		if one != nil && one.key.Target != nil && one.key.ID == ids[one.place] {
+			deletions = append(deletions, removal(one.place, one.key.ID, one.revision))
 		}
 	}
-	_, err = s.runAll(ctx, buryScript, burials)
+	_, err = s.runAll(ctx, deleteScript, deletions)
 	return err
 }

@@ -1,7 +1,7 @@
 -- Reads definitions of one workspace as they stand at one moment.
 -- KEYS: revisions, then definitions. ARGV: how many revisions, and for each the
--- least it must be: one that is behind is raised, so that a change that was
--- announced and never made stops being waited for.
+-- least it must be: a lower one is raised, so that a change that was prepared and
+-- never made is not waited for any more.
 -- Returns the time, the revisions, the definitions (false where absent).
 local n = tonumber(ARGV[1])
 local out = {(clock())}

@@ -54,19 +54,19 @@ const (
 	RedeemClaimed RedeemReason = "another setup key" // the peer redeemed one that is still there
 )
 
-// RefusedRedemption is the cause in the error of a redemption that was refused.
-type RefusedRedemption struct {
+// RedemptionError is the cause in the error of a redemption that was refused.
+type RedemptionError struct {
 	KeyID  string // "" for an unknown key
 	Reason RedeemReason
 }
 
 // Error names the reason.
-func (r *RefusedRedemption) Error() string { return string(r.Reason) }
+func (r *RedemptionError) Error() string { return string(r.Reason) }
 
 // Redeem spends one use of a setup key for a peer, unless that peer redeemed it
 // before. Exactly as many peers succeed as the key has uses, on any number of
 // gateways. An unknown, expired, revoked or used up key is KindNotFound, with the
-// *RefusedRedemption in the chain; one that gives no extra DNS labels to a peer
+// *RedemptionError in the chain; one that gives no extra DNS labels to a peer
 // that asks for some is KindPrecondition, and so is one for a peer that redeemed
 // another setup key which is still there. A peer that redeemed the key before is told
 // the same again, unless the key is revoked.
@@ -143,7 +143,7 @@ func (s *Store) tryRedeem(ctx context.Context, found *stored, r RedeemRequest, t
 	}
 	at := found.place
 	reply, err := s.run(ctx, redeemScript, []string{at.record(), at.redemptions(), at.peers(), at.withdrawn()},
-		string(found.prefix), k.Expires, k.Setup.capacity(), r.Peer, beyond, string(encode(k.Setup.Groups)), token)
+		string(found.revision), k.Expires, k.Setup.capacity(), r.Peer, beyond, string(encode(k.Setup.Groups)), token)
 	if err != nil {
 		return "", "", err
 	}
@@ -165,7 +165,7 @@ func refusedRedemption(keyID string, reason RedeemReason) error {
 	if reason == RedeemClaimed {
 		e = Errorf(KindPrecondition, "setup_key", "couldn't add peer: peer has been already registered with another setup key")
 	}
-	e.Err = &RefusedRedemption{keyID, reason}
+	e.Err = &RedemptionError{keyID, reason}
 	return e
 }
 
@@ -196,7 +196,7 @@ func (r *RedeemRequest) check() error {
 	}
 	for _, label := range r.ExtraDNSLabels {
 		if len(label) > maxDomain || !domainPattern.MatchString(label) {
-			return Invalidf("extra_dns_labels", "extra_dns_labels: %s is not a domain", Told(label))
+			return Invalidf("extra_dns_labels", "extra_dns_labels: %s is not a domain", Redact(label))
 		}
 	}
 	return nil
@@ -234,7 +234,7 @@ type Redemptions struct {
 	Refused  []Refusal     // the last ones, the newest first
 }
 
-// Redemptions gives up to count redemptions of a setup key, from the one with the
+// Redemptions returns up to count redemptions of a setup key, from the one with the
 // number offset on, counted from 0.
 func (s *Store) Redemptions(ctx context.Context, a Access, id string, offset, count int64) (*Redemptions, error) {
 	if err := a.check(id); err != nil {
@@ -255,12 +255,12 @@ func (s *Store) Redemptions(ctx context.Context, a Access, id string, offset, co
 		return nil, err
 	}
 	out := &Redemptions{Total: total.Val(), Refused: refusalsOf(notes.Val())}
-	out.Redeemed, err = s.toldTo(ctx, found, peers.Val())
+	out.Redeemed, err = s.redemptionsOf(ctx, found, peers.Val())
 	return out, err
 }
 
-// toldTo reads what peers were told.
-func (s *Store) toldTo(ctx context.Context, found *stored, peers []string) ([]*Redemption, error) {
+// redemptionsOf reads what peers were told.
+func (s *Store) redemptionsOf(ctx context.Context, found *stored, peers []string) ([]*Redemption, error) {
 	if len(peers) == 0 {
 		return nil, nil
 	}

@@ -1,5 +1,5 @@
 -- Redeems a setup key for a peer, once. KEYS: record, what each peer was told, peers by
--- time, the withdrawn claims. ARGV: the prefix that the record must have, when it ends
+-- time, the withdrawn claims. ARGV: the revision that the record must have, when it ends
 -- (unix ms, 0 for never), the balance it began with, the peer, '1' where the peer asks
 -- for more than the key gives, the groups, and the token of the peer's claim, '' to look
 -- alone.

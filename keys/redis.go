@@ -22,8 +22,8 @@ var putLua string
 //go:embed credits.lua
 var creditsLua string
 
-//go:embed bury.lua
-var buryLua string
+//go:embed delete.lua
+var deleteLua string
 
 //go:embed erase.lua
 var eraseLua string
@@ -37,8 +37,8 @@ var leaseLua string
 //go:embed note.lua
 var noteLua string
 
-//go:embed enter.lua
-var enterLua string
+//go:embed addtolist.lua
+var addToListLua string
 
 //go:embed mark.lua
 var markLua string
@@ -65,21 +65,21 @@ var copyLua string
 var insertLua string
 
 var (
-	putScript     = NewScript(refill.Lua, fullLua, putLua)
-	creditsScript = NewScript(refill.Lua, fullLua, creditsLua)
-	buryScript    = NewScript(buryLua)
-	eraseScript   = NewScript(eraseLua)
-	enterScript   = NewScript(fullLua, enterLua)
-	noteScript    = NewScript(fullLua, noteLua)
-	leaseScript   = NewScript(leaseLua)
-	markScript    = NewScript(fullLua, markLua)
-	pingScript    = NewScript(pingLua).ReadOnly()
-	rightsScript  = NewScript(rightsLua).ReadOnly()
-	defineScript  = NewScript(fullLua, foldedStateLua, defineLua)
-	readScript    = NewScript(fullLua, readLua).ReadOnly()
-	ownScript     = NewScript(ownLua).ReadOnly()
-	copyScript    = NewScript(fullLua, copyLua)
-	insertScript  = NewScript(insertLua)
+	putScript       = NewScript(refill.Lua, fullLua, putLua)
+	creditsScript   = NewScript(refill.Lua, fullLua, creditsLua)
+	deleteScript    = NewScript(deleteLua)
+	eraseScript     = NewScript(eraseLua)
+	addToListScript = NewScript(fullLua, addToListLua)
+	noteScript      = NewScript(fullLua, noteLua)
+	leaseScript     = NewScript(leaseLua)
+	markScript      = NewScript(fullLua, markLua)
+	pingScript      = NewScript(pingLua).ReadOnly()
+	rightsScript    = NewScript(rightsLua).ReadOnly()
+	defineScript    = NewScript(fullLua, foldedStateLua, defineLua)
+	readScript      = NewScript(fullLua, readLua).ReadOnly()
+	ownScript       = NewScript(ownLua).ReadOnly()
+	copyScript      = NewScript(fullLua, copyLua)
+	insertScript    = NewScript(insertLua)
 )
 
 // Script is a Lua script that runs on the store's layout.
@@ -128,8 +128,8 @@ type Pending struct {
 }
 
 func (p *Pending) wrote() bool {
-	told, err := p.Text()
-	return err != nil || !strings.HasSuffix(told, "-")
+	reply, err := p.Text()
+	return err != nil || !strings.HasSuffix(reply, "-")
 }
 
 // Unkept reports whether the script has written what is not known to be in the
@@ -250,13 +250,13 @@ func (s *Store) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error
 	return nil
 }
 
-// text gives a reply's string, "" where it is nil.
+// text returns a reply's string, "" where it is nil.
 func text(reply any) string {
 	s, _ := reply.(string)
 	return s
 }
 
-// number gives a reply's integer, 0 where it is something else.
+// number returns a reply's integer, 0 where it is something else.
 func number(reply any) int64 {
 	n, _ := reply.(int64)
 	return n

@@ -48,9 +48,9 @@ const (
 // first generation let through on createKey besides.
 var slugPattern = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
 
-// family is what permissions and roles have in common for references.
-type family struct {
-	noun   noun
+// refKind is what permissions and roles have in common for references.
+type refKind struct {
+	kind   definitionKind
 	prefix string                               // of ids
 	right  Right                                // to create one
 	unique func(name string) string             // its form in the name index
@@ -59,15 +59,15 @@ type family struct {
 	make   func(id, name string, now int64) any // a new one
 }
 
-var permissions = family{
-	noun: nounPermission, prefix: prefixPermission, right: CreatePermission, unique: folded, check: checkSlug,
+var permissions = refKind{
+	kind: kindPermission, prefix: prefixPermission, right: CreatePermission, unique: folded, check: checkSlug,
 	make: func(id, slug string, now int64) any {
 		return &Permission{ID: id, Name: slug, Slug: slug, CreatedAt: now}
 	},
 }
 
-var roles = family{
-	noun: nounRole, prefix: prefixRole, right: CreateRole, unique: func(name string) string { return name }, spelt: true, check: checkRoleName,
+var roles = refKind{
+	kind: kindRole, prefix: prefixRole, right: CreateRole, unique: func(name string) string { return name }, spelt: true, check: checkRoleName,
 	make: func(id, name string, now int64) any {
 		return &Role{ID: id, Name: name, CreatedAt: now}
 	},
@@ -95,9 +95,9 @@ func checkRefs(field string, refs []Ref) error {
 	return nil
 }
 
-// refer turns references into ids, each once, and makes what is missing where the
+// resolveRefs turns references into ids, each once, and makes what is missing where the
 // reference says so and the caller may.
-func (s *Store) refer(ctx context.Context, a Access, f family, field string, refs []Ref) ([]string, error) {
+func (s *Store) resolveRefs(ctx context.Context, a Access, f refKind, field string, refs []Ref) ([]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -123,8 +123,8 @@ func (s *Store) refer(ctx context.Context, a Access, f family, field string, ref
 	return nil, Unavailable(errBusy)
 }
 
-// lookUp gives the ids of the references that are there, and the others.
-func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (ids []string, missing []Ref, err error) {
+// lookUp returns the ids of the references that are there, and the others.
+func (s *Store) lookUp(ctx context.Context, ws string, f refKind, refs []Ref) (ids []string, missing []Ref, err error) {
 	var byID []*redis.IntCmd
 	var byName *redis.SliceCmd
 	var names []string
@@ -136,11 +136,11 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, r := range refs {
 			if r.ID != "" {
-				byID = append(byID, p.Exists(ctx, definitionName(ws, f.noun, r.ID)))
+				byID = append(byID, p.Exists(ctx, definitionName(ws, f.kind, r.ID)))
 			}
 		}
 		if len(names) > 0 {
-			byName = p.HMGet(ctx, uniqueName(ws, f.noun), names...)
+			byName = p.HMGet(ctx, uniqueName(ws, f.kind), names...)
 		}
 	})
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 			case there:
 				ids = append(ids, r.ID)
 			case r.Missing != Skip:
-				return nil, nil, Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(r.ID))
+				return nil, nil, Errorf(KindNotFound, string(f.kind), "%s %s not found", f.kind, Redact(r.ID))
 			}
 			at++
 			continue
@@ -177,13 +177,13 @@ func (s *Store) lookUp(ctx context.Context, ws string, f family, refs []Ref) (id
 
 // mayMake refuses where a missing name must be there, is no name, or may not be
 // made by the caller.
-func (s *Store) mayMake(a Access, f family, field string, missing []Ref) error {
+func (s *Store) mayMake(a Access, f refKind, field string, missing []Ref) error {
 	for _, r := range missing {
 		switch r.Missing {
 		case Refuse:
-			return Errorf(KindNotFound, string(f.noun), "%s %s not found", f.noun, Told(r.Name))
+			return Errorf(KindNotFound, string(f.kind), "%s %s not found", f.kind, Redact(r.Name))
 		case Demand:
-			return Errorf(KindPrecondition, string(f.noun), "%s %s not found", f.noun, Told(r.Name))
+			return Errorf(KindPrecondition, string(f.kind), "%s %s not found", f.kind, Redact(r.Name))
 		case Create:
 			if err := (Access{Caller: a.Caller}).check("", f.right); err != nil {
 				return err
@@ -199,7 +199,7 @@ func (s *Store) mayMake(a Access, f family, field string, missing []Ref) error {
 // makeNamed makes permissions or roles by name, so many at a time that Redis is not
 // held up. Where somebody else was quicker it makes none of those: the caller looks
 // again.
-func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Ref) error {
+func (s *Store) makeNamed(ctx context.Context, ws string, f refKind, missing []Ref) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -215,18 +215,18 @@ func (s *Store) makeNamed(ctx context.Context, ws string, f family, missing []Re
 			done[name] = true
 			id := NewID(f.prefix)
 			c.claimName(f, r.Name, id)
-			c.list(f.noun, id)
-			c.put(f.noun, id, encodeDefinition(f.make(id, r.Name, now)))
+			c.list(f.kind, id)
+			c.put(f.kind, id, encodeDefinition(f.make(id, r.Name, now)))
 		}
-		if _, err := s.applyNames(ctx, f.noun, c); err != nil {
+		if _, err := s.applyNames(ctx, f.kind, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// named gives the id that has a unique name; "" where none has.
-func (s *Store) named(ctx context.Context, ws string, k noun, name string) (string, error) {
+// named returns the id that has a unique name; "" where none has.
+func (s *Store) named(ctx context.Context, ws string, k definitionKind, name string) (string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, uniqueName(ws, k), name).Result()
@@ -236,11 +236,11 @@ func (s *Store) named(ctx context.Context, ws string, k noun, name string) (stri
 	return id, nil
 }
 
-// identify gives the id of the identity with an external id, and makes it where
+// identify returns the id of the identity with an external id, and makes it where
 // there is none.
 func (s *Store) identify(ctx context.Context, a Access, externalID string) (string, error) {
 	for range tries {
-		id, err := s.named(ctx, a.WorkspaceID, nounIdentity, externalID)
+		id, err := s.named(ctx, a.WorkspaceID, kindIdentity, externalID)
 		if err != nil || id != "" {
 			return id, err
 		}
@@ -250,9 +250,9 @@ func (s *Store) identify(ctx context.Context, a Access, externalID string) (stri
 		}
 		made := &Identity{ID: NewID(prefixIdentity), ExternalID: externalID, Environment: DefaultEnvironment, CreatedAt: now}
 		c := newChange(a.WorkspaceID)
-		c.claim(nounIdentity, externalID, made.ID)
-		c.list(nounIdentity, made.ID)
-		c.put(nounIdentity, made.ID, encodeDefinition(made))
+		c.claim(kindIdentity, externalID, made.ID)
+		c.list(kindIdentity, made.ID)
+		c.put(kindIdentity, made.ID, encodeDefinition(made))
 		failed, _, err := s.apply(ctx, c)
 		if err != nil || failed == 0 {
 			return made.ID, err

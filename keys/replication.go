@@ -13,7 +13,7 @@ var (
 	ErrCutOff      = errors.New("the server has fewer replicas in reach than its min-replicas-to-write asks for")
 	ErrInfo        = errors.New("the server does not allow INFO, which Tollgate needs to know that it is a master")
 	errStaleAnswer = errors.New("the answer came more than a second after the server was known to be a master")
-	errLookReply   = errors.New("the server answered INFO replication with something that can't be read")
+	errInfoReply   = errors.New("the server answered INFO replication with something that can't be read")
 )
 
 // replicaRule is what a server is set to: how many replicas it wants in reach to take
@@ -35,7 +35,7 @@ func (s *server) judge(info string) (wavering bool, err error) {
 	role, good := infoField(info, "role"), infoField(info, "min_slaves_good_slaves")
 	switch {
 	case role == "":
-		return false, errLookReply
+		return false, errInfoReply
 	case role != "master":
 		return false, ErrReplica
 	case good == "":
@@ -47,7 +47,7 @@ func (s *server) judge(info string) (wavering bool, err error) {
 	}
 	n, err := strconv.Atoi(good)
 	if err != nil {
-		return false, errLookReply
+		return false, errInfoReply
 	}
 	if n < rule.minReplicas {
 		return false, ErrCutOff

@@ -63,11 +63,11 @@ func (s *Store) RerollKey(ctx context.Context, a Access, id string, r Reroll) (N
 		if err := s.mayReroll(a, found.key); err != nil {
 			return NewKey{}, err
 		}
-		made, err := s.reissue(found, resolved.API, r, token)
+		made, err := s.planReroll(found, resolved.API, r, token)
 		if err != nil {
 			return NewKey{}, err
 		}
-		done, err := s.issue(ctx, found, made)
+		done, err := s.storeReroll(ctx, found, made)
 		if err != nil {
 			return NewKey{}, err
 		}
@@ -105,9 +105,9 @@ type reissued struct {
 	gone   []*Key // secrets that its record does not name any more
 }
 
-// reissue decides what a reroll does to a key as it was read.
-func (s *Store) reissue(found *stored, api *API, r Reroll, token []byte) (*reissued, error) {
-	k, now := found.key.divided(), found.now
+// planReroll decides what a reroll does to a key as it was read.
+func (s *Store) planReroll(found *stored, api *API, r Reroll, token []byte) (*reissued, error) {
+	k, now := found.key.editable(), found.now
 	k.UpdatedAt = now
 	made := &reissued{key: k}
 	nth := k.repeated(token, now)
@@ -115,9 +115,9 @@ func (s *Store) reissue(found *stored, api *API, r Reroll, token []byte) (*reiss
 		if k.Secrets[nth].Request.Grace != r.Grace {
 			return nil, Errorf(KindConflict, "key", "the Idempotency-Key was used for another expiration, of %d", k.Secrets[nth].Request.Grace)
 		}
-		made.repeat, made.gone = true, append(made.gone, found.key.seen(nth))
+		made.repeat, made.gone = true, append(made.gone, found.key.seenAs(nth))
 	} else {
-		if err := k.succeed(now, r.Grace); err != nil {
+		if err := k.endCurrent(now, r.Grace); err != nil {
 			return nil, err
 		}
 		fresh := Issued{ID: NewID(prefixKey), CreatedAt: now, Disabled: k.issued().Disabled}
@@ -127,26 +127,26 @@ func (s *Store) reissue(found *stored, api *API, r Reroll, token []byte) (*reiss
 		k.Secrets = append(k.Secrets, fresh)
 		nth = len(k.Secrets) - 1
 	}
-	if end := sooner(k.Whole.Expires, k.Secrets[nth].End); end != 0 && now >= end {
+	if end := sooner(k.KeyWide.Expires, k.Secrets[nth].End); end != 0 && now >= end {
 		return nil, errEnded
 	}
 	var err error
-	made.secret, err = s.remint(k, nth, orElse(api.SecretBytes, DefaultSecretBytes))
+	made.secret, err = s.reissueSecret(k, nth, orDefault(api.SecretBytes, DefaultSecretBytes))
 	if err != nil {
 		return nil, err
 	}
-	made.gone = append(made.gone, k.crowdOut(found.key, now)...)
+	made.gone = append(made.gone, k.dropEnded(found.key, now)...)
 	k.nth = slices.IndexFunc(k.Secrets, func(one Issued) bool { return one.Digest == made.secret.Digest() })
 	return made, nil
 }
 
 var errEnded = Errorf(KindPrecondition, "key", "the key has ended: it can't be rerolled")
 
-// succeed gives the secret that the key is seen as its end after a grace period, where
+// endCurrent gives the secret that the key is seen as its end after a grace period, where
 // another one may take its place.
-func (k *Key) succeed(now, grace int64) error {
+func (k *Key) endCurrent(now, grace int64) error {
 	old := k.issued()
-	if end := sooner(k.Whole.Expires, old.End); end != 0 && now >= end {
+	if end := sooner(k.KeyWide.Expires, old.End); end != 0 && now >= end {
 		return errEnded
 	}
 	old.End = sooner(old.End, min(now+grace, MaxTime))
@@ -161,13 +161,13 @@ func (k *Key) succeed(now, grace int64) error {
 	return nil
 }
 
-// remint puts a new secret in the place of one of Secrets, with at least as many random bytes
+// reissueSecret puts a new secret in the place of one of Secrets, with at least as many random bytes
 // as the one that the key is seen as, and the same prefix.
-func (s *Store) remint(k *Key, nth, size int) (Secret, error) {
+func (s *Store) reissueSecret(k *Key, nth, size int) (Secret, error) {
 	old, one := k.issued(), &k.Secrets[nth]
 	from := Key{Start: old.Start, Prefix: old.Prefix}
 	one.SecretBytes = max(size, old.SecretBytes)
-	secret, start := mint(from.prefix(), one.SecretBytes, false)
+	secret, start := newSecret(from.prefix(), one.SecretBytes, false)
 	one.Digest, one.Start, one.Prefix, one.Sealed = secret.Digest(), start, "", nil
 	if len(old.Sealed) == 0 {
 		return secret, nil
@@ -177,10 +177,10 @@ func (s *Store) remint(k *Key, nth, size int) (Secret, error) {
 	return secret, err
 }
 
-// crowdOut drops secrets that ended, those that did first, where the record would name more
-// than MaxSecrets beside the first one and the one that the key is seen as. It gives them as
+// dropEnded drops secrets that ended, those that did first, where the record would name more
+// than MaxSecrets beside the first one and the one that the key is seen as. It returns them as
 // they were read.
-func (k *Key) crowdOut(read *Key, now int64) (gone []*Key) {
+func (k *Key) dropEnded(read *Key, now int64) (gone []*Key) {
 	for len(k.Secrets) > MaxSecrets+1 {
 		first := -1
 		for i := 1; i < len(k.Secrets); i++ {
@@ -200,19 +200,19 @@ func (k *Key) crowdOut(read *Key, now int64) (gone []*Key) {
 	return gone
 }
 
-// issue stores a rerolled key. It is false, and the new secret gone, where the key was
+// storeReroll stores a rerolled key. It is false, and the new secret gone, where the key was
 // changed since it was read.
 //
 // What leads to the new secret comes first, its pointer next, and the record, by which it
 // verifies, last: a crash in between leaves entries that lead to a record which does not name
 // it, and readers skip them.
-func (s *Store) issue(ctx context.Context, old *stored, made *reissued) (bool, error) {
-	record := made.key.whole()
-	fresh := record.seen(made.key.nth)
-	if err := s.lead(ctx, []*newKey{{key: fresh}}); err != nil {
+func (s *Store) storeReroll(ctx context.Context, old *stored, made *reissued) (bool, error) {
+	record := made.key.toRecord()
+	fresh := record.seenAs(made.key.nth)
+	if err := s.writeIndex(ctx, []*newKey{{key: fresh}}); err != nil {
 		return false, err
 	}
-	taken, err := s.point(ctx, fresh)
+	taken, err := s.writePointers(ctx, fresh)
 	if err == nil && len(taken) > 0 {
 		err = errTaken
 	}
@@ -227,12 +227,12 @@ func (s *Store) issue(ctx context.Context, old *stored, made *reissued) (bool, e
 	if !done {
 		gone = []*Key{fresh}
 	}
-	s.unpoint(ctx, true, gone...)
+	s.removePointers(ctx, true, gone...)
 	if made.repeat { // the id goes on leading to the record
-		s.unlist(ctx, gone)
+		s.removeFromAllLists(ctx, gone)
 		s.forgetUse(ctx, gone)
 	} else {
-		s.forget(ctx, gone...)
+		s.removeIndexEntries(ctx, gone...)
 	}
 	return done, nil
 }

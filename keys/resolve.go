@@ -10,10 +10,10 @@ import (
 	"tollgate/ratelimit"
 )
 
-// Revision is a part of a workspace's definitions and where it stood.
-type Revision struct {
-	bucket bucket
-	Prefix Prefix
+// BucketRevision is a part of a workspace's definitions and where it stood.
+type BucketRevision struct {
+	bucket   bucket
+	Revision Revision
 }
 
 // Resolved is what the ids in a key's record stood for, at some revisions of the
@@ -25,14 +25,14 @@ type Resolved struct {
 	Direct      []string  // slugs of the direct permissions alone, sorted
 	Roles       []*Role   // sorted by name
 	roleNames   []string
-	Revisions   []Revision // what must still stand for all this to be current
-	Until       time.Time  // and when it has to be resolved anew even if they stand; zero for never
+	Revisions   []BucketRevision // what must still stand for all this to be current
+	Until       time.Time        // and when it has to be resolved anew even if they stand; zero for never
 }
 
-// RoleNames gives the names of the roles, sorted.
+// RoleNames returns the names of the roles, sorted.
 func (r *Resolved) RoleNames() []string { return r.roleNames }
 
-// IdentityLimits gives the limits shared by the identity's keys.
+// IdentityLimits returns the limits shared by the identity's keys.
 func (r *Resolved) IdentityLimits() []ratelimit.Limit {
 	if r.Identity == nil {
 		return nil
@@ -42,8 +42,8 @@ func (r *Resolved) IdentityLimits() []ratelimit.Limit {
 
 // cached is a definition, nil for one that did not exist, at a revision.
 type cached struct {
-	prefix Prefix
-	value  any
+	revision Revision
+	value    any
 }
 
 // tries bounds how often a change that others are making at the same time is
@@ -57,7 +57,7 @@ var errBusy = errors.New("the definitions kept changing while they were read")
 // calls Refresh where one has changed.
 func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 	for range tries {
-		g := s.gather(k)
+		g := s.collect(k)
 		if len(g.missing) == 0 {
 			return g.resolved(), nil
 		}
@@ -69,13 +69,13 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 }
 
 // Guard names the Redis key that holds a revision for a key's verification.
-func (s *Store) Guard(k *Key, r Revision) string {
+func (s *Store) Guard(k *Key, r BucketRevision) string {
 	return s.GuardIn(k.WorkspaceID, k.place().shard(), r)
 }
 
 // GuardIn names the Redis key that holds a workspace's revision for a decision made
 // in a shard: the workspace's own, or on a Cluster the copy in the shard's slot.
-func (s *Store) GuardIn(ws, shard string, r Revision) string {
+func (s *Store) GuardIn(ws, shard string, r BucketRevision) string {
 	if s.cluster {
 		return revisionCopyName(shard, ws, r.bucket)
 	}
@@ -83,7 +83,7 @@ func (s *Store) GuardIn(ws, shard string, r Revision) string {
 }
 
 // Refresh takes note that a guard no longer holds what r says but seen.
-func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) error {
+func (s *Store) Refresh(ctx context.Context, k *Key, r BucketRevision, seen Revision) error {
 	return s.RefreshIn(ctx, k.WorkspaceID, k.place().shard(), r, seen)
 }
 
@@ -91,7 +91,7 @@ func (s *Store) Refresh(ctx context.Context, k *Key, r Revision, seen Prefix) er
 // the way to decode it.
 type need struct {
 	bucket bucket
-	noun   noun
+	kind   definitionKind
 	id     string // "" reads the revision alone
 	decode func(string) (any, error)
 }
@@ -111,7 +111,7 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
 	args[0] = len(buckets)
 	for _, n := range needs {
 		if n.id != "" {
-			names = append(names, definitionName(ws, n.noun, n.id))
+			names = append(names, definitionName(ws, n.kind, n.id))
 		}
 	}
 	began := time.Now()
@@ -132,10 +132,10 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
 }
 
 func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any, began time.Time) error {
-	at := map[bucket]Prefix{}
+	at := map[bucket]Revision{}
 	for i, b := range buckets {
-		at[b] = Prefix(text(reply[i]))
-		s.note(ws, b, at[b], began)
+		at[b] = Revision(text(reply[i]))
+		s.observe(ws, b, at[b], began)
 	}
 	values := reply[len(buckets):]
 	for _, n := range needs {
@@ -146,17 +146,17 @@ func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any,
 		if err != nil {
 			return err
 		}
-		s.definitions.Set(definitionName(ws, n.noun, n.id), cached{at[n.bucket], value})
+		s.definitions.Set(definitionName(ws, n.kind, n.id), cached{at[n.bucket], value})
 		values = values[1:]
 	}
 	return nil
 }
 
-// gathering collects from the cache what a key refers to.
-type gathering struct {
+// collector collects from the cache what a key refers to.
+type collector struct {
 	store     *Store
 	ws        string
-	revisions []Revision
+	revisions []BucketRevision
 	until     time.Time
 	missing   []need
 	api       *API
@@ -166,54 +166,54 @@ type gathering struct {
 	roles     []*Role
 }
 
-func (s *Store) gather(k *Key) *gathering {
-	g := &gathering{store: s, ws: k.WorkspaceID}
-	shared := g.stands(sharedBucket)
+func (s *Store) collect(k *Key) *collector {
+	g := &collector{store: s, ws: k.WorkspaceID}
+	shared := g.useBucket(sharedBucket)
 	if k.APIID != "" {
-		g.api = look[API](g, shared, nounAPI, k.APIID)
+		g.api = cachedDefinition[API](g, shared, kindAPI, k.APIID)
 	}
 	if k.IdentityID != "" {
-		own := g.stands(identityBucket(k.IdentityID))
-		g.identity = look[Identity](g, own, nounIdentity, k.IdentityID)
+		own := g.useBucket(identityBucket(k.IdentityID))
+		g.identity = cachedDefinition[Identity](g, own, kindIdentity, k.IdentityID)
 	}
 	g.direct = g.permissions(k.Permissions)
 	for _, id := range k.Roles {
-		if role := look[Role](g, shared, nounRole, id); role != nil {
+		if role := cachedDefinition[Role](g, shared, kindRole, id); role != nil {
 			g.roles = append(g.roles, role)
 			g.viaRoles = append(g.viaRoles, g.permissions(role.Permissions)...)
 		}
 	}
-	if shared.Prefix == unseen && len(g.missing) == 0 {
+	if shared.Revision == noRevision && len(g.missing) == 0 {
 		g.missing = append(g.missing, need{bucket: sharedBucket})
 	}
 	return g
 }
 
-// stands gives the revision of a bucket, by which what is found is found.
-func (g *gathering) stands(b bucket) Revision {
+// useBucket returns the revision of a bucket, by which what is found is found.
+func (g *collector) useBucket(b bucket) BucketRevision {
 	p, until := g.store.revision(g.ws, b)
 	if g.until.IsZero() || !until.IsZero() && until.Before(g.until) {
 		g.until = until
 	}
-	r := Revision{b, p}
+	r := BucketRevision{b, p}
 	g.revisions = append(g.revisions, r)
 	return r
 }
 
-func (g *gathering) permissions(ids []string) []*Permission {
+func (g *collector) permissions(ids []string) []*Permission {
 	var found []*Permission
 	for _, id := range ids {
-		if p := look[Permission](g, g.revisions[0], nounPermission, id); p != nil {
+		if p := cachedDefinition[Permission](g, g.revisions[0], kindPermission, id); p != nil {
 			found = append(found, p)
 		}
 	}
 	return found
 }
 
-// look finds a definition in the cache at a revision, or notes that it has to be
-// read. It gives nil for that and for one that does not exist.
-func look[T any](g *gathering, at Revision, k noun, id string) *T {
-	if c, ok := g.store.definitions.GetIfPresent(definitionName(g.ws, k, id)); ok && c.prefix == at.Prefix {
+// cachedDefinition finds a definition in the cache at a revision, or notes that it has to be
+// read. It returns nil for that and for one that does not exist.
+func cachedDefinition[T any](g *collector, at BucketRevision, k definitionKind, id string) *T {
+	if c, ok := g.store.definitions.GetIfPresent(definitionName(g.ws, k, id)); ok && c.revision == at.Revision {
 		value, _ := c.value.(*T)
 		return value
 	}
@@ -221,7 +221,7 @@ func look[T any](g *gathering, at Revision, k noun, id string) *T {
 	return nil
 }
 
-func (g *gathering) resolved() *Resolved {
+func (g *collector) resolved() *Resolved {
 	r := &Resolved{API: g.api, Identity: g.identity, Roles: g.roles, Revisions: g.revisions, Until: g.until}
 	r.Direct = slugs(g.direct)
 	r.Permissions = slugs(append(g.direct[:len(g.direct):len(g.direct)], g.viaRoles...))

@@ -21,7 +21,7 @@ func (s *Store) resolveAll(ctx context.Context, ws string, all []*Key) ([]*Resol
 			if resolved[i] != nil {
 				continue
 			}
-			if g := s.gather(k); len(g.missing) == 0 {
+			if g := s.collect(k); len(g.missing) == 0 {
 				resolved[i] = g.resolved()
 			} else {
 				missing = append(missing, g.missing...)
@@ -53,12 +53,12 @@ func revisionsOf(all []*Key) []need {
 // distinct drops what is asked for twice.
 func distinct(needs []need) []need {
 	type name struct {
-		noun noun
+		noun definitionKind
 		id   string
 	}
 	seen := map[name]bool{}
 	return slices.DeleteFunc(needs, func(n need) bool {
-		at := name{n.noun, n.id}
+		at := name{n.kind, n.id}
 		twice := seen[at] && n.id != ""
 		seen[at] = true
 		return twice

@@ -9,95 +9,101 @@ import (
 )
 
 // Revisions on a Cluster. A verification sees the slot of its key alone, so each shard has
-// copies of the workspaces' revisions, and a change of a definition is three steps: it is
-// announced in all copies, made at the master, and spread to all copies. Gateways look in
-// between, and whoever changes may die there.
+// copies of the workspaces' revisions, and a change of a definition takes three steps: it
+// is prepared in all copies, made at the master, and propagated to all copies. Gateways
+// read in between, and the process that makes the change may die at any step.
 //
-// The law: when a change is made, every copy is odd. What is announced is odd; what was
-// made is even, or odd as well where another change was announced by then and not made yet,
-// which the master knows. So a gateway that decides by an even revision decides by the last
-// change; one that decides by an odd one can't know, and asks the master again within doubt.
-// Where the master has gone on, the guard does not hold, and the shard's copy is raised on
-// demand.
+//	copies:       even ---- prepare ----> odd ---- change, propagate ----> even
+//	                                       |                                 ^
+//	                                       +--- never made: stays odd -------+
+//	                                            until the next change
 //
-// The master waits so long for an announced change, and refuses it afterwards. A revision
-// that a failover of the master took back is found in a copy that is ahead of it: then
-// every copy is made odd, since what was read by the lost one may be anything.
+// The law: when a change is made, every copy is odd. A prepared revision is odd. The
+// revision of a change that was made is even; it is odd where another change was prepared
+// by then and not made yet, which the master knows. So a gateway that decides by an even
+// revision decides by the last change. One that decides by an odd revision can't know,
+// and asks the master again within preparedTTL. Where the master's revision is newer, the
+// guard does not hold, and the shard's copy is raised on demand.
 //
-// Where an announcement led to nothing, and in stores of older versions, which did not tell
-// odd from even, an odd revision may be final. It is asked for once every doubt, by those who
-// use it, until the next change.
+// The master accepts a prepared change for preparationTTL, and refuses it afterwards. A
+// revision that a failover of the master lost is found in a copy that is ahead of the
+// master: then every copy is made odd, since what was read by the lost one may be anything.
+//
+// Where a prepared change was never made, and in stores of older versions, which did not
+// distinguish odd from even, an odd revision may be final. Gateways that use it ask for it
+// once every preparedTTL, until the next change.
 
-// doubt is for how long a gateway believes an odd revision, by its own monotonic clock.
-const doubt = time.Second
+// preparedTTL is how long a gateway believes an odd revision, by its own monotonic clock.
+const preparedTTL = time.Second
 
-// announcementLife is for how long an announced change may be made. It is longer than any
+// preparationTTL is how long a prepared change may be made. It is longer than any
 // request takes.
-const announcementLife = 30 * time.Second
+const preparationTTL = 30 * time.Second
 
-//go:embed announce.lua
-var announceLua string
+//go:embed prepare.lua
+var prepareLua string
 
-var announceScript = NewScript(fullLua, announceLua)
+var prepareScript = NewScript(fullLua, prepareLua)
 
-// announced tells whether a revision is that of an announcement.
-func (p Prefix) announced() bool { return len(p) == prefixLength && p[prefixLength-1]&1 == 1 }
+// prepared reports whether a revision is that of a prepared change.
+func (p Revision) prepared() bool { return len(p) == revisionLength && p[revisionLength-1]&1 == 1 }
 
-// announcement is the least odd revision from p on.
-func (p Prefix) announcement() Prefix {
-	if len(p) < prefixLength {
-		p = Prefix(layoutVersion) + Prefix(AppendU56(nil, 0))
+// nextPrepared returns the least odd revision from p on.
+func (p Revision) nextPrepared() Revision {
+	if len(p) < revisionLength {
+		p = Revision(layoutVersion) + Revision(AppendU56(nil, 0))
 	}
-	return p[:prefixLength-1] + Prefix([]byte{p[prefixLength-1] | 1})
+	return p[:revisionLength-1] + Revision([]byte{p[revisionLength-1] | 1})
 }
 
-// sighting is a revision as it was last seen.
-type sighting struct {
-	prefix Prefix
-	until  time.Time // when it has to be looked up again; zero for never
-	at     time.Time // when the call began that saw it
+// observedRevision is a revision as this gateway read it last.
+type observedRevision struct {
+	revision Revision
+	until    time.Time // when it has to be looked up again; zero for never
+	at       time.Time // when the call began that saw it
 }
 
-// unseen is no revision's Prefix.
-const unseen Prefix = "?"
+// noRevision is equal to no revision.
+const noRevision Revision = "?"
 
-// note remembers a revision that was looked up, by a call that began at a moment; zero
-// for now. A lower one is remembered only if its call began later than that of the higher:
+// observe caches a revision that was read, by a call that began at a moment; zero
+// for now. A lower one is cached only if its call began later than that of the higher:
 // a late answer must not take back what was seen since.
-func (s *Store) note(ws string, b bucket, p Prefix, at time.Time) {
-	seen := sighting{prefix: p, at: at}
-	if s.cluster && p.announced() {
-		seen.until = at.Add(doubt)
+func (s *Store) observe(ws string, b bucket, p Revision, at time.Time) {
+	seen := observedRevision{revision: p, at: at}
+	if s.cluster && p.prepared() {
+		seen.until = at.Add(preparedTTL)
 	}
 	if at.IsZero() {
 		seen.at = time.Now()
 	}
 	name := revisionName(ws, b)
 	for there, loaded := s.revisions.LoadOrStore(name, seen); loaded; there, loaded = s.revisions.LoadOrStore(name, seen) {
-		old, _ := there.(sighting)
-		if p < old.prefix && seen.at.Before(old.at) || s.revisions.CompareAndSwap(name, there, seen) {
+		old, _ := there.(observedRevision)
+		if p < old.revision && seen.at.Before(old.at) || s.revisions.CompareAndSwap(name, there, seen) {
 			return
 		}
 	}
 }
 
-// revision is the newest one seen, and until when it may be believed; unseen when none was.
-func (s *Store) revision(ws string, b bucket) (Prefix, time.Time) {
+// revision returns the newest one that was read, and until when it may be believed;
+// noRevision when none was.
+func (s *Store) revision(ws string, b bucket) (Revision, time.Time) {
 	there, _ := s.revisions.Load(revisionName(ws, b))
-	seen, ok := there.(sighting)
+	seen, ok := there.(observedRevision)
 	if !ok || !seen.until.IsZero() && !time.Now().Before(seen.until) {
-		return unseen, time.Time{}
+		return noRevision, time.Time{}
 	}
-	return seen.prefix, seen.until
+	return seen.revision, seen.until
 }
 
-// askMaster looks up a revision, which is raised where it is less than atLeast.
-func (s *Store) askMaster(ctx context.Context, ws string, b bucket, atLeast Prefix) (Prefix, error) {
-	return s.askMasterBy(ctx, readScript, ws, b, atLeast)
+// masterRevision reads a revision at the master, which is raised where it is less than atLeast.
+func (s *Store) masterRevision(ctx context.Context, ws string, b bucket, atLeast Revision) (Revision, error) {
+	return s.masterRevisionBy(ctx, readScript, ws, b, atLeast)
 }
 
-// askMasterBy is askMaster by read.lua as one kind of script or another.
-func (s *Store) askMasterBy(ctx context.Context, script *Script, ws string, b bucket, atLeast Prefix) (Prefix, error) {
+// masterRevisionBy is masterRevision by read.lua as one kind of script or another.
+func (s *Store) masterRevisionBy(ctx context.Context, script *Script, ws string, b bucket, atLeast Revision) (Revision, error) {
 	began := time.Now()
 	reply, err := s.run(ctx, script, []string{revisionName(ws, b)}, 1, string(atLeast))
 	if err != nil {
@@ -106,69 +112,71 @@ func (s *Store) askMasterBy(ctx context.Context, script *Script, ws string, b bu
 	if len(reply) != 2 {
 		return "", Unavailable(errCorrupt)
 	}
-	now := Prefix(text(reply[1]))
-	s.note(ws, b, now, began)
+	now := Revision(text(reply[1]))
+	s.observe(ws, b, now, began)
 	return now, nil
 }
 
 // RefreshIn is Refresh for a guard of GuardIn.
-func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r Revision, seen Prefix) error {
+func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r BucketRevision, seen Revision) error {
 	if !s.cluster {
-		s.note(ws, r.bucket, seen, time.Time{})
+		s.observe(ws, r.bucket, seen, time.Time{})
 		return nil
 	}
-	least := Prefix("")
-	if seen.announced() {
+	least := Revision("")
+	if seen.prepared() {
 		least = seen // a change that is never made must not be waited for
 	}
-	now, err := s.askMaster(ctx, ws, r.bucket, least)
+	now, err := s.masterRevision(ctx, ws, r.bucket, least)
 	if err != nil || now == seen {
 		return err
 	}
 	if now < seen { // a failover lost it
-		if now, err = s.askMaster(ctx, ws, r.bucket, seen.announcement()); err != nil {
+		if now, err = s.masterRevision(ctx, ws, r.bucket, seen.nextPrepared()); err != nil {
 			return err
 		}
-		_, _, err = s.spread(ctx, ws, []bucket{r.bucket}, now)
+		_, _, err = s.propagate(ctx, ws, []bucket{r.bucket}, now)
 		return err
 	}
 	_, err = s.run(ctx, copyScript, []string{s.GuardIn(ws, shard, r)}, string(now))
 	return err
 }
 
-// announce notes at the master of a Cluster that a change is about to be made, and raises
-// the copies to an odd revision. The change may follow where all of them are odd now: settled.
+// prepare records at the master of a Cluster that a change is about to be made, and raises
+// the copies to an odd revision. settled reports that all of them are odd now: the change
+// may be made.
 // least is what the copies have that the master may have lost.
-func (s *Store) announce(ctx context.Context, c *change, least Prefix) (next Prefix, settled bool, err error) {
+func (s *Store) prepare(ctx context.Context, c *change, least Revision) (next Revision, settled bool, err error) {
 	var names []string
 	for _, b := range c.raises {
-		names = append(names, revisionName(c.ws, b), announcementsName(c.ws, b))
+		names = append(names, revisionName(c.ws, b), preparationsName(c.ws, b))
 	}
-	reply, err := s.run(ctx, announceScript, names, c.id, announcementLife.Milliseconds(), c.storable())
+	reply, err := s.run(ctx, prepareScript, names, c.id, preparationTTL.Milliseconds(), c.storable())
 	if err != nil {
 		return "", false, err
 	}
-	next = max(least, Prefix(text(reply[0]))).announcement()
-	highest, even, err := s.spread(ctx, c.ws, c.raises, next)
+	next = max(least, Revision(text(reply[0]))).nextPrepared()
+	highest, even, err := s.propagate(ctx, c.ws, c.raises, next)
 	return max(next, highest), even == "", err
 }
 
 // confirmScript only reads, but what was written before is waited for as behind a write.
 var confirmScript = NewScript(fullLua, readLua)
 
-// confirm returns when what was read of a bucket's definitions is kept and obeyed, although
-// nothing is changed: whoever made it may have died, or given up waiting.
+// confirm returns when what was read of a bucket's definitions is durable and every gateway
+// obeys it, although nothing is changed: the process that made it may have died, or given up
+// waiting.
 func (s *Store) confirm(ctx context.Context, ws string, b bucket) error {
-	now, err := s.askMasterBy(ctx, confirmScript, ws, b, "")
+	now, err := s.masterRevisionBy(ctx, confirmScript, ws, b, "")
 	if err == nil {
-		_, _, err = s.spread(ctx, ws, []bucket{b}, now)
+		_, _, err = s.propagate(ctx, ws, []bucket{b}, now)
 	}
 	return err
 }
 
-// spread raises the copies of a Cluster to at least a revision, and gives the highest that is
+// propagate raises the copies of a Cluster to at least a revision, and returns the highest that is
 // there then, and the highest even one, "" for none.
-func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefix) (highest, even Prefix, err error) {
+func (s *Store) propagate(ctx context.Context, ws string, buckets []bucket, p Revision) (highest, even Revision, err error) {
 	if !s.cluster {
 		return "", "", nil
 	}
@@ -184,7 +192,7 @@ func (s *Store) spread(ctx context.Context, ws string, buckets []bucket, p Prefi
 	})
 	for _, cmd := range sent {
 		if list, ok := cmd.Val().([]any); ok && len(list) == 2 {
-			highest, even = max(highest, Prefix(text(list[0]))), max(even, Prefix(text(list[1])))
+			highest, even = max(highest, Revision(text(list[0]))), max(even, Revision(text(list[1])))
 		}
 	}
 	return highest, even, err

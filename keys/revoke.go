@@ -16,14 +16,14 @@ import (
 // nothing else about it changes: it is disabled, it ends earlier, it has fewer permissions or
 // roles, its uses are counted. What is left of it does not count: that takes the same room.
 func onlyRevokes(old, k *Key) bool {
-	old, k = old.whole(), k.whole()
+	old, k = old.toRecord(), k.toRecord()
 	rest := *k
 	rest.UpdatedAt = old.UpdatedAt
 	if k.Disabled {
 		rest.Disabled = old.Disabled
 	}
-	if k.Limited {
-		rest.Limited = old.Limited
+	if k.HasCredits {
+		rest.HasCredits = old.HasCredits
 	}
 	if k.Expires != 0 && (old.Expires == 0 || k.Expires < old.Expires) {
 		rest.Expires = old.Expires

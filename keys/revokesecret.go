@@ -25,10 +25,10 @@ func (s *Store) revoke(ctx context.Context, found *stored, rest *Key, permanent 
 		return errBusy
 	}
 	if k := found.key; k.ID == k.RecordID() { // its id goes on naming what is counted for the key
-		s.unlist(ctx, []*Key{k})
+		s.removeFromAllLists(ctx, []*Key{k})
 		s.forgetUse(ctx, []*Key{k})
 	} else {
-		s.deleted(ctx, permanent, k)
+		s.cleanUpDeleted(ctx, permanent, k)
 	}
 	return nil
 }
@@ -39,9 +39,9 @@ func (k *Key) unrevoke(old *Key) {
 	if len(old.Secrets) == 0 || len(k.Secrets) == 0 {
 		return
 	}
-	k.Whole = &Whole{k.Whole.Expires, k.Whole.Disabled && old.Whole.Disabled}
-	if sooner(k.Whole.Expires, old.Whole.Expires) == k.Whole.Expires {
-		k.Whole.Expires = old.Whole.Expires
+	k.KeyWide = &KeyWide{k.KeyWide.Expires, k.KeyWide.Disabled && old.KeyWide.Disabled}
+	if sooner(k.KeyWide.Expires, old.KeyWide.Expires) == k.KeyWide.Expires {
+		k.KeyWide.Expires = old.KeyWide.Expires
 	}
 	if k.Secrets[0].Deleted {
 		k.Start, k.Prefix, k.SecretBytes, k.Sealed = old.Start, old.Prefix, old.SecretBytes, old.Sealed
@@ -89,9 +89,9 @@ func (s *Store) forgetFirst(ctx context.Context, permanent bool, all ...*stored)
 	})
 }
 
-// eraseFirst notes that a first secret, which was deleted before the rest of its key, is
+// markFirstErased notes that a first secret, which was deleted before the rest of its key, is
 // deleted for good: its place is free when the key is deleted.
-func (s *Store) eraseFirst(ctx context.Context, a Access, id string, at place) error {
+func (s *Store) markFirstErased(ctx context.Context, a Access, id string, at place) error {
 	for range tries {
 		found, err := s.loadAt(ctx, at)
 		if err != nil {
@@ -100,10 +100,10 @@ func (s *Store) eraseFirst(ctx context.Context, a Access, id string, at place) e
 		if found == nil || len(found.key.Secrets) == 0 || found.key.ID != id || !found.key.Secrets[0].Deleted || found.key.Secrets[0].Erased {
 			return keyNotFound(id)
 		}
-		if _, err := s.entitled(ctx, a, found); err != nil {
+		if _, err := s.authorizeKey(ctx, a, found); err != nil {
 			return err
 		}
-		k := found.key.seen(0).divided()
+		k := found.key.seenAs(0).editable()
 		k.issued().Erased = true
 		if done, err := s.put(ctx, found, k, put{}); done || err != nil {
 			return err

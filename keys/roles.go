@@ -37,7 +37,7 @@ func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, e
 	} else if there != "" { // before any permission is made for it
 		return nil, roles.taken(d.Name)
 	}
-	granted, err := s.refer(ctx, a, permissions, "permissions", d.Permissions)
+	granted, err := s.resolveRefs(ctx, a, permissions, "permissions", d.Permissions)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, e
 	return r, s.make(ctx, a.WorkspaceID, roles, r.ID, r.Name, r)
 }
 
-// Role gives a role by its id or name.
+// Role returns a role by its id or name.
 func (s *Store) Role(ctx context.Context, a Access, ref Ref) (RoleDetails, error) {
 	if err := a.check(""); err != nil {
 		return RoleDetails{}, err
@@ -63,11 +63,11 @@ func (s *Store) Role(ctx context.Context, a Access, ref Ref) (RoleDetails, error
 
 // Roles lists roles. A search looks at ids, names and descriptions. Granted reads
 // the permissions of a page.
-func (s *Store) Roles(ctx context.Context, a Access, ask Ask) (Page[*Role], error) {
+func (s *Store) Roles(ctx context.Context, a Access, ask ListOptions) (Page[*Role], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Role]{}, err
 	}
-	return pageOf(ctx, s, a.WorkspaceID, nounRole, ask, func(r *Role) []string {
+	return pageOf(ctx, s, a.WorkspaceID, kindRole, ask, func(r *Role) []string {
 		return []string{r.ID, r.Name, r.Description}
 	})
 }
@@ -77,7 +77,7 @@ func (s *Store) DeleteRole(ctx context.Context, a Access, ref Ref) error {
 	return drop(ctx, s, a, roles, ref, func(r *Role) dropped { return dropped{r.ID, r.Name, sharedBucket} })
 }
 
-// SetRolePermissions makes these the permissions of a role, and gives the role as it
+// SetRolePermissions makes these the permissions of a role, and returns the role as it
 // is then. However many keys have the role, their next verification obeys.
 func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs []Ref) (RoleDetails, error) {
 	if err := a.check(""); err != nil {
@@ -88,7 +88,7 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 		if err != nil {
 			return RoleDetails{}, err
 		}
-		if r.Permissions, err = s.refer(ctx, a, permissions, "permissions", refs); err != nil {
+		if r.Permissions, err = s.resolveRefs(ctx, a, permissions, "permissions", refs); err != nil {
 			return RoleDetails{}, err
 		}
 		changed := encodeDefinition(r)
@@ -99,8 +99,8 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 			return s.granted(ctx, a.WorkspaceID, r)
 		}
 		c := newChange(a.WorkspaceID)
-		c.unchanged(nounRole, r.ID, stored)
-		c.put(nounRole, r.ID, changed)
+		c.unchanged(kindRole, r.ID, stored)
+		c.put(kindRole, r.ID, changed)
 		c.raise(sharedBucket)
 		failed, _, err := s.apply(ctx, c)
 		if err != nil {
@@ -133,7 +133,7 @@ func (s *Store) Granted(ctx context.Context, a Access, of []*Role) ([]RoleDetail
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	found, err := definitionsOf[Permission](ctx, s, a.WorkspaceID, nounPermission, ids)
+	found, err := definitionsOf[Permission](ctx, s, a.WorkspaceID, kindPermission, ids)
 	if err != nil {
 		return nil, err
 	}

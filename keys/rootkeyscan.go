@@ -17,7 +17,7 @@ const (
 // EachRootKey reads the root keys of every workspace, at most limit of them, slowly, and
 // gives each with the revision of its record. It ends early with ctx, or with
 // KindUnavailable where Redis does not answer.
-func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*Key, Prefix)) error {
+func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*Key, Revision)) error {
 	workspaces, err := s.Workspaces(ctx)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*Key, Pref
 			}
 			for _, one := range found {
 				if one != nil && one.key.Root != nil && one.key.WorkspaceID == ws {
-					each(one.key, one.prefix)
+					each(one.key, one.revision)
 					limit--
 				}
 			}
@@ -50,7 +50,7 @@ func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*Key, Pref
 func (s *Store) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*stored, string, error) {
 	var entries *redis.StringSliceCmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		entries = p.ZRangeByLex(ctx, listName(ws, nounRootKey), &redis.ZRangeBy{Min: at, Max: "+", Count: int64(n)})
+		entries = p.ZRangeByLex(ctx, listName(ws, kindRootKey), &redis.ZRangeBy{Min: at, Max: "+", Count: int64(n)})
 	}); err != nil {
 		return nil, "", err
 	}

@@ -80,7 +80,7 @@ func writeKeyset(handle *keyset.Handle) ([]byte, error) {
 	return append(out.Bytes(), '\n'), nil
 }
 
-// Seals tells whether the store was opened with a keyset that seals plaintexts.
+// Seals reports whether the store was opened with a keyset that seals plaintexts.
 func (s *Store) Seals() bool { return s.sealer != nil }
 
 func (s *Sealer) seal(k *Key, secret Secret) ([]byte, error) {

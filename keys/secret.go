@@ -18,13 +18,13 @@ import (
 const redacted = "[secret]"
 
 // Secret is the plaintext of a key. Every way of printing, logging or encoding
-// it gives "[secret]"; Reveal is the one way to the text.
+// it returns "[secret]"; Reveal is the one way to the text.
 type Secret struct{ text string }
 
 // NewSecret wraps a plaintext.
 func NewSecret(text string) Secret { return Secret{text} }
 
-// Reveal gives the plaintext, to hash it, seal it or hand it to its new owner.
+// Reveal returns the plaintext, to hash it, seal it or hand it to its new owner.
 func (s Secret) Reveal() string { return s.text }
 
 // Digest is the SHA-256 of the whole plaintext.
@@ -70,7 +70,7 @@ func ParseDigest(text string) (Digest, error) {
 	return Digest(raw), nil
 }
 
-// String gives the standard base64 form, padded.
+// String returns the standard base64 form, padded.
 func (d Digest) String() string { return base64.StdEncoding.EncodeToString(d[:]) }
 
 // Equal compares in constant time.
@@ -92,7 +92,7 @@ func (d Digest) RecordName() (name, shard string) {
 	return at.record(), at.shard()
 }
 
-// Bounds of a minted key's random part, in bytes. 16 bytes are 128 bits.
+// Bounds of a generated key's random part, in bytes. 16 bytes are 128 bits.
 const (
 	MinSecretBytes     = 16
 	MaxSecretBytes     = 255
@@ -103,10 +103,10 @@ const (
 // Unkey's first generation kept one more where there is no prefix.
 const startLength = 4
 
-// mint makes a secret: prefix, "_" and the base58 of size random bytes. With
+// newSecret makes a secret: prefix, "_" and the base58 of size random bytes. With
 // header, two bytes go before them, 0x01 and size: the form of Unkey's first
 // generation. It also gives the start that is kept to recognise the key by.
-func mint(prefix string, size int, header bool) (Secret, string) {
+func newSecret(prefix string, size int, header bool) (Secret, string) {
 	raw := make([]byte, size, size+2)
 	_, _ = rand.Read(raw) // never fails: see crypto/rand
 	if header {

@@ -25,7 +25,7 @@ func TestMint(t *testing.T) {
 	}{
 		{"", 16, true, 5}, {"", 16, false, 4}, {"acme", 16, true, 9}, {"a_b_", 255, false, 9}, {"x", 24, false, 6},
 	} {
-		secret, start := mint(row.prefix, row.size, row.header)
+		secret, start := newSecret(row.prefix, row.size, row.header)
 		text := secret.Reveal()
 		body := text
 		if row.prefix != "" {
@@ -52,7 +52,7 @@ func TestMint(t *testing.T) {
 
 // However a secret is printed, logged or encoded, its text does not come out.
 func TestSecretsDoNotPrint(t *testing.T) {
-	secret, _ := mint("acme", 16, true)
+	secret, _ := newSecret("acme", 16, true)
 	nested := struct {
 		S Secret
 		P *Secret
@@ -100,7 +100,7 @@ func TestSealing(t *testing.T) {
 		}
 		return s
 	}
-	secret, _ := mint("", 16, false)
+	secret, _ := newSecret("", 16, false)
 	key := &Key{ID: "key_1", WorkspaceID: "ws_1"}
 	if key.Sealed, err = load(text).seal(key, secret); err != nil {
 		t.Fatal(err)

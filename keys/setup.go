@@ -75,7 +75,7 @@ func setupAPIID(workspaceID string) string {
 // Its id was known before, so somebody may remember that there was none.
 func (s *Store) makeSetupAPI(ctx context.Context, workspaceID string) error {
 	id := setupAPIID(workspaceID)
-	api, _, err := readDefinition[API](ctx, s, workspaceID, nounAPI, id)
+	api, _, err := readDefinition[API](ctx, s, workspaceID, kindAPI, id)
 	if err != nil || api != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (s *Store) makeSetupAPI(ctx context.Context, workspaceID string) error {
 		return err
 	}
 	c := newChange(workspaceID)
-	c.unchanged(nounAPI, id, "")
-	c.put(nounAPI, id, encodeDefinition(&API{ID: id, WorkspaceID: workspaceID, Name: "setup keys", Protected: true, CreatedAt: now}))
+	c.unchanged(kindAPI, id, "")
+	c.put(kindAPI, id, encodeDefinition(&API{ID: id, WorkspaceID: workspaceID, Name: "setup keys", Protected: true, CreatedAt: now}))
 	c.raise(sharedBucket)
 	_, _, err = s.apply(ctx, c)
 	return err

@@ -41,7 +41,7 @@ func (d *SetupKeyDraft) check() error {
 	case len(d.Name) > MaxName:
 		return Invalidf("name", "setup key name has at most %d bytes", MaxName)
 	case !oneOff && d.Type != SetupReusable:
-		return Invalidf("type", "unknown setup key type %s", Told(d.Type))
+		return Invalidf("type", "unknown setup key type %s", Redact(d.Type))
 	case oneOff && d.UsageLimit > 1:
 		return Invalidf("usage_limit", "usage_limit %d is not valid for a one-off setup key, which can be used once; "+
 			"use type reusable for a key that can be used more than once", d.UsageLimit)

@@ -59,7 +59,7 @@ func (d *SetupKeyDraft) key(workspaceID string, secret Secret) *Key {
 	}
 	return &Key{
 		ID: xid.New().String(), WorkspaceID: workspaceID, APIID: setupAPIID(workspaceID), Digest: secret.Digest(),
-		Start: secret.text[:shownSetupKey], Name: d.Name, Limited: true, Setup: setup,
+		Start: secret.text[:shownSetupKey], Name: d.Name, HasCredits: true, Setup: setup,
 	}
 }
 
@@ -73,11 +73,11 @@ func (k *Key) live(now, seconds int64) {
 // abandon takes away a key that could not be finished. Nobody has its secret.
 func (s *Store) abandon(ctx context.Context, k *Key) {
 	if found, err := s.loadAt(ctx, k.Digest.place()); err == nil && found != nil {
-		_, _ = s.burySetupKey(ctx, found)
+		_, _ = s.deleteSetupRecord(ctx, found)
 	}
 }
 
-// SetupKey gives a setup key of the caller's workspace.
+// SetupKey returns a setup key of the caller's workspace.
 func (s *Store) SetupKey(ctx context.Context, a Access, id string) (*SetupKey, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Store) UpdateSetupKey(ctx context.Context, a Access, id string, p Setup
 	return nil, Unavailable(errBusy)
 }
 
-// patchSetupKey tells whether nobody changed the key or a group meanwhile. The key
+// patchSetupKey reports whether nobody changed the key or a group meanwhile. The key
 // is read before it is linked: a group that is deleted after that changes the key.
 func (s *Store) patchSetupKey(ctx context.Context, workspaceID, id string, p SetupKeyPatch) (bool, error) {
 	groups, err := s.linkable(ctx, workspaceID, p.Groups)
@@ -155,32 +155,32 @@ func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 		if err != nil {
 			return err
 		}
-		if gone, err := s.burySetupKey(ctx, found); gone || err != nil {
+		if gone, err := s.deleteSetupRecord(ctx, found); gone || err != nil {
 			return err
 		}
 	}
 	return Unavailable(errBusy)
 }
 
-// burySetupKey takes a key away with all that it has, and tells whether it was
+// deleteSetupRecord takes a key away with all that it has, and reports whether it was
 // still as it was read. The claims of its peers are in other slots and go when it is
 // gone; what leads to them goes last.
-func (s *Store) burySetupKey(ctx context.Context, found *stored) (bool, error) {
+func (s *Store) deleteSetupRecord(ctx context.Context, found *stored) (bool, error) {
 	at := found.place
-	one := removal(at, found.key.ID, found.prefix)
+	one := removal(at, found.key.ID, found.revision)
 	names := append(one.names, at.lastUsed(), at.redemptions(), at.withdrawn(), at.refusals())
-	reply, err := s.run(ctx, buryScript, names, one.args...)
+	reply, err := s.run(ctx, deleteScript, names, one.args...)
 	if err != nil || reply[0] != nil {
 		return false, err
 	}
-	_ = s.dropClaims(context.WithValue(ctx, Began{}, nil), found.key) // one that stays leads nowhere and is replaced
-	s.forget(ctx, found.key)
+	_ = s.dropClaims(context.WithValue(ctx, RequestStart{}, nil), found.key) // one that stays leads nowhere and is replaced
+	s.removeIndexEntries(ctx, found.key)
 	s.unlink(ctx, found.key)
 	return true, nil
 }
 
 func setupKeyNotFound(id string) error {
-	return Errorf(KindNotFound, "setup_key", "setup key: %s not found", Told(id))
+	return Errorf(KindNotFound, "setup_key", "setup key: %s not found", Redact(id))
 }
 
 // loadSetupKey reads a setup key of a workspace; KindNotFound without one.

@@ -98,7 +98,7 @@ func (o *office) enrol(secret keys.Secret, peer string) *keys.Redemption {
 	return r
 }
 
-// refused checks the kind of an error, and gives its message.
+// refused checks the kind of an error, and returns its message.
 func (o *office) refused(kind keys.Kind, err error) string {
 	o.t.Helper()
 	e := keys.AsError(err)
@@ -115,7 +115,7 @@ func (o *office) lost(want keys.RedeemReason, err error) {
 	if message := o.refused(keys.KindNotFound, err); message != "couldn't add peer: setup key is invalid" {
 		o.t.Errorf("it says %q", message)
 	}
-	var why *keys.RefusedRedemption
+	var why *keys.RedemptionError
 	if !errors.As(err, &why) || why.Reason != want {
 		o.t.Errorf("want the reason %q, got %v", want, err)
 	}
@@ -362,11 +362,11 @@ func TestSetupKeyIsNotVerified(t *testing.T) {
 		requests := map[string]func(keys.Secret) *verify.Request{
 			"by nobody": func(s keys.Secret) *verify.Request { return &verify.Request{Secret: s, Cost: 5} },
 			"by a root key": func(s keys.Secret) *verify.Request {
-				return &verify.Request{Secret: s, By: by, Cost: 1, APIID: limited.APIID, Limits: []verify.LimitRequest{{Name: "none"}}}
+				return &verify.Request{Secret: s, RootKey: by, Cost: 1, APIID: limited.APIID, Limits: []verify.LimitRequest{{Name: "none"}}}
 			},
 			"as a root key": func(s keys.Secret) *verify.Request { return &verify.Request{Secret: s, Root: true, Cost: 1} },
 			"for a root key": func(s keys.Secret) *verify.Request {
-				return &verify.Request{Secret: keys.NewSecret("absent"), By: s, Cost: 1}
+				return &verify.Request{Secret: keys.NewSecret("absent"), RootKey: s, Cost: 1}
 			},
 		}
 		for name, request := range requests {

@@ -12,7 +12,7 @@ import (
 // listPage is how many ids one command reads of a list that is answered whole.
 const listPage = 500
 
-// SetupKeys gives every setup key of the caller's workspace, the oldest first.
+// SetupKeys returns every setup key of the caller's workspace, the oldest first.
 func (s *Store) SetupKeys(ctx context.Context, a Access) ([]*SetupKey, error) {
 	if err := a.check(""); err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ local function clock()
   return t[1] * 1000 + floor(t[2] / 1000), t[1] * 1000000 + t[2]
 end
 
--- The prefix that follows prefix p: raised by one at least, never one that was
+-- The revision that follows revision p: raised by one at least, never one that was
 -- there before.
 local function raised(p, micros)
   local n = micros

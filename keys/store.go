@@ -35,7 +35,7 @@ type Store struct {
 
 	marked      atomic.Bool // this process has seen every marker of the store, see marker.go
 	definitions *otter.Cache[string, cached]
-	revisions   sync.Map // revisionName → sighting: the newest that was seen
+	revisions   sync.Map // revisionName → observedRevision: the newest that was read
 	cold        *coldReads
 	matching    *matching
 	claims      claimIndex
@@ -67,5 +67,5 @@ func Open(client redis.UniversalClient, o Options) *Store {
 // on the same layout.
 func (s *Store) Redis() redis.UniversalClient { return s.redis }
 
-// Cluster tells whether the store is a Redis Cluster, where one script sees one slot.
+// Cluster reports whether the store is a Redis Cluster, where one script sees one slot.
 func (s *Store) Cluster() bool { return s.cluster }

@@ -87,7 +87,7 @@ func TestCreateReadsBack(t *testing.T) {
 		})
 		d := s.read(made.ID)
 		k := d.Key
-		if k.Name != "n" || string(k.Meta) != `{"a":1e3}` || k.Environment != "test" || k.Expires != 4102444800000 || !k.Limited ||
+		if k.Name != "n" || string(k.Meta) != `{"a":1e3}` || k.Environment != "test" || k.Expires != 4102444800000 || !k.HasCredits ||
 			d.State.Balance != 5 || *k.Refill != (refill.Schedule{Amount: 9, Day: 31}) || d.State.NextRefill != k.Refill.Next(d.Now) {
 			t.Errorf("%+v %+v", k, d.State)
 		}

@@ -19,32 +19,32 @@ const (
 	sweepWatch = 2 * time.Minute       // for keys that come late
 )
 
-// doomed is an API in the set of those to sweep. It is looked at twice: at once,
+// pendingDeletion is an API in the set of those to sweep. It is looked at twice: at once,
 // and a while later, for what came late.
-type doomed struct{ pass, ws, api string }
+type pendingDeletion struct{ pass, ws, api string }
 
-func (d doomed) String() string { return d.pass + ":" + d.ws + ":" + d.api }
+func (d pendingDeletion) String() string { return d.pass + ":" + d.ws + ":" + d.api }
 
-func doomedOf(entry string) doomed {
+func pendingDeletionOf(entry string) pendingDeletion {
 	pass, rest, _ := strings.Cut(entry, ":")
 	ws, api, _ := strings.Cut(rest, ":")
-	return doomed{pass, ws, api}
+	return pendingDeletion{pass, ws, api}
 }
 
-// condemn notes that an API is about to be deleted: before it is, so that a crash
+// scheduleDeletion notes that an API is about to be deleted: before it is, so that a crash
 // leaves nothing that no sweep would find.
-func (s *Store) condemn(ctx context.Context, ws, apiID string) error {
+func (s *Store) scheduleDeletion(ctx context.Context, ws, apiID string) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
 	}
-	return s.enterSweep(ctx, now, doomed{"1", ws, apiID})
+	return s.addToSweep(ctx, now, pendingDeletion{"1", ws, apiID})
 }
 
-// enterSweep has an API looked at from a moment on. It works while Redis is full: an
+// addToSweep has an API looked at from a moment on. It works while Redis is full: an
 // API is deleted then as well, and what a sweep removes makes room.
-func (s *Store) enterSweep(ctx context.Context, at int64, d doomed) error {
-	_, err := s.run(ctx, enterScript, []string{sweepName}, at, d.String())
+func (s *Store) addToSweep(ctx context.Context, at int64, d pendingDeletion) error {
+	_, err := s.run(ctx, addToListScript, []string{sweepName}, at, d.String())
 	return err
 }
 
@@ -85,7 +85,7 @@ func (s *Store) SweepOnce(ctx context.Context) (worked bool, err error) {
 	case err != nil:
 		return false, err
 	case api != "":
-		return true, s.sweepAPI(ctx, doomedOf(api), now)
+		return true, s.sweepAPI(ctx, pendingDeletionOf(api), now)
 	}
 	return s.sweepTombstones(ctx, tombstones, now)
 }
@@ -118,8 +118,8 @@ func (s *Store) due(ctx context.Context, now int64) (api, tombstones string, err
 // sweepAPI removes some keys of a deleted API. When none is left it is put off for
 // its second pass, and crossed off after that: also where it was not deleted after
 // all, because a gateway stopped in between.
-func (s *Store) sweepAPI(ctx context.Context, d doomed, now int64) error {
-	there, err := s.definitionTexts(ctx, d.ws, nounAPI, []string{d.api})
+func (s *Store) sweepAPI(ctx context.Context, d pendingDeletion, now int64) error {
+	there, err := s.definitionTexts(ctx, d.ws, kindAPI, []string{d.api})
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Store) sweepAPI(ctx context.Context, d doomed, now int64) error {
 		}
 	}
 	if d.pass == "1" {
-		if err := s.enterSweep(ctx, now+sweepWatch.Milliseconds(), doomed{"2", d.ws, d.api}); err != nil {
+		if err := s.addToSweep(ctx, now+sweepWatch.Milliseconds(), pendingDeletion{"2", d.ws, d.api}); err != nil {
 			return err
 		}
 	}
@@ -165,11 +165,11 @@ func (s *Store) sweepKeys(ctx context.Context, ws, api string) (int, error) {
 	if err := s.eraseEntries(ctx, ws, api, dangling); err != nil {
 		return 0, err
 	}
-	_, again, err := s.buryOnce(ctx, found, true)
+	_, again, err := s.deleteOnce(ctx, found, true)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.dropPointers(ctx, lost(entries, loaded)); err != nil {
+	if err := s.removeStrayPointers(ctx, lost(entries, loaded)); err != nil {
 		return 0, err
 	}
 	return len(entries), s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -195,12 +195,12 @@ func lost(entries []string, loaded []*stored) (some []string) {
 	return some
 }
 
-// Sweeping tells whether the keys of a deleted API may still be being removed.
+// Sweeping reports whether the keys of a deleted API may still be being removed.
 func (s *Store) Sweeping(ctx context.Context, ws, apiID string) (bool, error) {
 	var first, second *redis.FloatCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		first = p.ZScore(ctx, sweepName, doomed{"1", ws, apiID}.String())
-		second = p.ZScore(ctx, sweepName, doomed{"2", ws, apiID}.String())
+		first = p.ZScore(ctx, sweepName, pendingDeletion{"1", ws, apiID}.String())
+		second = p.ZScore(ctx, sweepName, pendingDeletion{"2", ws, apiID}.String())
 	})
 	return first.Err() == nil || second.Err() == nil, err
 }

@@ -152,7 +152,7 @@ func TestDeleteKeysCountsEachOnce(t *testing.T) {
 	})
 }
 
-// masters gives a client of each node that has slots of its own.
+// masters returns a client of each node that has slots of its own.
 func masters(t *testing.T, c *redis.ClusterClient) (all []*redis.Client) {
 	t.Helper()
 	var mu = make(chan struct{}, 1)

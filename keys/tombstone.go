@@ -61,7 +61,7 @@ func (s *Store) tombstonesAt(ctx context.Context, places []place) ([]*tombstone,
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, at := range places {
 			if len(at.text) > 2 {
-				records[i] = p.Get(ctx, at.grave())
+				records[i] = p.Get(ctx, at.tombstone())
 			}
 		}
 	}); err != nil {
@@ -80,19 +80,19 @@ func (s *Store) tombstonesAt(ctx context.Context, places []place) ([]*tombstone,
 	return all, nil
 }
 
-// retire makes the entries of keys in the lists those of their tombstones. It is
+// retireEntries makes the entries of keys in the lists those of their tombstones. It is
 // housekeeping: where it fails, readers of a list skip the entry, and the sweep of an
 // API finds the tombstone by it. So an entry goes when the other one is there.
-func (s *Store) retire(ctx context.Context, gone ...*Key) {
-	if s.enterTombstones(ctx, gone) == nil {
-		s.unlist(ctx, gone)
+func (s *Store) retireEntries(ctx context.Context, gone ...*Key) {
+	if s.listTombstones(ctx, gone) == nil {
+		s.removeFromAllLists(ctx, gone)
 	}
 	s.forgetUse(ctx, gone)
 }
 
-// enterTombstones puts keys into the lists of their APIs' tombstones, also while Redis
+// listTombstones puts keys into the lists of their APIs' tombstones, also while Redis
 // is full.
-func (s *Store) enterTombstones(ctx context.Context, gone []*Key) error {
+func (s *Store) listTombstones(ctx context.Context, gone []*Key) error {
 	lists := map[string][]any{}
 	for _, k := range gone {
 		if k.APIID != "" {
@@ -103,16 +103,16 @@ func (s *Store) enterTombstones(ctx context.Context, gone []*Key) error {
 	for api, entries := range lists {
 		calls = append(calls, invocation{[]string{tombstonesName(api)}, append([]any{0}, entries...)})
 	}
-	_, err := s.runAll(ctx, enterScript, calls)
+	_, err := s.runAll(ctx, addToListScript, calls)
 	return err
 }
 
-// unlist takes keys out of the lists of keys.
-func (s *Store) unlist(ctx context.Context, gone []*Key) {
+// removeFromAllLists takes keys out of the lists of keys.
+func (s *Store) removeFromAllLists(ctx context.Context, gone []*Key) {
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, k := range gone {
 			for _, name := range listsOf(k) {
-				strike(ctx, p, name, k)
+				removeFromList(ctx, p, name, k)
 			}
 		}
 	})
@@ -120,7 +120,7 @@ func (s *Store) unlist(ctx context.Context, gone []*Key) {
 
 // deleteTombstone deletes a key for good that was soft-deleted before.
 func (s *Store) deleteTombstone(ctx context.Context, a Access, id string) error {
-	at, err := s.seek(ctx, id)
+	at, err := s.locateOrEmpty(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Store) deleteTombstone(ctx context.Context, a Access, id string) error 
 	}
 	t := found[0]
 	if t == nil {
-		return s.eraseFirst(ctx, a, id, at)
+		return s.markFirstErased(ctx, a, id, at)
 	}
 	if t.ID != id || t.WorkspaceID != a.WorkspaceID || t.APIID == "" {
 		return keyNotFound(id)
@@ -138,7 +138,7 @@ func (s *Store) deleteTombstone(ctx context.Context, a Access, id string) error 
 	if err := a.check(t.APIID); err != nil {
 		return err
 	}
-	if api, err := s.definitionTexts(ctx, t.WorkspaceID, nounAPI, []string{t.APIID}); err != nil || api[0] == "" {
+	if api, err := s.definitionTexts(ctx, t.WorkspaceID, kindAPI, []string{t.APIID}); err != nil || api[0] == "" {
 		return orError(err, keyNotFound(id))
 	}
 	return s.erase(ctx, found)
@@ -150,7 +150,7 @@ func (s *Store) erase(ctx context.Context, all []*tombstone) error {
 	for _, t := range all {
 		if t != nil {
 			at := t.Digest.place()
-			calls = append(calls, invocation{[]string{at.grave(), at.kept()}, []any{t.stored}})
+			calls = append(calls, invocation{[]string{at.tombstone(), at.kept()}, []any{t.stored}})
 		}
 	}
 	if _, err := s.runAll(ctx, eraseScript, calls); err != nil || len(calls) == 0 {
@@ -191,7 +191,7 @@ func (s *Store) eraseAll(ctx context.Context, ws, api string) error {
 	return nil
 }
 
-// eraseListed removes the first n tombstones of an API, and tells how many entries it
+// eraseListed removes the first n tombstones of an API, and returns how many entries it
 // looked at.
 func (s *Store) eraseListed(ctx context.Context, ws, api string, n int) (int, error) {
 	var found *redis.StringSliceCmd

@@ -64,7 +64,7 @@ func TestSoftDeletionLeavesDigestAndIDs(t *testing.T) {
 }
 
 // A soft-deleted key is not found, its digest is taken, and a permanent deletion, of
-// whoever may delete keys there, removes what is left and gives the digest back.
+// whoever may delete keys there, removes what is left and frees the digest.
 func TestPermanentAfterSoft(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s, stranger := open(t, c, "w"), open(t, c, "other")
@@ -249,7 +249,7 @@ func TestTombstonesAreImported(t *testing.T) {
 		whole := s.export()
 		s.must(s.DeleteKey(t.Context(), s.access, ids[0], false))
 		lines := s.export()
-		at := slices.IndexFunc(lines, func(l keys.Line) bool { return l.Buried == ids[0] })
+		at := slices.IndexFunc(lines, func(l keys.ExportRecord) bool { return l.Tombstone == ids[0] })
 		if at < 0 || bytes.Contains(lines[at].Stored, []byte("Lovelace")) {
 			t.Fatalf("%v", lines)
 		}
@@ -302,10 +302,10 @@ func TestImportSaysWhatItLeftOut(t *testing.T) {
 		s.must(err)
 		s.must(s.AllowIPs(t.Context(), s.access, s.api, []string{"192.0.2.1"}))
 		s.must(s.DeleteAPI(t.Context(), s.access, doomed.ID))
-		lines = slices.DeleteFunc(lines, func(l keys.Line) bool { return l.ID == doomed.ID })
+		lines = slices.DeleteFunc(lines, func(l keys.ExportRecord) bool { return l.ID == doomed.ID })
 		why := map[string]string{}
 		for at, l := range lines {
-			done, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.Line{l})
+			done, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l})
 			s.must(err)
 			if int64(len(done.LeftOut)) != done.Different {
 				t.Errorf("line %d: %+v", at, done)

@@ -59,7 +59,7 @@ func (p passes) after(now int64, found bool) passes {
 	return next
 }
 
-// sweepTombstones makes one step of a pass, if one is due, and tells whether there may
+// sweepTombstones makes one step of a pass, if one is due, and reports whether there may
 // be more to do at once.
 func (s *Store) sweepTombstones(ctx context.Context, noted string, now int64) (worked bool, err error) {
 	t := &s.tombstones
@@ -78,7 +78,7 @@ func (s *Store) sweepTombstones(ctx context.Context, noted string, now int64) (w
 	names, next, err := s.scanStep(ctx, t.servers[0], t.cursor, "tg:t:*")
 	found := false
 	if err == nil {
-		found, err = s.slim(ctx, names)
+		found, err = s.stripTombstone(ctx, names)
 	}
 	if err != nil {
 		t.servers = nil // a failover may have come between
@@ -96,14 +96,14 @@ func (s *Store) sweepTombstones(ctx context.Context, noted string, now int64) (w
 	return true, err
 }
 
-// slim makes tombstones of the records in the places of names, and reports whether
+// stripTombstone makes tombstones of the records in the places of names, and reports whether
 // there was any.
-func (s *Store) slim(ctx context.Context, names []string) (found bool, err error) {
+func (s *Store) stripTombstone(ctx context.Context, names []string) (found bool, err error) {
 	whole, err := s.wholeTombstones(ctx, names)
 	if err != nil || len(whole) == 0 {
 		return false, err
 	}
-	return true, s.slimAll(ctx, whole)
+	return true, s.stripTombstones(ctx, whole)
 }
 
 // wholeTombstones reads those of tombstones that are whole records. What can't be read
@@ -132,9 +132,9 @@ func (s *Store) wholeTombstones(ctx context.Context, names []string) (whole []*s
 	return whole, nil
 }
 
-// slimAll puts tombstones in the place of whole records, with what leads to them, or
+// stripTombstones puts tombstones in the place of whole records, with what leads to them, or
 // nothing where the API is gone.
-func (s *Store) slimAll(ctx context.Context, whole []*stored) error {
+func (s *Store) stripTombstones(ctx context.Context, whole []*stored) error {
 	var kept []*Key
 	var calls []invocation
 	gone, err := s.goneAPIsOf(ctx, whole)
@@ -144,16 +144,16 @@ func (s *Store) slimAll(ctx context.Context, whole []*stored) error {
 	for _, one := range whole {
 		if gone[one.key.APIID] {
 			at := one.place
-			calls = append(calls, invocation{[]string{at.grave(), at.grave(), at.kept()}, []any{string(one.prefix), "", 0}})
+			calls = append(calls, invocation{[]string{at.tombstone(), at.tombstone(), at.kept()}, []any{string(one.revision), "", 0}})
 			continue
 		}
 		kept = append(kept, one.key)
-		calls = append(calls, s.replacement(one.place.grave(), one))
+		calls = append(calls, s.replacement(one.place.tombstone(), one))
 	}
-	if err := s.leadToTombstones(ctx, kept); err != nil {
+	if err := s.indexTombstones(ctx, kept); err != nil {
 		return err
 	}
-	_, err = s.runAll(ctx, buryScript, calls)
+	_, err = s.runAll(ctx, deleteScript, calls)
 	return err
 }
 
@@ -176,9 +176,9 @@ func (s *Store) goneAPIsOf(ctx context.Context, all []*stored) (map[string]bool,
 	return gone, nil
 }
 
-// leadToTombstones writes what leads to tombstones: the ids of which nothing else is
+// indexTombstones writes what leads to tombstones: the ids of which nothing else is
 // known, and the lists. It works while Redis is full, because what it is for makes room.
-func (s *Store) leadToTombstones(ctx context.Context, all []*Key) error {
+func (s *Store) indexTombstones(ctx context.Context, all []*Key) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -189,5 +189,5 @@ func (s *Store) leadToTombstones(ctx context.Context, all []*Key) error {
 	if _, err := s.runAll(ctx, noteScript, calls); err != nil {
 		return err
 	}
-	return s.enterTombstones(ctx, all)
+	return s.listTombstones(ctx, all)
 }

@@ -7,30 +7,30 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Line is one record of an exported workspace, a line of JSON in the file. It is the
-// head, a definition (Noun, ID), a unique name of one (Noun, Name, ID), a key (Key),
+// ExportRecord is one record of an exported workspace, a line of JSON in the file. It is the
+// head, a definition (Kind, ID), a unique name of one (Kind, Name, ID), a key (Key),
 // who redeemed a setup key (Redeemed), the usage of a day (Usage), a limit's counter
-// (Counter), a soft-deleted key (Buried), a mark, or the end. Nothing in it is a
+// (Counter), a soft-deleted key (Tombstone), a mark, or the end. Nothing in it is a
 // secret: of a key there is its digest, and its sealed plaintext if it was
 // recoverable.
-type Line struct {
+type ExportRecord struct {
 	Version   int    `json:"tollgate,omitempty"` // of the format; in the head
 	Workspace string `json:"workspace,omitempty"`
 	Time      int64  `json:"time,omitempty"` // unix ms
 
-	Noun     string  `json:"noun,omitempty"`
-	ID       string  `json:"id,omitempty"`
-	Name     string  `json:"name,omitempty"`
-	Alike    bool    `json:"alike,omitempty"`    // of a name: another one there differs from it by case alone
-	Key      string  `json:"key,omitempty"`      // a key's id
-	Redeemed string  `json:"redeemed,omitempty"` // a setup key's id
-	Usage    string  `json:"usage,omitempty"`    // an API's id
-	Counter  string  `json:"counter,omitempty"`  // the name of a limit's counter
-	Buried   string  `json:"buried,omitempty"`   // a soft-deleted key's id
-	Stored   []byte  `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
-	Used     []byte  `json:"used,omitempty"`     // when a key was last used, by its first secret
-	Uses     []int64 `json:"uses,omitempty"`     // when it was by each later one, unix ms; 0 for never
-	TTL      int64   `json:"ttl,omitempty"`      // of a counter or of refusals, ms
+	Kind      string  `json:"noun,omitempty"`
+	ID        string  `json:"id,omitempty"`
+	Name      string  `json:"name,omitempty"`
+	Alike     bool    `json:"alike,omitempty"`    // of a name: another one there differs from it by case alone
+	Key       string  `json:"key,omitempty"`      // a key's id
+	Redeemed  string  `json:"redeemed,omitempty"` // a setup key's id
+	Usage     string  `json:"usage,omitempty"`    // an API's id
+	Counter   string  `json:"counter,omitempty"`  // the name of a limit's counter
+	Tombstone string  `json:"buried,omitempty"`   // a soft-deleted key's id
+	Stored    []byte  `json:"stored,omitempty"`   // a record as Redis has it, or CBOR
+	Used      []byte  `json:"used,omitempty"`     // when a key was last used, by its first secret
+	Uses      []int64 `json:"uses,omitempty"`     // when it was by each later one, unix ms; 0 for never
+	TTL       int64   `json:"ttl,omitempty"`      // of a counter or of refusals, ms
 
 	Scan bool `json:"scan,omitempty"` // behind this mark are counters and soft-deleted keys
 	End  bool `json:"end,omitempty"`
@@ -44,8 +44,8 @@ const TransferVersion = 2
 // transferPage is how many records are read together.
 const transferPage = 500
 
-// nouns are the kinds of definitions that a workspace has.
-var nouns = []noun{nounAPI, nounPermission, nounRole, nounIdentity, nounNamespace, nounGroup, nounMigration}
+// definitionKinds are the kinds of definitions that a workspace has.
+var definitionKinds = []definitionKind{kindAPI, kindPermission, kindRole, kindIdentity, kindNamespace, kindGroup, kindMigration}
 
 // exporter goes through a workspace in an order that stays the same, so that it can
 // go on behind any line. What is found by scanning Redis has no order, so it comes
@@ -54,19 +54,19 @@ type exporter struct {
 	store *Store
 	ws    string
 	since int64 // unix ms of the head: what was made later is left out with what refers to it
-	emit  func([]Line) error
+	emit  func([]ExportRecord) error
 
 	defined map[string]int64 // when identities and namespaces were made, of some
 }
 
-// Begun is an export that was cut off: when it had begun, which its head says, and
+// ExportCheckpoint is an export that was cut off: when it had begun, which its head says, and
 // the last line that was kept of it.
-type Begun struct {
+type ExportCheckpoint struct {
 	Time int64
-	Last Line
+	Last ExportRecord
 }
 
-// Export gives all that a workspace has, page by page; or what is missing of an
+// Export returns all that a workspace has, page by page; or what is missing of an
 // export that has begun. Of that one the Scan mark, if it came that far, and what is
 // behind it are not to be kept.
 //
@@ -76,16 +76,16 @@ type Begun struct {
 //
 // It is no snapshot: what changes meanwhile is given as it is when its turn comes.
 // Keys that are made meanwhile are left out.
-func (s *Store) Export(ctx context.Context, ws string, begun *Begun, emit func([]Line) error) error {
+func (s *Store) Export(ctx context.Context, ws string, begun *ExportCheckpoint, emit func([]ExportRecord) error) error {
 	e := &exporter{store: s, ws: ws, emit: emit, defined: map[string]int64{}}
-	var after *Line
+	var after *ExportRecord
 	if begun == nil {
 		now, err := s.Now(ctx)
 		if err != nil {
 			return err
 		}
 		e.since = now
-		if err := emit([]Line{{Version: TransferVersion, Workspace: ws, Time: now}}); err != nil {
+		if err := emit([]ExportRecord{{Version: TransferVersion, Workspace: ws, Time: now}}); err != nil {
 			return err
 		}
 	} else if e.since = begun.Time; begun.Last.Version == 0 {
@@ -97,18 +97,18 @@ func (s *Store) Export(ctx context.Context, ws string, begun *Begun, emit func([
 		}
 		after = nil
 	}
-	return emit([]Line{{End: true}})
+	return emit([]ExportRecord{{End: true}})
 }
 
 // parts are what is given one after the other, each behind a line of its own.
-func (e *exporter) parts() []func(context.Context, *Line) error {
-	return []func(context.Context, *Line) error{e.allDefinitions, e.allKeys, e.allRedeemed, e.allUsage, e.scan}
+func (e *exporter) parts() []func(context.Context, *ExportRecord) error {
+	return []func(context.Context, *ExportRecord) error{e.allDefinitions, e.allKeys, e.allRedeemed, e.allUsage, e.scan}
 }
 
 // partOf is the place in parts of the one that a line is of.
-func partOf(l *Line) int {
+func partOf(l *ExportRecord) int {
 	switch {
-	case l == nil || l.Noun != "":
+	case l == nil || l.Kind != "":
 		return 0
 	case l.Key != "":
 		return 1
@@ -118,12 +118,12 @@ func partOf(l *Line) int {
 	return 3
 }
 
-func (e *exporter) allDefinitions(ctx context.Context, after *Line) error {
+func (e *exporter) allDefinitions(ctx context.Context, after *ExportRecord) error {
 	from := 0
 	if after != nil {
-		from = max(0, slices.Index(nouns, noun(after.Noun)))
+		from = max(0, slices.Index(definitionKinds, definitionKind(after.Kind)))
 	}
-	for _, k := range nouns[from:] {
+	for _, k := range definitionKinds[from:] {
 		if err := e.definitions(ctx, k, after); err != nil {
 			return err
 		}
@@ -132,9 +132,9 @@ func (e *exporter) allDefinitions(ctx context.Context, after *Line) error {
 	return nil
 }
 
-// definitions gives those of a noun, then their unique names. The names have no
+// definitions returns those of a kind, then their unique names. The names have no
 // order to go on in: they are given from the first again.
-func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
+func (e *exporter) definitions(ctx context.Context, k definitionKind, after *ExportRecord) error {
 	if after != nil && after.Name != "" {
 		return e.names(ctx, k)
 	}
@@ -142,7 +142,7 @@ func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
 	if after != nil {
 		at = after.ID
 	}
-	if k == nounAPI && at == "" {
+	if k == kindAPI && at == "" {
 		if err := e.page(ctx, k, []string{setupAPIID(e.ws)}); err != nil {
 			return err
 		}
@@ -151,11 +151,11 @@ func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
 		at = "" // it is in no list
 	}
 	page := transferPage
-	if k == nounNamespace {
+	if k == kindNamespace {
 		page = 4 // each can have MaxOverrides
 	}
 	for {
-		ids, _, err := e.store.idsOf(ctx, e.ws, k, (Ask{After: at}).start(), page)
+		ids, _, err := e.store.idsOf(ctx, e.ws, k, (ListOptions{After: at}).start(), page)
 		if err != nil {
 			return err
 		}
@@ -169,28 +169,28 @@ func (e *exporter) definitions(ctx context.Context, k noun, after *Line) error {
 	}
 }
 
-func (e *exporter) page(ctx context.Context, k noun, ids []string) error {
+func (e *exporter) page(ctx context.Context, k definitionKind, ids []string) error {
 	texts, err := e.store.definitionTexts(ctx, e.ws, k, ids)
 	if err != nil {
 		return err
 	}
-	var lines []Line
+	var lines []ExportRecord
 	for i, stored := range texts {
 		if stored != "" {
-			lines = append(lines, Line{Noun: string(k), ID: ids[i], Stored: []byte(stored)})
+			lines = append(lines, ExportRecord{Kind: string(k), ID: ids[i], Stored: []byte(stored)})
 		}
 	}
 	return e.emitAll(lines)
 }
 
-func (e *exporter) emitAll(lines []Line) error {
+func (e *exporter) emitAll(lines []ExportRecord) error {
 	if len(lines) == 0 {
 		return nil
 	}
 	return e.emit(lines)
 }
 
-func (e *exporter) names(ctx context.Context, k noun) error {
+func (e *exporter) names(ctx context.Context, k definitionKind) error {
 	for cursor := uint64(0); ; {
 		var part *redis.ScanCmd
 		if err := e.store.pipelined(ctx, func(p redis.Pipeliner) {
@@ -199,9 +199,9 @@ func (e *exporter) names(ctx context.Context, k noun) error {
 			return err
 		}
 		pairs, next := part.Val()
-		var lines []Line
+		var lines []ExportRecord
 		for i := 0; i+1 < len(pairs); i += 2 {
-			lines = append(lines, Line{Noun: string(k), Name: pairs[i], ID: pairs[i+1]})
+			lines = append(lines, ExportRecord{Kind: string(k), Name: pairs[i], ID: pairs[i+1]})
 		}
 		if err := e.markAlike(ctx, k, lines); err != nil {
 			return err
@@ -214,8 +214,8 @@ func (e *exporter) names(ctx context.Context, k noun) error {
 }
 
 // markAlike marks the names of roles that releases before told apart by case.
-func (e *exporter) markAlike(ctx context.Context, k noun, lines []Line) error {
-	if k != roles.noun || len(lines) == 0 {
+func (e *exporter) markAlike(ctx context.Context, k definitionKind, lines []ExportRecord) error {
+	if k != roles.kind || len(lines) == 0 {
 		return nil
 	}
 	names := make([]string, len(lines))
@@ -229,7 +229,7 @@ func (e *exporter) markAlike(ctx context.Context, k noun, lines []Line) error {
 	return err
 }
 
-// eachAPI gives the setup API and then the APIs of the workspace by their ids, from
+// eachAPI returns the setup API and then the APIs of the workspace by their ids, from
 // one on; "" is from the first on.
 func (e *exporter) eachAPI(ctx context.Context, from string, use func(api string) error) error {
 	setup := setupAPIID(e.ws)
@@ -239,8 +239,8 @@ func (e *exporter) eachAPI(ctx context.Context, from string, use func(api string
 		}
 		from = ""
 	}
-	for ask := (Ask{From: from}); ; {
-		apis, _, err := e.store.idsOf(ctx, e.ws, nounAPI, ask.start(), transferPage)
+	for ask := (ListOptions{From: from}); ; {
+		apis, _, err := e.store.idsOf(ctx, e.ws, kindAPI, ask.start(), transferPage)
 		if err != nil || len(apis) == 0 {
 			return err
 		}
@@ -249,6 +249,6 @@ func (e *exporter) eachAPI(ctx context.Context, from string, use func(api string
 				return err
 			}
 		}
-		ask = Ask{After: apis[len(apis)-1]}
+		ask = ListOptions{After: apis[len(apis)-1]}
 	}
 }

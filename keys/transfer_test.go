@@ -17,14 +17,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// export gives all lines of a workspace, or what is missing behind some of them.
-func (s *shop) export(begun ...keys.Line) (all []keys.Line) {
+// export returns all lines of a workspace, or what is missing behind some of them.
+func (s *shop) export(begun ...keys.ExportRecord) (all []keys.ExportRecord) {
 	s.t.Helper()
-	var from *keys.Begun
+	var from *keys.ExportCheckpoint
 	if n := len(begun); n > 0 {
-		from = &keys.Begun{Time: begun[0].Time, Last: begun[n-1]}
+		from = &keys.ExportCheckpoint{Time: begun[0].Time, Last: begun[n-1]}
 	}
-	s.must(s.Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []keys.Line) error {
+	s.must(s.Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []keys.ExportRecord) error {
 		all = append(all, lines...)
 		return nil
 	}))
@@ -33,7 +33,7 @@ func (s *shop) export(begun ...keys.Line) (all []keys.Line) {
 
 // comparable drops what differs between two stores of the same content: when it was
 // exported, revisions, the lives of counters, and the order of names.
-func comparable(lines []keys.Line) []string {
+func comparable(lines []keys.ExportRecord) []string {
 	var all []string
 	for _, l := range lines {
 		l.Time, l.TTL = 0, 0
@@ -123,13 +123,13 @@ func TestExportAndImport(t *testing.T) {
 	})
 }
 
-func (s *shop) importAll(lines []keys.Line) (total keys.Imported) {
+func (s *shop) importAll(lines []keys.ExportRecord) (total keys.Imported) {
 	s.t.Helper()
 	name := "moved " + s.access.WorkspaceID
 	if there, err := s.FindWorkspace(s.t.Context(), "w"); err == nil && there == s.access.WorkspaceID {
 		name = "w"
 	}
-	s.must(s.Adopt(s.t.Context(), name, s.access.WorkspaceID))
+	s.must(s.EnsureWorkspaceID(s.t.Context(), name, s.access.WorkspaceID))
 	for part := range slices.Chunk(lines, 170) {
 		done, err := s.Import(s.t.Context(), s.access.WorkspaceID, part)
 		s.must(err)
@@ -180,7 +180,7 @@ func TestImportChangesNothing(t *testing.T) {
 		if _, err := s.Import(t.Context(), s.access.WorkspaceID, lines); kind(err) != keys.KindPrecondition {
 			t.Errorf("an API that is being removed: %v", err)
 		}
-		if err := s.Adopt(t.Context(), "w", "ws_other"); kind(err) != keys.KindConflict {
+		if err := s.EnsureWorkspaceID(t.Context(), "w", "ws_other"); kind(err) != keys.KindConflict {
 			t.Errorf("a name that is taken: %v", err)
 		}
 		other := open(t, c, "other")
@@ -189,7 +189,7 @@ func TestImportChangesNothing(t *testing.T) {
 			if l.Key != made.ID {
 				continue
 			}
-			if _, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.Line{l}); kind(err) != keys.KindInvalid {
+			if _, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); kind(err) != keys.KindInvalid {
 				t.Errorf("a key of another workspace: %v", err)
 			}
 		}

@@ -40,14 +40,14 @@ const (
 )
 
 // leave counts a line that is not stored.
-func (i *Imported) leave(l *checkedLine, why string) {
+func (i *Imported) leave(l *checkedRecord, why string) {
 	kind, id := l.what()
 	i.Different++
 	i.LeftOut = append(i.LeftOut, LeftOut{l.index, kind, id, why})
 }
 
 // what is the kind of what a line holds, and its id or name.
-func (l *Line) what() (kind, id string) {
+func (l *ExportRecord) what() (kind, id string) {
 	switch {
 	case l.Key != "":
 		return "key", l.Key
@@ -57,17 +57,17 @@ func (l *Line) what() (kind, id string) {
 		return "usage of API", l.Usage
 	case l.Counter != "":
 		return "counter", l.Counter
-	case l.Buried != "":
-		return "deleted key", l.Buried
+	case l.Tombstone != "":
+		return "deleted key", l.Tombstone
 	case l.Name != "":
-		return l.Noun + " name", l.Name
+		return l.Kind + " name", l.Name
 	}
-	return l.Noun, l.ID
+	return l.Kind, l.ID
 }
 
-// Adopt makes a workspace with an id it had elsewhere, under a name. KindConflict
+// EnsureWorkspaceID makes a workspace with an id it had elsewhere, under a name. KindConflict
 // where the name is another workspace's, or the id has another name.
-func (s *Store) Adopt(ctx context.Context, name, id string) error {
+func (s *Store) EnsureWorkspaceID(ctx context.Context, name, id string) error {
 	if name == "" || len(name) > 64 {
 		return Invalidf("workspace", "the name has 1 to 64 characters")
 	}
@@ -114,14 +114,14 @@ func (s *Store) nameOf(ctx context.Context, id string) (string, error) {
 
 // Import stores lines of an export of a workspace, at most MaxImport of them. What
 // is there already is never changed, so that an import can be repeated. Where a line
-// can't be it is a *BadLine.
-func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Imported, err error) {
-	all, err := checkLines(ws, lines)
+// can't be it is a *BadRecord.
+func (s *Store) Import(ctx context.Context, ws string, lines []ExportRecord) (done Imported, err error) {
+	all, err := checkRecords(ws, lines)
 	if err != nil {
 		return done, err
 	}
-	byNoun, names := map[noun][]checkedLine{}, map[nameKind][]checkedLine{}
-	var found, peers, usage, counters, graves []checkedLine
+	byKind, names := map[definitionKind][]checkedRecord{}, map[nameKind][]checkedRecord{}
+	var found, peers, usage, counters, tombstones []checkedRecord
 	for _, l := range all {
 		switch {
 		case l.Key != "":
@@ -132,16 +132,16 @@ func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Impor
 			usage = append(usage, l)
 		case l.Counter != "":
 			counters = append(counters, l)
-		case l.Buried != "":
-			graves = append(graves, l)
-		case l.Noun != "" && l.Name != "":
-			of := nameKind{noun(l.Noun), l.Alike}
+		case l.Tombstone != "":
+			tombstones = append(tombstones, l)
+		case l.Kind != "" && l.Name != "":
+			of := nameKind{definitionKind(l.Kind), l.Alike}
 			names[of] = append(names[of], l)
-		case l.Noun != "":
-			byNoun[noun(l.Noun)] = append(byNoun[noun(l.Noun)], l)
+		case l.Kind != "":
+			byKind[definitionKind(l.Kind)] = append(byKind[definitionKind(l.Kind)], l)
 		}
 	}
-	for k, some := range byNoun {
+	for k, some := range byKind {
 		if err = s.importDefinitions(ctx, ws, k, some, &done); err != nil {
 			return done, err
 		}
@@ -152,9 +152,9 @@ func (s *Store) Import(ctx context.Context, ws string, lines []Line) (done Impor
 		}
 	}
 	for _, one := range []struct {
-		lines []checkedLine
-		store func(context.Context, string, []checkedLine, *Imported) error
-	}{{found, s.importKeys}, {peers, s.importRedeemed}, {usage, s.importUsage}, {counters, s.importCounters}, {graves, s.importGraves}} {
+		lines []checkedRecord
+		store func(context.Context, string, []checkedRecord, *Imported) error
+	}{{found, s.importKeys}, {peers, s.importRedeemed}, {usage, s.importUsage}, {counters, s.importCounters}, {tombstones, s.importTombstones}} {
 		if len(one.lines) == 0 {
 			continue
 		}
@@ -176,11 +176,11 @@ func (s *Store) FinishImport(ctx context.Context, ws string) error {
 	return err
 }
 
-func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines []checkedLine, done *Imported) error {
+func (s *Store) importDefinitions(ctx context.Context, ws string, k definitionKind, lines []checkedRecord, done *Imported) error {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ID
-		if k != nounAPI {
+		if k != kindAPI {
 			continue
 		}
 		if busy, err := s.Sweeping(ctx, ws, l.ID); err != nil || busy {
@@ -215,17 +215,17 @@ func (s *Store) importDefinitions(ctx context.Context, ws string, k noun, lines 
 	return Unavailable(errBusy)
 }
 
-// nameKind is what names are imported together: those of a noun, apart from those of
+// nameKind is what names are imported together: those of a kind, apart from those of
 // them that are alike.
 type nameKind struct {
-	noun  noun
+	noun  definitionKind
 	alike bool
 }
 
 // importNames stores names. One of a role that differs from another's by case alone is
 // left out, unless both are of the file: then its store had them already, each of a role
 // of its own.
-func (s *Store) importNames(ctx context.Context, ws string, of nameKind, lines []checkedLine, done *Imported) error {
+func (s *Store) importNames(ctx context.Context, ws string, of nameKind, lines []checkedRecord, done *Imported) error {
 	k, names := of.noun, make([]string, len(lines))
 	for i, l := range lines {
 		names[i] = l.Name
@@ -269,7 +269,7 @@ func (s *Store) importNames(ctx context.Context, ws string, of nameKind, lines [
 
 // unique reports whether the names are imported only where none differs from them by case
 // alone.
-func (of nameKind) unique() bool { return of.noun == roles.noun && !of.alike }
+func (of nameKind) unique() bool { return of.noun == roles.kind && !of.alike }
 
 // otherwiseThere tells of names that nothing has as they are spelt whether they are there
 // otherwise, or among the names before them.
@@ -288,7 +288,7 @@ func (s *Store) otherwiseThere(ctx context.Context, ws string, of nameKind, name
 }
 
 // importChange makes a change; false where somebody else was quicker.
-func (s *Store) importChange(ctx context.Context, k noun, c *change, tally Imported, done *Imported) (bool, error) {
+func (s *Store) importChange(ctx context.Context, k definitionKind, c *change, tally Imported, done *Imported) (bool, error) {
 	if len(c.args) > 0 {
 		made, err := s.applyNames(ctx, k, c)
 		if err != nil || !made {

@@ -6,15 +6,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// allKeys gives the root keys, those of the setup API, then those of each API by
+// allKeys returns the root keys, those of the setup API, then those of each API by
 // the API's id.
-func (e *exporter) allKeys(ctx context.Context, after *Line) error {
+func (e *exporter) allKeys(ctx context.Context, after *ExportRecord) error {
 	api, at, err := resume(after)
 	if err != nil {
 		return err
 	}
 	if api == "" {
-		if err := e.keys(ctx, listName(e.ws, nounRootKey), at); err != nil {
+		if err := e.keys(ctx, listName(e.ws, kindRootKey), at); err != nil {
 			return err
 		}
 		at = ""
@@ -28,9 +28,9 @@ func (e *exporter) allKeys(ctx context.Context, after *Line) error {
 	})
 }
 
-// resume gives the API and the id behind which a key's line says to go on; no API
+// resume returns the API and the id behind which a key's line says to go on; no API
 // for root keys.
-func resume(after *Line) (api, at string, err error) {
+func resume(after *ExportRecord) (api, at string, err error) {
 	if after == nil {
 		return "", "", nil
 	}
@@ -43,9 +43,9 @@ func resume(after *Line) (api, at string, err error) {
 
 // listed is the id of the first secret of a record that is in the list: by its entry the
 // record is found once.
-func (k *Key) listed() string { return k.Issues()[0].ID }
+func (k *Key) listed() string { return k.BySecret()[0].ID }
 
-// keys gives those of a list behind an id.
+// keys returns those of a list behind an id.
 func (e *exporter) keys(ctx context.Context, list, at string) error {
 	from := "-"
 	if at != "" {
@@ -62,7 +62,7 @@ func (e *exporter) keys(ctx context.Context, list, at string) error {
 		if len(all) == 0 {
 			return nil
 		}
-		lines, err := e.keyLines(ctx, single(all))
+		lines, err := e.keyRecords(ctx, single(all))
 		if err == nil {
 			err = e.emitAll(lines)
 		}
@@ -73,7 +73,7 @@ func (e *exporter) keys(ctx context.Context, list, at string) error {
 	}
 }
 
-func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, error) {
+func (e *exporter) keyRecords(ctx context.Context, entries []string) ([]ExportRecord, error) {
 	at, err := e.store.places(ctx, entries)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, erro
 	if err != nil {
 		return nil, err
 	}
-	var lines []Line
+	var lines []ExportRecord
 	var issued []*Key
 	for i, entry := range entries {
 		id := listedID(entry)
@@ -101,7 +101,7 @@ func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, erro
 			return nil, err
 		}
 		if k.listed() == id && k.WorkspaceID == e.ws && k.CreatedAt <= e.since {
-			lines = append(lines, Line{Key: k.ID, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
+			lines = append(lines, ExportRecord{Key: k.ID, Stored: []byte(records[i].Val()), Used: []byte(used[i].Val())})
 			issued = append(issued, k)
 		}
 	}
@@ -109,12 +109,12 @@ func (e *exporter) keyLines(ctx context.Context, entries []string) ([]Line, erro
 }
 
 // laterUses puts into lines when the later secrets of their keys were last used.
-func (e *exporter) laterUses(ctx context.Context, lines []Line, issued []*Key) error {
+func (e *exporter) laterUses(ctx context.Context, lines []ExportRecord, issued []*Key) error {
 	for i, k := range issued {
 		if len(k.Secrets) < 2 {
 			continue
 		}
-		moments, err := e.store.LastUsed(ctx, k.issues()[1:]...)
+		moments, err := e.store.LastUsed(ctx, k.allSecrets()[1:]...)
 		if err != nil {
 			return err
 		}
@@ -126,17 +126,17 @@ func (e *exporter) laterUses(ctx context.Context, lines []Line, issued []*Key) e
 // Size is about how many lines an export has.
 func (s *Store) Size(ctx context.Context, ws string) (int64, error) {
 	total := int64(2)
-	for _, k := range append([]noun{nounRootKey}, nouns...) {
+	for _, k := range append([]definitionKind{kindRootKey}, definitionKinds...) {
 		_, n, err := s.idsOf(ctx, ws, k, "-", 0)
 		if err != nil {
 			return 0, err
 		}
-		if total += n; k != nounAPI && k != nounRootKey {
+		if total += n; k != kindAPI && k != kindRootKey {
 			total += n // the names
 		}
 	}
 	for after := ""; ; {
-		apis, _, err := s.idsOf(ctx, ws, nounAPI, (Ask{After: after}).start(), transferPage)
+		apis, _, err := s.idsOf(ctx, ws, kindAPI, (ListOptions{After: after}).start(), transferPage)
 		if err != nil || len(apis) == 0 {
 			return total, err
 		}

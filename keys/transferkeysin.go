@@ -9,7 +9,7 @@ import (
 )
 
 // importKeys stores keys with what they have left.
-func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	if err := s.importableAPIs(ctx, ws, lines); err != nil {
 		return err
 	}
@@ -18,7 +18,7 @@ func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, 
 		if err != nil {
 			return err
 		}
-		if err := s.leadGroups(ctx, ws, fresh); err != nil {
+		if err := s.writeGroupIndexes(ctx, ws, fresh); err != nil {
 			return err
 		}
 		taken, err := s.insert(ctx, fresh)
@@ -34,7 +34,7 @@ func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedLine, 
 }
 
 // importableAPIs refuses keys of an API that the workspace does not have.
-func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLine) error {
+func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedRecord) error {
 	all := make([]*stored, len(lines))
 	for i, l := range lines {
 		all[i] = &stored{key: l.key.key}
@@ -51,14 +51,14 @@ func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedLi
 	return nil
 }
 
-// unknownKeys gives the keys whose digest and id nobody has, and these with those
+// unknownKeys returns the keys whose digest and id nobody has, and these with those
 // that are there already, and counts them. An id that another workspace has is refused.
-func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine) (fresh []*newKey, known []checkedLine, tally Imported, err error) {
+func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedRecord) (fresh []*newKey, known []checkedRecord, tally Imported, err error) {
 	seen, err := s.seenKeys(ctx, lines)
 	if err != nil {
 		return nil, nil, tally, err
 	}
-	var doubtful []checkedLine
+	var doubtful []checkedRecord
 	for i, l := range lines {
 		if seen[i] {
 			doubtful = append(doubtful, l)
@@ -86,7 +86,7 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 			tally.leave(&l, whyDigest)
 		case other != nil:
 			tally.leave(&l, whyElsewhere)
-		case l.grave:
+		case l.deleted:
 			tally.leave(&l, whyDeleted)
 		default: // only an entry, which leads nowhere
 			tally.Stored++
@@ -98,12 +98,12 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedLine)
 
 // unknownSecrets leaves those keys out of which a later secret has an id or a place that is
 // taken. An id that another workspace has is refused.
-func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, known []checkedLine, tally Imported) ([]*newKey, []checkedLine, Imported, error) {
+func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, known []checkedRecord, tally Imported) ([]*newKey, []checkedRecord, Imported, error) {
 	var ids []string
 	var own []place
 	var of []*newKey
 	for _, m := range fresh {
-		for _, k := range pointed(m.key.issues()) {
+		for _, k := range withPointers(m.key.allSecrets()) {
 			ids, own, of = append(ids, k.ID), append(own, k.Digest.place()), append(of, m)
 		}
 	}
@@ -121,53 +121,53 @@ func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, 
 	taken := map[*newKey]bool{}
 	for i, m := range of {
 		if elsewhere[i] != nil && elsewhere[i].key.WorkspaceID != ws {
-			at := slices.IndexFunc(known, func(l checkedLine) bool { return l.key == m })
+			at := slices.IndexFunc(known, func(l checkedRecord) bool { return l.key == m })
 			return nil, nil, tally, known[at].bad(takenID("key", ids[i]))
 		}
-		mine := there[i] == nil || there[i].key.Home != nil && *there[i].key.Home == m.key.Digest && there[i].key.ID == ids[i]
+		mine := there[i] == nil || there[i].key.Target != nil && *there[i].key.Target == m.key.Digest && there[i].key.ID == ids[i]
 		if elsewhere[i] != nil || !mine {
 			taken[m] = true
 		}
 	}
 	tally.Stored, tally.Different = tally.Stored-int64(len(taken)), tally.Different+int64(len(taken))
 	fresh = slices.DeleteFunc(fresh, func(m *newKey) bool { return taken[m] })
-	known = slices.DeleteFunc(known, func(l checkedLine) bool { return taken[l.key] })
+	known = slices.DeleteFunc(known, func(l checkedRecord) bool { return taken[l.key] })
 	return fresh, known, tally, nil
 }
 
-// seenKeys tells of which keys anything is there: a record, a grave, or an entry. On
+// seenKeys tells of which keys anything is there: a record, a tombstone, or an entry. On
 // one Redis it asks for all of them at once first: mostly there is nothing.
-func (s *Store) seenKeys(ctx context.Context, lines []checkedLine) ([]bool, error) {
+func (s *Store) seenKeys(ctx context.Context, lines []checkedRecord) ([]bool, error) {
 	seen := make([]bool, len(lines))
 	if !s.cluster {
 		var names []string
 		for _, l := range lines {
 			at := l.key.key.Digest.place()
-			names = append(names, at.record(), at.grave(), indexName(l.Key))
+			names = append(names, at.record(), at.tombstone(), indexName(l.Key))
 		}
 		var there *redis.IntCmd
 		if err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.Exists(ctx, names...) }); err != nil || there.Val() == 0 {
 			return seen, err
 		}
 	}
-	records, graves, entries := make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines))
+	records, tombstones, entries := make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines)), make([]*redis.IntCmd, len(lines))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, l := range lines {
 			at := l.key.key.Digest.place()
-			records[i], graves[i] = p.Exists(ctx, at.record()), p.Exists(ctx, at.grave())
+			records[i], tombstones[i] = p.Exists(ctx, at.record()), p.Exists(ctx, at.tombstone())
 			entries[i] = p.Exists(ctx, indexName(l.Key))
 		}
 	})
 	for i := range lines {
-		lines[i].grave = graves[i].Val() > 0
-		seen[i] = lines[i].grave || records[i].Val() > 0 || entries[i].Val() > 0
+		lines[i].deleted = tombstones[i].Val() > 0
+		seen[i] = lines[i].deleted || records[i].Val() > 0 || entries[i].Val() > 0
 	}
 	return seen, err
 }
 
-// sameKeys gives what is where the keys would be, and what their ids lead to elsewhere. It
+// sameKeys returns what is where the keys would be, and what their ids lead to elsewhere. It
 // notes of a line when that is a tombstone.
-func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsewhere []*stored, err error) {
+func (s *Store) sameKeys(ctx context.Context, lines []checkedRecord) (found, elsewhere []*stored, err error) {
 	ids, places := make([]string, len(lines)), make([]place, len(lines))
 	for i, l := range lines {
 		ids[i], places[i] = l.Key, l.key.key.Digest.place()
@@ -187,20 +187,20 @@ func (s *Store) sameKeys(ctx context.Context, lines []checkedLine) (found, elsew
 	if elsewhere, err = s.loadPlaces(ctx, at); err != nil {
 		return nil, nil, err
 	}
-	buried, err := s.tombstonesAt(ctx, at)
+	tombstones, err := s.tombstonesAt(ctx, at)
 	for i, other := range elsewhere {
 		if other != nil && other.key.ID != ids[i] {
 			elsewhere[i] = nil
 		}
-		if err == nil && buried[i] != nil && buried[i].ID == ids[i] {
-			lines[i].grave = true
+		if err == nil && tombstones[i] != nil && tombstones[i].ID == ids[i] {
+			lines[i].deleted = true
 		}
 	}
 	return found, elsewhere, err
 }
 
-// leadGroups notes in groups which setup keys may refer to them.
-func (s *Store) leadGroups(ctx context.Context, ws string, made []*newKey) error {
+// writeGroupIndexes notes in groups which setup keys may refer to them.
+func (s *Store) writeGroupIndexes(ctx context.Context, ws string, made []*newKey) error {
 	var setup []*Key
 	for _, m := range made {
 		if m.key.Setup != nil && len(m.key.Setup.Groups) > 0 {
@@ -220,7 +220,7 @@ func (s *Store) leadGroups(ctx context.Context, ws string, made []*newKey) error
 }
 
 // importUse stores when keys were last used, where they were not used since.
-func (s *Store) importUse(ctx context.Context, lines []checkedLine) error {
+func (s *Store) importUse(ctx context.Context, lines []checkedRecord) error {
 	used := map[place]int64{}
 	for _, l := range lines {
 		if len(l.Used) > 0 {

@@ -279,7 +279,7 @@ func (l *life) migrate() error {
 	}
 	whole := keys.NewSecret("pre_short" + n + "_long" + n)
 	if l.r.IntN(2) == 0 {
-		err = l.store.AdoptKey(l.t.Context(), l.access, "mig:1", whole)
+		err = l.store.CompleteMigration(l.t.Context(), l.access, "mig:1", whole)
 	}
 	return l.made(keys.NewKey{ID: ids[0], Secret: whole}, err)
 }

@@ -16,21 +16,21 @@ var redeemedScript = NewScript(redeemedLua)
 // redeemed is what a line holds of a setup key: who redeemed it and was told what,
 // and, in the first line of a key, who was refused.
 type redeemed struct {
-	Peers   []peerTold `cbor:"1,keyasint,omitempty"`
-	Refused [][]byte   `cbor:"2,keyasint,omitempty"` // the newest first; the line's TTL is theirs
+	Peers   []peerRedemption `cbor:"1,keyasint,omitempty"`
+	Refused [][]byte         `cbor:"2,keyasint,omitempty"` // the newest first; the line's TTL is theirs
 
 	life int64 // of those refused, ms
 }
 
-type peerTold struct {
+type peerRedemption struct {
 	_    struct{} `cbor:",toarray"`
 	Peer string
 	Told []byte // as redeem.lua wrote it
 }
 
-// allRedeemed gives what was noted of setup keys, by their ids. A key behind whose
+// allRedeemed returns what was noted of setup keys, by their ids. A key behind whose
 // line it goes on is given again.
-func (e *exporter) allRedeemed(ctx context.Context, after *Line) error {
+func (e *exporter) allRedeemed(ctx context.Context, after *ExportRecord) error {
 	from := "-"
 	if after != nil {
 		from = "[" + after.Redeemed
@@ -71,11 +71,11 @@ func (e *exporter) redeemed(ctx context.Context, of *stored) error {
 		}
 		pairs, next := page.Val()
 		for i := 0; i+1 < len(pairs); i += 2 {
-			first.Peers = append(first.Peers, peerTold{Peer: pairs[i], Told: []byte(pairs[i+1])})
+			first.Peers = append(first.Peers, peerRedemption{Peer: pairs[i], Told: []byte(pairs[i+1])})
 		}
 		if len(first.Peers) > 0 || len(first.Refused) > 0 {
-			slices.SortFunc(first.Peers, func(a, b peerTold) int { return slices.Compare([]byte(a.Peer), []byte(b.Peer)) })
-			if err := e.emit([]Line{{Redeemed: of.key.ID, Stored: encode(first), TTL: first.life}}); err != nil {
+			slices.SortFunc(first.Peers, func(a, b peerRedemption) int { return slices.Compare([]byte(a.Peer), []byte(b.Peer)) })
+			if err := e.emit([]ExportRecord{{Redeemed: of.key.ID, Stored: encode(first), TTL: first.life}}); err != nil {
 				return err
 			}
 		}
@@ -103,7 +103,7 @@ func (e *exporter) refused(ctx context.Context, of *stored) (r redeemed, err err
 }
 
 // decodeRedeemed reads a line's record.
-func decodeRedeemed(l *Line) (*redeemed, error) {
+func decodeRedeemed(l *ExportRecord) (*redeemed, error) {
 	r := redeemed{life: l.TTL}
 	if err := decoding.Unmarshal(l.Stored, &r); err != nil {
 		return nil, Invalidf("stored", "is no record of a setup key's peers")
@@ -121,7 +121,7 @@ func decodeRedeemed(l *Line) (*redeemed, error) {
 
 // importRedeemed notes who redeemed setup keys, where it is not noted yet. What
 // there is no setup key for is left out.
-func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.Redeemed
@@ -158,7 +158,7 @@ func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedLi
 }
 
 // claimImported makes the claims of peers that redeemed a key elsewhere.
-func (s *Store) claimImported(ctx context.Context, k *Key, told []peerTold) error {
+func (s *Store) claimImported(ctx context.Context, k *Key, told []peerRedemption) error {
 	peers := make([]string, len(told))
 	for i, one := range told {
 		peers[i] = one.Peer

@@ -79,15 +79,15 @@ func detail(d *keys.Details) any {
 
 func (v *view) definitions() {
 	ctx, s, a := v.t.Context(), v.store, v.access
-	apis, err := s.APIs(ctx, a, keys.Ask{})
+	apis, err := s.APIs(ctx, a, keys.ListOptions{})
 	v.see("apis", apis, err)
-	permissions, err := s.Permissions(ctx, a, keys.Ask{})
+	permissions, err := s.Permissions(ctx, a, keys.ListOptions{})
 	v.see("permissions", permissions, err)
-	roles, err := s.Roles(ctx, a, keys.Ask{})
+	roles, err := s.Roles(ctx, a, keys.ListOptions{})
 	v.see("roles", roles, err)
-	identities, err := s.Identities(ctx, a, keys.Ask{})
+	identities, err := s.Identities(ctx, a, keys.ListOptions{})
 	v.see("identities", identities, err)
-	migrations, err := s.Migrations(ctx, a.WorkspaceID, keys.Ask{})
+	migrations, err := s.Migrations(ctx, a.WorkspaceID, keys.ListOptions{})
 	v.see("migrations", migrations, err)
 	groups, err := s.Groups(ctx, a)
 	v.see("groups", groups, err)
@@ -172,11 +172,11 @@ func spend(l *life, store *keys.Store) (came []string) {
 	return came
 }
 
-// left gives a line that an import leaves out.
-func (s *shop) left(lines []keys.Line) string {
+// left returns a line that an import leaves out.
+func (s *shop) left(lines []keys.ExportRecord) string {
 	s.t.Helper()
 	for _, l := range lines {
-		if done, err := s.Import(s.t.Context(), s.access.WorkspaceID, []keys.Line{l}); err != nil || done.Different > 0 {
+		if done, err := s.Import(s.t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); err != nil || done.Different > 0 {
 			return fmt.Sprintf("%+v %v", l, err)
 		}
 	}
@@ -198,7 +198,7 @@ func sameLines(t *testing.T, what string, got, want []string) {
 }
 
 // whole drops what an export has beside the workspace's records.
-func whole(lines []keys.Line) []string {
+func whole(lines []keys.ExportRecord) []string {
 	return slices.DeleteFunc(comparable(lines), func(l string) bool { return strings.Contains(l, "Scan:true") })
 }
 

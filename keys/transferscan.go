@@ -15,11 +15,11 @@ import (
 // nobody else.
 const scanStep = 500
 
-// scan gives what no list leads to: the counters of limits that were named in
+// scan returns what no list leads to: the counters of limits that were named in
 // requests or belong to identities and namespaces, and soft-deleted keys. It has to
 // pass by every name in Redis, also of other workspaces.
-func (e *exporter) scan(ctx context.Context, _ *Line) error {
-	if err := e.emit([]Line{{Scan: true}}); err != nil {
+func (e *exporter) scan(ctx context.Context, _ *ExportRecord) error {
+	if err := e.emit([]ExportRecord{{Scan: true}}); err != nil {
 		return err
 	}
 	masters, err := e.store.masters(ctx)
@@ -59,15 +59,15 @@ func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
 		if err != nil {
 			return err
 		}
-		var graves, counters []string
+		var tombstones, counters []string
 		for _, name := range names {
 			if strings.HasPrefix(name, "tg:t:") {
-				graves = append(graves, name)
+				tombstones = append(tombstones, name)
 			} else {
 				counters = append(counters, name)
 			}
 		}
-		if err := firstError(e.graves(ctx, graves), e.counters(ctx, counters)); err != nil || next == 0 {
+		if err := firstError(e.tombstones(ctx, tombstones), e.counters(ctx, counters)); err != nil || next == 0 {
 			return err
 		}
 		cursor = next
@@ -85,9 +85,9 @@ func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint6
 	return names, next, nil
 }
 
-// graves gives those of the workspace whose API is there: the others go with it. Where a
+// tombstones returns those of the workspace whose API is there: the others go with it. Where a
 // release before this one left a whole record, its tombstone is given.
-func (e *exporter) graves(ctx context.Context, names []string) error {
+func (e *exporter) tombstones(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -111,16 +111,16 @@ func (e *exporter) graves(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var lines []Line
+	var lines []ExportRecord
 	for _, t := range all {
 		if !gone[t.APIID] {
-			lines = append(lines, Line{Buried: t.ID, Stored: []byte(t.text())})
+			lines = append(lines, ExportRecord{Tombstone: t.ID, Stored: []byte(t.text())})
 		}
 	}
 	return e.emitAll(lines)
 }
 
-// counters gives those of the workspace that have not expired.
+// counters returns those of the workspace that have not expired.
 func (e *exporter) counters(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -143,12 +143,12 @@ func (e *exporter) counters(ctx context.Context, names []string) error {
 	}); err != nil {
 		return err
 	}
-	var lines []Line
+	var lines []ExportRecord
 	for i, value := range values {
 		if value == nil || len(value.Val()) != windowLength || lives[i].Val() <= 0 {
 			continue
 		}
-		lines = append(lines, Line{Counter: names[i], Stored: []byte(value.Val()), TTL: lives[i].Val().Milliseconds()})
+		lines = append(lines, ExportRecord{Counter: names[i], Stored: []byte(value.Val()), TTL: lives[i].Val().Milliseconds()})
 	}
 	return e.emitAll(lines)
 }
@@ -188,7 +188,7 @@ func parseCounterIndex(name string) (c counterOwner, ok bool) {
 	return counterOwner{shard: rest[:2], owner: rest[3:]}, true
 }
 
-// isID tells whether a text can be an id that was made here.
+// isID reports whether a text can be an id that was made here.
 func isID(text string) bool {
 	for _, r := range text {
 		if r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
@@ -238,13 +238,13 @@ func (s *Store) ownersIn(ctx context.Context, ws string, owners []counterOwner) 
 	return made, err
 }
 
-// goneAPIs gives those of keys' APIs that a workspace does not have.
+// goneAPIs returns those of keys' APIs that a workspace does not have.
 func (s *Store) goneAPIs(ctx context.Context, ws string, found []*stored) (map[string]bool, error) {
 	there := map[string]*redis.IntCmd{}
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, one := range found {
 			if one != nil && one.key.APIID != "" && there[one.key.APIID] == nil {
-				there[one.key.APIID] = p.Exists(ctx, definitionName(ws, nounAPI, one.key.APIID))
+				there[one.key.APIID] = p.Exists(ctx, definitionName(ws, kindAPI, one.key.APIID))
 			}
 		}
 	})
@@ -255,13 +255,13 @@ func (s *Store) goneAPIs(ctx context.Context, ws string, found []*stored) (map[s
 	return gone, err
 }
 
-// defined gives the kind of the owner, if it is a definition, and its counter's shard.
-func (c counterOwner) defined() (k noun, shard string) {
+// defined returns the kind of the owner, if it is a definition, and its counter's shard.
+func (c counterOwner) defined() (k definitionKind, shard string) {
 	switch {
 	case strings.HasPrefix(c.owner, prefixIdentity+"_"):
-		return nounIdentity, ShardOf(c.owner)
+		return kindIdentity, ShardOf(c.owner)
 	case isNamespaceID(c.owner):
-		return nounNamespace, ShardOf(c.owner + ":" + c.limit)
+		return kindNamespace, ShardOf(c.owner + ":" + c.limit)
 	}
 	return "", ""
 }
@@ -287,7 +287,7 @@ func (e *exporter) ownersThen(ctx context.Context, owners []counterOwner) ([]int
 
 // definedAt is when an identity or a namespace was made. Its record, which may be
 // large, is read once for many counters.
-func (e *exporter) definedAt(ctx context.Context, k noun, id string) (int64, error) {
+func (e *exporter) definedAt(ctx context.Context, k definitionKind, id string) (int64, error) {
 	if at, ok := e.defined[id]; ok {
 		return at, nil
 	}
@@ -296,7 +296,7 @@ func (e *exporter) definedAt(ctx context.Context, k noun, id string) (int64, err
 		return 0, err
 	}
 	at := int64(0)
-	if k == nounNamespace {
+	if k == kindNamespace {
 		n, err := decodeDefinition[Namespace](texts[0])
 		if err != nil {
 			return 0, err

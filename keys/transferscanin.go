@@ -5,15 +5,15 @@ import (
 	_ "embed"
 )
 
-//go:embed grave.lua
-var graveLua string
+//go:embed tombstone.lua
+var tombstoneLua string
 
-var graveScript = NewScript(graveLua)
+var tombstoneScript = NewScript(tombstoneLua)
 
 // importCounters stores the counts of limits where none has begun yet. They are set,
 // never added. What there is no owner for in the workspace is left out, and of a key
 // what is more than it may have.
-func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	owners := make([]counterOwner, len(lines))
 	for i, l := range lines {
 		owners[i] = l.counter
@@ -48,9 +48,9 @@ func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedLi
 	return nil
 }
 
-// importGraves keeps the digests of soft-deleted keys taken, by nothing but tombstones,
+// importTombstones keeps the digests of soft-deleted keys taken, by nothing but tombstones,
 // whatever the file has. Those of an API that is not there are left out.
-func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+func (s *Store) importTombstones(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	all := make([]*stored, len(lines))
 	for i, l := range lines {
 		all[i] = &stored{key: l.key.key, place: l.key.key.Digest.place()}
@@ -67,9 +67,9 @@ func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine
 			continue
 		}
 		some = append(some, i)
-		calls = append(calls, invocation{[]string{one.place.record(), one.place.grave()}, []any{tombstoneOf(one.key).text()}})
+		calls = append(calls, invocation{[]string{one.place.record(), one.place.tombstone()}, []any{tombstoneOf(one.key).text()}})
 	}
-	replies, err := s.runAll(ctx, graveScript, calls)
+	replies, err := s.runAll(ctx, tombstoneScript, calls)
 	if err != nil {
 		return err
 	}
@@ -86,5 +86,5 @@ func (s *Store) importGraves(ctx context.Context, ws string, lines []checkedLine
 		}
 		led = append(led, all[some[i]].key)
 	}
-	return s.leadToTombstones(ctx, led)
+	return s.indexTombstones(ctx, led)
 }

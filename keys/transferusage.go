@@ -53,9 +53,9 @@ func (d *usageDay) subject() string {
 	return keySubject(d.Key, d.Identity)
 }
 
-// allUsage gives the usage of each API day by day: the API's own counts, those of
+// allUsage returns the usage of each API day by day: the API's own counts, those of
 // identities and of keys. That of deleted APIs nobody can ask for.
-func (e *exporter) allUsage(ctx context.Context, after *Line) error {
+func (e *exporter) allUsage(ctx context.Context, after *ExportRecord) error {
 	var at usageDay
 	if after != nil {
 		d, err := decodeUsage(after)
@@ -72,9 +72,9 @@ func (e *exporter) allUsage(ctx context.Context, after *Line) error {
 	})
 }
 
-// usageOf gives the usage of an API behind a day of a subject.
+// usageOf returns the usage of an API behind a day of a subject.
 func (e *exporter) usageOf(ctx context.Context, api string, at usageDay) error {
-	texts, err := e.store.definitionTexts(ctx, e.ws, nounAPI, []string{api})
+	texts, err := e.store.definitionTexts(ctx, e.ws, kindAPI, []string{api})
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (e *exporter) usageOf(ctx context.Context, api string, at usageDay) error {
 	return nil
 }
 
-// daysUsed gives the days from one to another on which an API was used.
+// daysUsed returns the days from one to another on which an API was used.
 func (s *Store) daysUsed(ctx context.Context, api string, from, to int64) (used []int64, err error) {
 	for ; from <= to; from += transferPage {
 		var there []*redis.IntCmd
@@ -117,7 +117,7 @@ func (s *Store) daysUsed(ctx context.Context, api string, from, to int64) (used 
 	return used, nil
 }
 
-// usageDay gives what was counted for an API on a day, behind a subject of that day.
+// usageDay returns what was counted for an API on a day, behind a subject of that day.
 func (e *exporter) usageDay(ctx context.Context, of, at usageDay) error {
 	tags, err := e.store.tagsOn(ctx, of.API, of.Day)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Store) tagsOn(ctx context.Context, api string, day int64) (map[int]stri
 	return tags, err
 }
 
-// usage gives the counts of some subjects' days.
+// usage returns the counts of some subjects' days.
 func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]string) error {
 	counts, lives := make([]*redis.MapStringStringCmd, len(days)), make([]*redis.DurationCmd, len(days))
 	var now *redis.TimeCmd
@@ -208,7 +208,7 @@ func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]stri
 	}); err != nil {
 		return err
 	}
-	var lines []Line
+	var lines []ExportRecord
 	for i := range days {
 		if len(counts[i].Val()) == 0 {
 			continue
@@ -218,12 +218,12 @@ func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]stri
 			d.Expires = now.Val().Add(lives[i].Val()).Round(time.Second).UnixMilli() // the clock went on between the two
 		}
 		d.read(counts[i].Val(), tags)
-		lines = append(lines, Line{Usage: d.API, Stored: encode(d)})
+		lines = append(lines, ExportRecord{Usage: d.API, Stored: encode(d)})
 	}
 	return e.emitAll(lines)
 }
 
-// read reads the fields that usage.lua wrote. It gives the same for the same counts,
+// read reads the fields that usage.lua wrote. It returns the same for the same counts,
 // whatever numbers the tags have.
 func (d *usageDay) read(fields map[string]string, tags map[int]string) {
 	for field, text := range fields {

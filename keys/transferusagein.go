@@ -16,7 +16,7 @@ var usageInLua string
 var usageInScript = NewScript(usageInLua)
 
 // decodeUsage reads a line's record.
-func decodeUsage(l *Line) (*usageDay, error) {
+func decodeUsage(l *ExportRecord) (*usageDay, error) {
 	var d usageDay
 	if err := decoding.Unmarshal(l.Stored, &d); err != nil {
 		return nil, Invalidf("stored", "is no record of usage")
@@ -45,7 +45,7 @@ func decodeUsage(l *Line) (*usageDay, error) {
 
 // importUsage stores counts where there are none yet: they are set, never added. An
 // API that is not there and a key of another workspace are refused.
-func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedLine, done *Imported) error {
+func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	now, err := s.usageOwners(ctx, ws, lines)
 	if err != nil {
 		return err
@@ -76,14 +76,14 @@ func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedLine,
 	return nil
 }
 
-// usageOwners refuses what is not the workspace's. It gives the store's clock.
-func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedLine) (now int64, err error) {
+// usageOwners refuses what is not the workspace's. It returns the store's clock.
+func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedRecord) (now int64, err error) {
 	ids, apis := make([]string, len(lines)), make([]*redis.IntCmd, len(lines))
 	var clock *redis.TimeCmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		clock = p.Time(ctx)
 		for i, l := range lines {
-			ids[i], apis[i] = l.usage.Key, p.Exists(ctx, definitionName(ws, nounAPI, l.Usage))
+			ids[i], apis[i] = l.usage.Key, p.Exists(ctx, definitionName(ws, kindAPI, l.Usage))
 		}
 	}); err != nil {
 		return 0, err

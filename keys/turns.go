@@ -100,7 +100,7 @@ func (t *Turns) leave(name string, turn chan struct{}) bool {
 	return false
 }
 
-// end gives the turn to the next, whose owner then waits behind the others.
+// end passes the turn to the next, whose owner then waits behind the others.
 func (t *Turns) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -242,7 +242,7 @@ func (u *Usage) flushShard(ctx context.Context, shard *usageShard) error {
 	return err
 }
 
-// take gives the rows of a shard, which go on in the map that was sent before.
+// take returns the rows of a shard, which go on in the map that was sent before.
 func (s *usageShard) take() map[usageRow]usageTally {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -45,7 +45,7 @@ func (s *Store) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, en
 	return r.rows(ctx, a.WorkspaceID)
 }
 
-// usageAPIs gives the APIs that are involved, and checks the rights over them.
+// usageAPIs returns the APIs that are involved, and checks the rights over them.
 func (s *Store) usageAPIs(ctx context.Context, a Access, of UsageOwner, r *usageReader) ([]string, error) {
 	if of.KeyID != "" {
 		found, _, err := s.owned(ctx, a, of.KeyID)
@@ -57,7 +57,7 @@ func (s *Store) usageAPIs(ctx context.Context, a Access, of UsageOwner, r *usage
 	}
 	var err error
 	r.ExternalID = of.ExternalID
-	if r.identity, err = s.named(ctx, a.WorkspaceID, nounIdentity, of.ExternalID); err != nil {
+	if r.identity, err = s.named(ctx, a.WorkspaceID, kindIdentity, of.ExternalID); err != nil {
 		return nil, err
 	}
 	apis, err := s.apisOf(ctx, a.WorkspaceID, r.identity)
@@ -82,7 +82,7 @@ func (s *Store) apisOf(ctx context.Context, ws, identityID string) (involved []s
 	}
 	var all *redis.StringSliceCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		all = p.ZRangeByLex(ctx, listName(ws, nounAPI), &redis.ZRangeBy{Min: "-", Max: "+", Count: maxUsageAPIs + 1})
+		all = p.ZRangeByLex(ctx, listName(ws, kindAPI), &redis.ZRangeBy{Min: "-", Max: "+", Count: maxUsageAPIs + 1})
 	})
 	if err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func (s *Store) Usage(ctx context.Context, a Access, q UsageQuery) ([]UsageRow, 
 	r := &usageReader{s: s, UsageQuery: q, sums: map[usageGroup]*UsageCounts{}}
 	r.from, r.until = s.usageWindow(q.Start, q.End, now)
 	if q.ExternalID != "" {
-		if r.identity, err = s.named(ctx, a.WorkspaceID, nounIdentity, q.ExternalID); err != nil {
+		if r.identity, err = s.named(ctx, a.WorkspaceID, kindIdentity, q.ExternalID); err != nil {
 			return nil, err
 		}
 	}
@@ -234,7 +234,7 @@ func (r *usageReader) choose(ctx context.Context) error {
 	return nil
 }
 
-// byKey tells whether only the counts of keys can answer.
+// byKey reports whether only the counts of keys can answer.
 func (r *usageReader) byKey() bool { return len(r.KeyIDs) > 0 || r.Group.Key }
 
 func (r *usageReader) want(day int64, key, identity, subject string) {
@@ -469,7 +469,7 @@ func (s *Store) identitiesOf(ctx context.Context, ws string, sums map[usageGroup
 	for step := range slices.Chunk(ids, usageReadStep) {
 		names := make([]string, len(step))
 		for i, id := range step {
-			names[i] = definitionName(ws, nounIdentity, id)
+			names[i] = definitionName(ws, kindIdentity, id)
 		}
 		reply, err := s.run(ctx, readScript, names, 0)
 		if err != nil {

@@ -63,18 +63,18 @@ func (f *usageSender) tick() {
 	}
 }
 
-// usageLine is a row with its key.
-type usageLine struct {
+// usageRecord is a row with its key.
+type usageRecord struct {
 	usageRow
 	usageTally
 }
 
-// send sends rows step by step. It gives those that were certainly not counted, and
+// send sends rows step by step. It returns those that were certainly not counted, and
 // how many verifications may not have been counted and must not be sent again.
 func (f *usageSender) send(ctx context.Context, s *Store, rows map[usageRow]usageTally) (kept map[usageRow]usageTally, lost int64, err error) {
-	lines := make([]usageLine, 0, len(rows))
+	lines := make([]usageRecord, 0, len(rows))
 	for row, t := range rows {
-		lines = append(lines, usageLine{row, t})
+		lines = append(lines, usageRecord{row, t})
 	}
 	for step := range slices.Chunk(lines, usageStep) {
 		if err = f.prepare(ctx, s, step); err != nil {
@@ -97,7 +97,7 @@ func (f *usageSender) send(ctx context.Context, s *Store, rows map[usageRow]usag
 
 // prepare makes sure that tags have numbers and that what will be counted can be
 // found. Both may be done twice.
-func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageLine) error {
+func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageRecord) error {
 	if err := f.number(ctx, s, step); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageLine) e
 }
 
 // number asks for the numbers of tags that are not known yet.
-func (f *usageSender) number(ctx context.Context, s *Store, step []usageLine) error {
+func (f *usageSender) number(ctx context.Context, s *Store, step []usageRecord) error {
 	asked := map[string]invocation{}
 	var order []string
 	for _, line := range step {
@@ -176,7 +176,7 @@ func (f *usageSender) number(ctx context.Context, s *Store, step []usageLine) er
 }
 
 // tagNumbers is how a row's tags are written in a field: two bytes for each, sorted.
-func (f *usageSender) tagNumbers(line *usageLine) string {
+func (f *usageSender) tagNumbers(line *usageRecord) string {
 	if line.tags == "" {
 		return ""
 	}
@@ -217,7 +217,7 @@ type usageCall struct {
 
 // count adds a step's counts. failed says that certainly nothing was; lost is how
 // many verifications may not have been.
-func (f *usageSender) count(ctx context.Context, s *Store, step []usageLine) (failed bool, lost int64, err error) {
+func (f *usageSender) count(ctx context.Context, s *Store, step []usageRecord) (failed bool, lost int64, err error) {
 	calls := usageCalls(s, f.sums(step))
 	runs := make([]invocation, len(calls))
 	for i := range calls {
@@ -234,7 +234,7 @@ func (f *usageSender) count(ctx context.Context, s *Store, step []usageLine) (fa
 }
 
 // sums adds up what a step's rows come to on each level.
-func (f *usageSender) sums(step []usageLine) map[usageOp]int64 {
+func (f *usageSender) sums(step []usageRecord) map[usageOp]int64 {
 	sums := map[usageOp]int64{}
 	for i := range step {
 		line := &step[i]
@@ -297,7 +297,7 @@ func (c *usageCall) add(s *Store, op usageOp, n int64) {
 func (s *Store) usageEnd(day int64) int64 { return (day+1)*dayMS + s.retention.Milliseconds() }
 
 // noteUse remembers when keys were last used.
-func (s *Store) noteUse(ctx context.Context, step []usageLine) error {
+func (s *Store) noteUse(ctx context.Context, step []usageRecord) error {
 	used := map[place]int64{}
 	for _, line := range step {
 		if line.used > used[line.place] {
@@ -336,7 +336,7 @@ func (s *Store) forgetUse(ctx context.Context, gone []*Key) {
 	_, _ = s.runAll(ctx, lastUsedScript, s.useRuns(moments)) // housekeeping, as forget
 }
 
-// LastUsed gives when keys last let something through, unix ms; 0 for never. It is
+// LastUsed returns when keys last let something through, unix ms; 0 for never. It is
 // less than a second behind.
 func (s *Store) LastUsed(ctx context.Context, all ...*Key) ([]int64, error) {
 	found := make([]*redis.StringCmd, len(all))

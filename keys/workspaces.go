@@ -12,7 +12,7 @@ import (
 // DefaultWorkspace is the name of the workspace of TOLLGATE_ROOT_KEY.
 const DefaultWorkspace = "default"
 
-// Workspace gives the id of the workspace with a name, and makes it where there
+// Workspace returns the id of the workspace with a name, and makes it where there
 // is none. Names are unique in the store; they have 1 to 64 characters.
 func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 	if name == "" || len(name) > 64 {
@@ -31,7 +31,7 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	now, err := s.askMaster(ctx, id, sharedBucket, "")
+	now, err := s.masterRevision(ctx, id, sharedBucket, "")
 	if err != nil {
 		return "", err
 	}
@@ -43,14 +43,14 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 	return id, err
 }
 
-// FindWorkspace gives the id of the workspace with a name; KindNotFound without one.
+// FindWorkspace returns the id of the workspace with a name; KindNotFound without one.
 func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, workspacesName, name).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return "", Errorf(KindNotFound, "workspace", "workspace %s not found", Told(name))
+		return "", Errorf(KindNotFound, "workspace", "workspace %s not found", Redact(name))
 	case err != nil:
 		return "", Unavailable(err)
 	}
@@ -74,7 +74,7 @@ func (s *Store) Workspaces(ctx context.Context) ([]WorkspaceName, error) {
 	return all, nil
 }
 
-// RootDraft describes a root key to be made. Without a Secret one is minted.
+// RootDraft describes a root key to be made. Without a Secret one is generated.
 type RootDraft struct {
 	Name    string
 	Grants  []string // such as "api.*.create_key", at least one; Everything is each right
@@ -102,7 +102,7 @@ func CheckRootSecret(s Secret) error {
 func (d *RootDraft) identify() (secret Secret, start string, err error) {
 	switch secret = d.Secret; {
 	case secret.text == "":
-		secret, start = mint("tollgate", 24, false)
+		secret, start = newSecret("tollgate", 24, false)
 		return secret, start, nil
 	case CheckRootSecret(secret) != nil:
 		return Secret{}, "", CheckRootSecret(secret)
@@ -179,7 +179,7 @@ func (s *Store) root(ctx context.Context, at place) (*Key, error) {
 
 // RootKeys lists the root keys of a workspace, by age.
 func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*Key, error) {
-	entries, err := s.redis.ZRangeByLex(ctx, listName(workspaceID, nounRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
+	entries, err := s.redis.ZRangeByLex(ctx, listName(workspaceID, kindRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
 	if err != nil {
 		return nil, Unavailable(err)
 	}
@@ -205,20 +205,20 @@ func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error
 	switch {
 	case err == nil && (stored.key.Root == nil || stored.key.WorkspaceID != workspaceID):
 		return keyNotFound(id)
-	case err == nil: // announced before as well: whoever does it may die behind the bury
-		if err = s.announceRootKeys(ctx, workspaceID); err == nil {
-			err = s.bury(ctx, stored, false)
+	case err == nil: // prepared before as well: whoever does it may die after the deletion
+		if err = s.prepareRootKeys(ctx, workspaceID); err == nil {
+			err = s.deleteRecord(ctx, stored, false)
 		}
 	case AsError(err).Kind != KindNotFound:
 		return err
 	}
-	return firstError(s.announceRootKeys(ctx, workspaceID), err)
+	return firstError(s.prepareRootKeys(ctx, workspaceID), err)
 }
 
-// announceRootKeys has the root keys of a workspace looked at again where their
+// prepareRootKeys has the root keys of a workspace looked at again where their
 // records can't be guards of a verification: on a Cluster. It is called after one
 // was changed, and once more where that may have been lost with a crash.
-func (s *Store) announceRootKeys(ctx context.Context, workspaceID string) error {
+func (s *Store) prepareRootKeys(ctx context.Context, workspaceID string) error {
 	if !s.cluster {
 		return nil
 	}

@@ -131,12 +131,12 @@ func TestLeaseAfterAWrongClock(t *testing.T) {
 	}
 }
 
-// A change that was announced while the clock was wrong, and never made, is not waited for
+// A change that was prepared while the clock was wrong, and never made, is not waited for
 // when it is right: the revision says again that nothing is under way.
 func TestAnnouncementAfterAWrongClock(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		if _, cluster := c.(*redis.ClusterClient); !cluster {
-			return // changes are announced on a Cluster alone
+			return // changes are prepared on a Cluster alone
 		}
 		s := open(t, c, "w")
 		revision := "tg:v:{" + s.access.WorkspaceID + "}d"

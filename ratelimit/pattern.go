@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Match says whether the identifier fits the pattern. A * in the pattern
+// Match reports whether the identifier fits the pattern. A * in the pattern
 // stands for any run of characters, also an empty one; everything else stands
 // for itself, by its bytes. The time is linear in the two lengths: each piece
 // between stars is taken where it first occurs, and that is never taken back,
@@ -31,7 +31,7 @@ func Match(pattern, identifier string) bool {
 // does. One that names it exactly wins. Among patterns the one with the most
 // characters that are not * wins, as the most particular, and among those the
 // first in the order of their text, so that every gateway picks the same.
-// pattern gives an override's pattern.
+// pattern returns an override's pattern.
 func Pick[O any](overrides []O, pattern func(O) string, identifier string) (best O, found bool) {
 	for _, o := range overrides {
 		if p := pattern(o); Match(p, identifier) && (!found || before(p, pattern(best), identifier)) {
@@ -41,7 +41,7 @@ func Pick[O any](overrides []O, pattern func(O) string, identifier string) (best
 	return best, found
 }
 
-// before says whether pattern a goes before b, for an identifier that fits both.
+// before reports whether pattern a goes before b, for an identifier that fits both.
 func before(a, b, identifier string) bool {
 	if a == identifier || b == identifier {
 		return b != identifier

@@ -6,7 +6,7 @@ import (
 )
 
 // Lua defines window_roll and window_room, the twins of Window.At and of the
-// arithmetic of Check, and window_lasts, which tells whether Window.At leaves a window
+// arithmetic of Check, and window_lasts, which reports whether Window.At leaves a window
 // as it is in the present one, as local functions. It is put in front of a script that
 // needs them.
 //

@@ -68,7 +68,7 @@ func (s Schedule) Check() error {
 	return nil
 }
 
-// Daily says whether the balance comes back every day rather than every month.
+// Daily reports whether the balance comes back every day rather than every month.
 func (s Schedule) Daily() bool { return s.Day == 0 }
 
 // Settle is the balance and the boundary it waits for, as of now. Before next

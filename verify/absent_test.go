@@ -16,7 +16,7 @@ func TestDeletedRootKeyLearnsNothing(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-		absent := verify.Request{By: by, Secret: keys.NewSecret("nobody_ever_made_this"), Cost: 1}
+		absent := verify.Request{RootKey: by, Secret: keys.NewSecret("nobody_ever_made_this"), Cost: 1}
 		w.code(verify.NotFound, absent)
 		w.must(keys.Open(c, keys.Options{}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id))
 		w.refusedAs(keys.KindUnauthenticated, absent)

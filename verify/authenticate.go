@@ -7,7 +7,7 @@ import (
 	"tollgate/keys"
 )
 
-// refusals are what a root key that is refused is told, by the code.
+// refusals are the errors of a root key that is refused, by the code.
 var refusals = map[Code]struct {
 	kind    keys.Kind
 	message string
@@ -34,9 +34,9 @@ func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret, source 
 	return &caller, nil
 }
 
-// Vouch reports whether a root key may be used now, by the error that Authenticate
+// CheckRootKey reports whether a root key may be used now, by the error that Authenticate
 // would return. It spends nothing.
-func (v *Verifier) Vouch(ctx context.Context, secret keys.Secret, source netip.Addr) error {
+func (v *Verifier) CheckRootKey(ctx context.Context, secret keys.Secret, source netip.Addr) error {
 	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Source: source})
 	if err == nil && outcome.Code != Valid {
 		err = v.refused(outcome.Code, source)
@@ -44,7 +44,7 @@ func (v *Verifier) Vouch(ctx context.Context, secret keys.Secret, source netip.A
 	return err
 }
 
-// refused is what a root key is told whose verification ended so. This is the one place
+// refused is the error of a root key whose verification ended so. This is the one place
 // where guesses are slowed down, behind the lookup: only a root key that the store proved
 // unknown is answered as a guess, and never one that is valid, whatever else was sent from
 // its address.

@@ -35,105 +35,105 @@ func withCounters(text string) string {
 	return before + keys.CountersLua + after
 }
 
-// How verifications travel. Redis is busy for some microseconds with each entry,
+// Bounds of batches. Redis is busy for some microseconds with each entry,
 // so a batch holds everybody else up for less than half a millisecond.
 const (
 	maxBatch    = 64
 	maxWindows  = 256 // of a batch, unless one call alone has more
 	maxInFlight = 2
-	maxWaiting  = 4096 // in one line; who comes then would wait for longer than patience
+	maxWaiting  = 4096 // in one queue; a later call would wait for longer than queueTimeout
 )
 
 var (
-	errPatience = fmt.Errorf("too long in line for the store: %w", keys.ErrNotSent)
-	errCrowded  = fmt.Errorf("too many in line for the store: %w", keys.ErrNotSent)
+	errQueueTimeout = fmt.Errorf("too long in line for the store: %w", keys.ErrNotSent)
+	errQueueFull    = fmt.Errorf("too many in line for the store: %w", keys.ErrNotSent)
 
-	errLate   = keys.Unavailable(errPatience)
-	errFull   = keys.Unavailable(errCrowded)
+	errLate   = keys.Unavailable(errQueueTimeout)
+	errFull   = keys.Unavailable(errQueueFull)
 	errUnread = keys.Unavailable(errReply)
 )
 
-// line is where verifications wait while others are on their way. One that finds
-// room on the way leads: it leaves at once with those who are ready by then. Those
-// that come meanwhile leave together.
-type line struct {
+// batcher sends verifications to Redis in batches, at most maxInFlight at a time. A call
+// that finds a free slot sends a batch at once, with the calls that are ready by then.
+// Calls that come while all slots are taken wait in the queue and are sent together.
+type batcher struct {
 	client   redis.UniversalClient
 	budget   int64 // how many counters of a workspace one record may count
 	marker   any   // the name of the store's marker, or the shard's, a string
 	observer Observer
 	mu       sync.Mutex
 	waiting  queue
-	onTheWay int
-	lateness lateness
+	inFlight int
+	shedder  shedder
 }
 
 // do sends a call and waits for its reply. It is sent once at most.
-func (l *line) do(c *call) error {
+func (l *batcher) do(c *call) error {
 	if c.done == nil {
 		c.done = make(chan struct{}, 1)
 	}
-	leads, err := l.join(c)
+	sends, err := l.enqueue(c)
 	if err != nil {
 		return err
 	}
-	if leads {
-		// Whoever is ready to run comes along: under load batches of one would cost
-		// as much as full ones. With nobody ready this takes no time.
+	if sends {
+		// Let goroutines that are ready to run add their calls first: under load batches
+		// of one would cost as much as full ones. With none ready this takes no time.
 		runtime.Gosched()
-		if l.carry() {
-			l.leave()
+		if l.sendBatch() {
+			l.releaseSlot()
 		}
 	}
 	<-c.done
 	return c.err
 }
 
-func (l *line) join(c *call) (leads bool, err error) {
+func (l *batcher) enqueue(c *call) (sends bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting.n == 0 {
-		l.lateness.idle(c.began)
+		l.shedder.noteIdle(c.began)
 	}
 	if !l.waiting.push(c, maxWaiting) {
 		return false, errFull
 	}
-	if leads = l.onTheWay < maxInFlight; leads {
-		l.onTheWay++
+	if sends = l.inFlight < maxInFlight; sends {
+		l.inFlight++
 	}
-	return leads, nil
+	return sends, nil
 }
 
 // start is the origin of call.began.
 var start = time.Now()
 
-// began is when the verification of a context began, for call.began.
+// began returns when the verification of a context began, for call.began.
 func began(ctx context.Context) int64 { return int64(time.Since(start) - keys.Age(ctx)) }
 
-// leave hands the place on the way to those who wait, or gives it up.
-func (l *line) leave() {
+// releaseSlot passes the slot on to the calls that wait, or frees it.
+func (l *batcher) releaseSlot() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting.n == 0 {
-		l.onTheWay--
+		l.inFlight--
 		return
 	}
-	go l.drain()
+	go l.sendAll()
 }
 
-// drain takes batch after batch until nobody waits.
-func (l *line) drain() {
-	for l.carry() {
+// sendAll sends batch after batch until no call waits.
+func (l *batcher) sendAll() {
+	for l.sendBatch() {
 	}
 }
 
 var batches = sync.Pool{New: func() any { return newBatch() }}
 
-// carry takes one batch there and back, in one script call, and gives each call its
-// reply or its error. Where nobody waits it gives up its place on the way and tells so.
-func (l *line) carry() bool {
+// sendBatch sends one batch, in one script call, and gives each call its
+// reply or its error. It returns false, and frees its slot, where no call waits.
+func (l *batcher) sendBatch() bool {
 	b := batches.Get().(*batch)
 	b.budget = l.budget
-	if !l.board(b) {
+	if !l.takeBatch(b) {
 		b.release()
 		return false
 	}
@@ -141,19 +141,19 @@ func (l *line) carry() bool {
 	return true
 }
 
-// dispatch sends those aboard, and has each told.
-func (l *line) dispatch(b *batch) {
-	for _, c := range b.aboard {
+// dispatch sends the waiters' calls, and has each answered.
+func (l *batcher) dispatch(b *batch) {
+	for _, c := range b.waiters {
 		c.err = errUnread
 		b.add(c)
 	}
 	l.send(b)
 }
 
-// tell gives all that are still aboard their reply or their error, and is the end of
+// answerAll gives all waiters their reply or their error, and is the end of
 // the batch.
-func (b *batch) tell() {
-	for _, c := range b.aboard {
+func (b *batch) answerAll() {
+	for _, c := range b.waiters {
 		c.done <- struct{}{}
 	}
 	b.release()
@@ -164,81 +164,82 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// tellUnspent gives the calls that spent nothing their replies, while what the others
-// spent is waited for to be in the append-only file. What they are told stays right
+// answerUnspent gives the calls that spent nothing their replies, while what the others
+// spent is waited for to be in the append-only file. Their replies stay right
 // where a crash of Redis forgets those uses, as it does for a call that travels alone
 // and does not wait: it was so when it was decided, nothing was taken for it, and the
 // uses that it saw were not acknowledged to anybody.
-func (b *batch) tellUnspent() {
-	b.aboard = slices.DeleteFunc(b.aboard, func(c *call) bool {
+func (b *batch) answerUnspent() {
+	b.waiters = slices.DeleteFunc(b.waiters, func(c *call) bool {
 		if c.err == nil && c.spent() {
 			return false
 		}
-		c.done <- struct{}{} // from here on it is its owner's
+		c.done <- struct{}{} // from here on the call belongs to its caller
 		return true
 	})
-	clear(b.calls[copy(b.calls, b.aboard):])
-	b.calls = b.calls[:len(b.aboard)]
+	clear(b.calls[copy(b.calls, b.waiters):])
+	b.calls = b.calls[:len(b.waiters)]
 }
 
-// board takes up to a batch of those who wait, and refuses those who are late, so that
-// under overload a batch is full of those who can still be answered. With nobody it gives
-// up the place on the way.
-func (l *line) board(b *batch) bool {
+// takeBatch takes up to a batch of the calls that wait, and refuses those that are late, so
+// that under overload a batch is full of calls that can still be answered in time. It
+// returns false, and frees the slot, where no call waits.
+func (l *batcher) takeBatch(b *batch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := int64(time.Since(start))
-	l.waiting.turnAway(func(c *call) bool { return l.lateness.late(c, now) }, func(c *call) {
+	l.waiting.rejectLate(func(c *call) bool { return l.shedder.late(c, now) }, func(c *call) {
 		c.err = errLate
 		c.done <- struct{}{}
 	})
-	b.aboard = l.waiting.take(b.aboard)
-	if len(b.aboard) == 0 {
-		l.onTheWay--
+	b.waiters = l.waiting.take(b.waiters)
+	if len(b.waiters) == 0 {
+		l.inFlight--
 		return false
 	}
-	l.lateness.asked(now)
+	l.shedder.noteSent(now)
 	if l.waiting.n == 0 {
-		l.lateness.idle(now)
+		l.shedder.noteIdle(now)
 	}
 	b.age = now - b.oldest(now)
 	return true
 }
 
-// send sends a batch and tells its calls. The place on the way is free when Redis has
-// answered: what waits for the append-only file does so elsewhere.
-func (l *line) send(b *batch) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.lateness.exchange(b.age))
-	names := b.seal(l.marker)
+// send sends a batch and answers its calls. The slot is free when Redis has answered:
+// calls that wait for the append-only file do so in a goroutine of their own.
+func (l *batcher) send(b *batch) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.shedder.callTimeout(b.age))
+	names := b.appendTexts(l.marker)
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args, &b.pending)
 	if text, ok := answer.(string); ok && err == nil {
-		l.lateness.heard()
-		b.scatter(text)
+		l.shedder.noteReply()
+		b.readReplies(text)
 	}
 	if err == nil && b.pending.Unkept() {
-		go l.settle(ctx, cancel, b, sent)
+		go l.awaitDurable(ctx, cancel, b, sent)
 		return
 	}
 	cancel()
-	l.sent(b, sent, len(b.calls), err)
+	l.finish(b, sent, len(b.calls), err)
 }
 
-// settle tells the calls of a batch when what they spent is kept, the others before.
-func (l *line) settle(ctx context.Context, cancel context.CancelFunc, b *batch, sent time.Time) {
+// awaitDurable answers the calls of a batch when what they spent is in the append-only
+// file, and those that spent nothing before that.
+func (l *batcher) awaitDurable(ctx context.Context, cancel context.CancelFunc, b *batch, sent time.Time) {
 	defer cancel()
 	calls := len(b.calls)
-	b.tellUnspent()
-	l.sent(b, sent, calls, b.pending.Settle(ctx))
+	b.answerUnspent()
+	l.finish(b, sent, calls, b.pending.Settle(ctx))
 }
 
-// sent is the end of a batch of so many calls that was sent at a moment.
-func (l *line) sent(b *batch, at time.Time, calls int, err error) {
+// finish is the end of a batch of so many calls that was sent at a moment.
+func (l *batcher) finish(b *batch, at time.Time, calls int, err error) {
 	l.observer.Sent(calls, time.Since(at), err)
 	if err != nil {
 		for _, c := range b.calls {
 			c.err = err
 		}
 	}
-	b.tell()
+	b.answerAll()
 }

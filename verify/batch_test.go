@@ -115,7 +115,7 @@ func (r *rig) now() int64 {
 	return t.UnixMilli()
 }
 
-func revision(n int) keys.Prefix { return keys.Prefix(keys.AppendU56([]byte("1"), int64(n))) }
+func revision(n int) keys.Revision { return keys.Revision(keys.AppendU56([]byte("1"), int64(n))) }
 
 // window draws one that was used about now, or lies ahead because the clock was set back.
 func (d *draws) window(now, duration int64) ratelimit.Window {
@@ -161,15 +161,15 @@ func (d *draws) call(s *shelf, now int64) *call {
 	c := &call{verdict: []byte{verdictBefore, verdictAfter, verdictNone}[min(2, d.below(12))]}
 	for range d.below(4) {
 		name := guardNames[d.below(len(guardNames))]
-		is := keys.Prefix(s.guards[name])
+		is := keys.Revision(s.guards[name])
 		if d.one(4) {
-			is = []keys.Prefix{revision(99), ""}[d.below(2)]
+			is = []keys.Revision{revision(99), ""}[d.below(2)]
 		}
 		c.guards = append(c.guards, guard{name, is})
 	}
 	switch d.below(8) {
 	case 7:
-		c.verdict, c.guards = verdictReturn, nil
+		c.verdict, c.guards = verdictRefund, nil
 		for range 1 + d.below(3) {
 			w := d.counter(s)
 			w.limit = max(0, now/w.duration+1-int64(d.below(4)))
@@ -184,12 +184,12 @@ func (d *draws) call(s *shelf, now int64) *call {
 		return c
 	}
 	name := recordNames[d.below(len(recordNames))]
-	c.record, c.prefix, c.cost = name, []keys.Prefix{revision(7), revision(7), revision(7), revision(7), revision(6), unknown}[d.below(6)], d.count()
+	c.record, c.revision, c.cost = name, []keys.Revision{revision(7), revision(7), revision(7), revision(7), revision(6), unknownRevision}[d.below(6)], d.count()
 	if d.one(6) {
 		c.expires = []int64{now, now - 1, now + 3_600_000, 1, keys.MaxTime}[d.below(5)]
 	}
 	if k := s.records[name]; k != nil {
-		c.limited, c.slots, c.amount, c.day = k.limited, len(k.windows), k.schedule.Amount, k.schedule.Day
+		c.hasCredits, c.slots, c.amount, c.day = k.limited, len(k.windows), k.schedule.Amount, k.schedule.Day
 		c.cost = d.about(k.balance)
 		few := 1 + d.below(30) // otherwise hardly any call passes all of many
 		for i := range k.windows {
@@ -208,7 +208,7 @@ func (d *draws) call(s *shelf, now int64) *call {
 
 func (d *draws) counter(s *shelf) window {
 	name := counterNames[d.below(len(counterNames))]
-	w := window{counter: name, apart: true, duration: counterDurations[name], cost: d.count()}
+	w := window{counter: name, crossSlot: true, duration: counterDurations[name], cost: d.count()}
 	w.limit = d.about(s.counters[name].Current + w.cost + int64(d.below(3)))
 	return w
 }
@@ -231,10 +231,10 @@ func (d *draws) batch(s *shelf, now int64) *batch {
 func (r *rig) try(b *batch) {
 	r.tb.Helper()
 	before := r.held()
-	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.seal(marker), b.args, new(keys.Pending))
+	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.appendTexts(marker), b.args, new(keys.Pending))
 	r.must(err)
 	text, ok := answer.(string)
-	if !ok || !b.scatter(text) {
+	if !ok || !b.readReplies(text) {
 		r.tb.Fatalf("the reply can't be read: %.200q", answer)
 	}
 	now, spent := b.calls[0].reply.now, false
@@ -243,7 +243,7 @@ func (r *rig) try(b *batch) {
 		if c.err != nil || !c.reply.is(want) {
 			r.tb.Fatalf("call %d of %d: %v\n%s\nis told %s, want %s", i, len(b.calls), c.err, described(c), told(c.reply), told(want))
 		}
-		spent = spent || c.reply.status == replyValid || c.verdict == verdictReturn
+		spent = spent || c.reply.status == replyValid || c.verdict == verdictRefund
 	}
 	after := r.held()
 	if wrong := r.shelf.differs(after, now, counterDurations, slotDurations); wrong != "" {
@@ -262,7 +262,7 @@ func (r *rig) try(b *batch) {
 	}
 }
 
-// ahead tells whether what was stored has a window that lies ahead: such a one is brought back
+// ahead reports whether what was stored has a window that lies ahead: such a one is brought back
 // even where nothing is spent.
 func (r *rig) ahead(text, name string, now int64) bool {
 	if duration, ok := counterDurations[name]; ok {
@@ -279,11 +279,11 @@ func (r *rig) ahead(text, name string, now int64) bool {
 }
 
 func described(c *call) string {
-	return fmt.Sprintf("%v %q guards %v verdict %d expires %d cost %d refill %d/%d windows %+v", c.record, c.prefix, c.guards, c.verdict, c.expires, c.cost, c.amount, c.day, c.windows)
+	return fmt.Sprintf("%v %q guards %v verdict %d expires %d cost %d refill %d/%d windows %+v", c.record, c.revision, c.guards, c.verdict, c.expires, c.cost, c.amount, c.day, c.windows)
 }
 
 func told(r reply) string {
-	return fmt.Sprintf("%c %q guard %d %q balance %d rooms %v", r.status, r.stored, r.guard, r.prefix, r.balance, r.rooms)
+	return fmt.Sprintf("%c %q guard %d %q balance %d rooms %v", r.status, r.stored, r.guard, r.revision, r.balance, r.remaining)
 }
 
 // reread has the model go on from what the store holds: time has passed. No counter may be gone

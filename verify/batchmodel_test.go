@@ -32,7 +32,7 @@ type stored struct {
 }
 
 // encode writes a key as keys does.
-func (s *stored) encode(prefix keys.Prefix, tail string) string {
+func (s *stored) encode(prefix keys.Revision, tail string) string {
 	b := keys.AppendU56(keys.AppendU56([]byte(prefix), s.balance), s.next)
 	b = append(b, byte(len(s.windows)))
 	for _, w := range s.windows {
@@ -65,13 +65,13 @@ func (s *stored) settle(now int64) {
 	}
 }
 
-// find gives the key of a call that knows it as it is; otherwise what the call is told.
+// find returns the key of a call that knows it as it is; otherwise what the call is told.
 func (s *shelf) find(c *call) (*stored, *reply) {
 	k := s.records[c.record.(string)]
 	switch {
 	case k == nil:
 		return nil, &reply{status: replyAbsent}
-	case keys.Prefix(k.text[:8]) == c.prefix:
+	case keys.Revision(k.text[:8]) == c.revision:
 		return k, nil
 	case k.told:
 		return nil, &reply{status: replySame}
@@ -83,9 +83,9 @@ func (s *shelf) find(c *call) (*stored, *reply) {
 // changed is what a call is told of the first of its guards that does not hold.
 func (s *shelf) changed(c *call) *reply {
 	for i, g := range c.guards {
-		is := keys.Prefix(s.guards[g.name.(string)])
-		if is != g.prefix {
-			return &reply{status: replyGuard, guard: i, prefix: is}
+		is := keys.Revision(s.guards[g.name.(string)])
+		if is != g.revision {
+			return &reply{status: replyGuard, guard: i, revision: is}
 		}
 	}
 	return nil
@@ -106,12 +106,12 @@ func (s *shelf) answer(c *call, now int64) reply {
 	if failure != nil {
 		return *failure
 	}
-	if c.verdict == verdictReturn {
+	if c.verdict == verdictRefund {
 		s.giveBack(c, now)
 		return reply{status: replyConfirm}
 	}
 	left := int64(0)
-	if c.limited {
+	if c.hasCredits {
 		k.settle(now)
 		left = k.balance
 	}
@@ -124,19 +124,19 @@ func (s *shelf) answer(c *call, now int64) reply {
 		return reply{status: replyConfirm, balance: left}
 	}
 	r := reply{status: replyValid, balance: left}
-	if r.rooms = s.look(c, k, now); slices.ContainsFunc(r.rooms, func(r room) bool { return r.denied }) {
+	if r.remaining = s.look(c, k, now); slices.ContainsFunc(r.remaining, func(r remaining) bool { return r.denied }) {
 		r.status = replyLimited
 		return r
 	}
-	if c.limited && c.cost > left {
+	if c.hasCredits && c.cost > left {
 		r.status = replyUsed
 		return r
 	}
 	for i, w := range c.windows {
 		s.spend(k, w, now)
-		r.rooms[i].left -= w.cost
+		r.remaining[i].left -= w.cost
 	}
-	if c.limited {
+	if c.hasCredits {
 		k.balance -= c.cost
 		r.balance = k.balance
 	}
@@ -144,7 +144,7 @@ func (s *shelf) answer(c *call, now int64) reply {
 }
 
 // look is what each limit of a call has left. Those that share a counter need room for all of them.
-func (s *shelf) look(c *call, k *stored, now int64) (rooms []room) {
+func (s *shelf) look(c *call, k *stored, now int64) (rooms []remaining) {
 	pending := map[any]int64{}
 	for _, w := range c.windows {
 		d := ratelimit.Check(s.window(k, w), w.limit, w.duration, 0, now)
@@ -156,7 +156,7 @@ func (s *shelf) look(c *call, k *stored, now int64) (rooms []room) {
 			left -= pending[w.counter]
 			pending[w.counter] += w.cost
 		}
-		rooms = append(rooms, room{left: max(0, left), denied: w.cost > left})
+		rooms = append(rooms, remaining{left: max(0, left), denied: w.cost > left})
 	}
 	return rooms
 }
@@ -178,7 +178,7 @@ func (s *shelf) spend(k *stored, w window, now int64) {
 	}
 }
 
-// giveBack returns costs to the windows that they were taken from.
+// refund returns costs to the windows that they were taken from.
 func (s *shelf) giveBack(c *call, now int64) {
 	for _, w := range c.windows {
 		name := w.counter.(string)
@@ -193,10 +193,10 @@ func (s *shelf) giveBack(c *call, now int64) {
 	}
 }
 
-// is tells whether a reply is the model's.
+// is reports whether a reply is the model's.
 func (r reply) is(want reply) bool {
-	return r.status == want.status && r.stored == want.stored && r.guard == want.guard && r.prefix == want.prefix &&
-		r.balance == want.balance && slices.Equal(r.rooms, want.rooms)
+	return r.status == want.status && r.stored == want.stored && r.guard == want.guard && r.revision == want.revision &&
+		r.balance == want.balance && slices.Equal(r.remaining, want.remaining)
 }
 
 // differs tells where the store is another than the model says; "" where it is not. What passes with

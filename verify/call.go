@@ -13,7 +13,7 @@ const (
 	verdictNone   = 0 // decide
 	verdictBefore = 1 // confirm a refusal that comes before expiry
 	verdictAfter  = 2 // confirm a refusal that comes after expiry
-	verdictReturn = 3 // give back what was taken from the limits
+	verdictRefund = 3 // give back what was taken from the limits
 )
 
 // The first byte of an entry's reply; verify.lua says what follows it.
@@ -32,47 +32,47 @@ const (
 	replyFull    = 'W' // as many as the workspace may have
 )
 
-// unknown is the prefix of a record that the gateway does not have: it matches
+// unknownRevision is the revision of a record that the gateway does not have: it matches
 // none, so the record comes back.
-const unknown keys.Prefix = "\xff\xff\xff\xff\xff\xff\xff\xff"
+const unknownRevision keys.Revision = "\xff\xff\xff\xff\xff\xff\xff\xff"
 
-// nothing is the prefix that stands for a guard that does not exist.
-const nothing keys.Prefix = "\x00\x00\x00\x00\x00\x00\x00\x00"
+// noRevision is the revision that stands for a guard that does not exist.
+const noRevision keys.Revision = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // guard is a revision that must still stand.
 type guard struct {
-	name   any // a string
-	prefix keys.Prefix
+	name     any // a string
+	revision keys.Revision
 }
 
 // window is one limit of a call: in a slot of the record, counted from one, or in
 // a counter of its own.
 type window struct {
-	slot     int
-	counter  any   // a string; nil for a slot
-	index    any   // of the key's counters, which lists it; nil for none
-	budget   any   // of the workspace, which counts it; nil for none
-	apart    bool  // it is the identity's, which a Cluster keeps in another slot
-	limit    int64 // for verdictReturn: the window that it was taken from
-	duration int64
-	cost     int64
+	slot      int
+	counter   any   // a string; nil for a slot
+	index     any   // of the key's counters, which lists it; nil for none
+	budget    any   // of the workspace, which counts it; nil for none
+	crossSlot bool  // it is the identity's, which a Cluster keeps in another slot
+	limit     int64 // for verdictRefund: the window that it was taken from
+	duration  int64
+	cost      int64
 }
 
 // call is one entry of a batch: a verification on its way, and its reply.
 type call struct {
-	workspace string // whose turn it uses; "" where that is not known yet
-	shard     string // on a Cluster, what decides its slot
-	record    any    // the name, a string; nil for limits alone
-	prefix    keys.Prefix
-	slots     int
-	guards    []guard
-	verdict   byte
-	expires   int64
-	limited   bool
-	cost      int64
-	amount    int64 // of the refill; 0 for none
-	day       int
-	windows   []window
+	workspace  string // whose turn it uses; "" where that is not known yet
+	shard      string // on a Cluster, what decides its slot
+	record     any    // the name, a string; nil for limits alone
+	revision   keys.Revision
+	slots      int
+	guards     []guard
+	verdict    byte
+	expires    int64
+	hasCredits bool
+	cost       int64
+	amount     int64 // of the refill; 0 for none
+	day        int
+	windows    []window
 
 	began int64         // monotonic ns when the request began; 0 has all the time there is
 	done  chan struct{} // takes one word when the reply or the error is there
@@ -83,46 +83,46 @@ type call struct {
 // spent reports whether a call that was answered has taken anything, or given it back.
 func (c *call) spent() bool {
 	switch {
-	case c.verdict == verdictReturn:
+	case c.verdict == verdictRefund:
 		return true
 	case c.reply.status != replyValid:
 		return false
 	}
-	return c.limited && c.cost > 0 || slices.ContainsFunc(c.windows, func(w window) bool { return w.cost > 0 })
+	return c.hasCredits && c.cost > 0 || slices.ContainsFunc(c.windows, func(w window) bool { return w.cost > 0 })
 }
 
 // reply is what verify.lua answered to a call.
 type reply struct {
-	status  byte
-	now     int64
-	stored  string      // replyRecord
-	guard   int         // replyGuard: which, counted from zero
-	prefix  keys.Prefix // replyGuard: what it holds
-	balance int64
-	rooms   []room
-	few     [4]room // what rooms is made of where it suffices
+	status    byte
+	now       int64
+	stored    string        // replyRecord
+	guard     int           // replyGuard: which, counted from zero
+	revision  keys.Revision // replyGuard: what it holds
+	balance   int64
+	remaining []remaining
+	inline    [4]remaining // what rooms is made of where it suffices
 }
 
-// room is what is left of a limit.
-type room struct {
+// remaining is what is left of a limit.
+type remaining struct {
 	left   int64
 	denied bool
 }
 
-// batch collects the calls that travel together, in buffers that are used again.
+// batch collects the calls that are sent together, in buffers that are used again.
 //
 // Names are boxed where they are made, once: go-redis takes arguments of any type.
 type batch struct {
-	aboard       []*call // who is told when it is back
+	waiters      []*call // those that wait for an answer
 	calls        []*call // those of them that are sent
 	args         []any   // keys.Reserved places, then the names
 	index        map[string]int
 	counters     []any // their names, which stand behind the others
 	counterIndex map[string]int
-	sets         [][]guard // those of the calls, each once: most calls have the same
-	heads        []byte    // the guards, as text
-	blob         []byte    // the calls, as text
-	owners       []byte    // what the counters count towards, as text
+	guardSets    [][]guard // those of the calls, each once: most calls have the same
+	guardText    []byte    // the guards, as text
+	callText     []byte    // the calls, as text
+	ownerText    []byte    // what the counters count towards, as text
 	budget       int64     // how many counters of a workspace one record may count
 
 	pending keys.Pending
@@ -135,7 +135,7 @@ func newBatch() *batch {
 
 // oldest is when the first of the requests began; now for what gives back.
 func (b *batch) oldest(now int64) int64 {
-	for _, c := range b.aboard {
+	for _, c := range b.waiters {
 		if c.began != 0 {
 			now = min(now, c.began)
 		}
@@ -144,32 +144,32 @@ func (b *batch) oldest(now int64) int64 {
 }
 
 func (b *batch) reset() {
-	clear(b.aboard)
+	clear(b.waiters)
 	clear(b.calls)
 	clear(b.args)
 	clear(b.index)
 	clear(b.counters)
 	clear(b.counterIndex)
-	clear(b.sets)
+	clear(b.guardSets)
 	b.pending = keys.Pending{}
-	b.aboard, b.calls, b.args, b.sets = b.aboard[:0], b.calls[:0], b.args[:keys.Reserved], b.sets[:0]
-	b.counters, b.heads, b.blob, b.owners = b.counters[:0], b.heads[:0], b.blob[:0], b.owners[:0]
+	b.waiters, b.calls, b.args, b.guardSets = b.waiters[:0], b.calls[:0], b.args[:keys.Reserved], b.guardSets[:0]
+	b.counters, b.guardText, b.callText, b.ownerText = b.counters[:0], b.guardText[:0], b.callText[:0], b.ownerText[:0]
 }
 
 // names counts the names in args.
 func (b *batch) names() int { return len(b.args) - keys.Reserved }
 
-// seal puts the marker, a string, the counters and the texts behind the names, and gives
+// appendTexts puts the marker, a string, the counters and the texts behind the names, and gives
 // how many names there are then.
-func (b *batch) seal(marker any) int {
+func (b *batch) appendTexts(marker any) int {
 	b.args = append(b.args, marker)
 	own := b.names()
 	b.args = append(b.args, b.counters...)
 	names := b.names()
-	b.heads[0], b.heads[1] = byte(own>>8), byte(own)
-	b.args = append(b.args, b.heads, b.blob)
+	b.guardText[0], b.guardText[1] = byte(own>>8), byte(own)
+	b.args = append(b.args, b.guardText, b.callText)
 	if len(b.counters) > 0 {
-		b.args = append(b.args, b.owners)
+		b.args = append(b.args, b.ownerText)
 	}
 	return names
 }
@@ -202,51 +202,51 @@ func (b *batch) appendCounter(text []byte, w *window) []byte {
 		n = len(b.counters)
 		b.counterIndex[w.counter.(string)] = n
 		if n == 1 {
-			b.owners = keys.AppendU56(b.owners, b.budget)
+			b.ownerText = keys.AppendU56(b.ownerText, b.budget)
 		}
-		b.owners = b.appendNumber(b.appendNumber(b.owners, w.index), w.budget)
+		b.ownerText = b.appendNumber(b.appendNumber(b.ownerText, w.index), w.budget)
 	}
 	return append(text, byte(n>>8), byte(n))
 }
 
-// set gives the place of a set of guards among those of the batch, counted from
+// guardSet returns the place of a set of guards among those of the batch, counted from
 // one; 0 for none. The text of the sets begins with 2 how many names are not
-// counters; a set is written as 1 how many, for each 2 number, 8 prefix.
-func (b *batch) set(guards []guard) byte {
+// counters; a set is written as 1 how many, for each 2 number, 8 revision.
+func (b *batch) guardSet(guards []guard) byte {
 	if len(guards) == 0 {
 		return 0
 	}
-	for i := len(b.sets) - 1; i >= 0; i-- {
-		if slices.Equal(b.sets[i], guards) {
+	for i := len(b.guardSets) - 1; i >= 0; i-- {
+		if slices.Equal(b.guardSets[i], guards) {
 			return byte(i + 1)
 		}
 	}
-	b.sets = append(b.sets, guards)
-	b.heads = append(b.heads, byte(len(guards)))
+	b.guardSets = append(b.guardSets, guards)
+	b.guardText = append(b.guardText, byte(len(guards)))
 	for _, g := range guards {
-		b.heads = b.appendNumber(b.heads, g.name)
-		b.heads = append(b.heads, padded(g.prefix)...)
+		b.guardText = b.appendNumber(b.guardText, g.name)
+		b.guardText = append(b.guardText, padded(g.revision)...)
 	}
-	return byte(len(b.sets))
+	return byte(len(b.guardSets))
 }
 
 // add writes a call behind the others:
 //
-//	2 the record's number, 8 its prefix, 1 set of guards, 1 verdict, 1 slots,
+//	2 the record's number, 8 its revision, 1 set of guards, 1 verdict, 1 slots,
 //	1 limits, 1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
 //	for each limit 2 number of its counter, 1 slot, 7 limit, 7 duration, 7 cost
 func (b *batch) add(c *call) {
-	if len(b.heads) == 0 {
-		b.heads = append(b.heads, 0, 0) // for seal
+	if len(b.guardText) == 0 {
+		b.guardText = append(b.guardText, 0, 0) // for seal
 	}
 	b.calls = append(b.calls, c)
 	limited := byte(0)
-	if c.limited {
+	if c.hasCredits {
 		limited = 1
 	}
-	text := b.appendNumber(b.blob, c.record)
-	text = append(text, padded(c.prefix)...)
-	text = append(text, b.set(c.guards), c.verdict, byte(c.slots), byte(len(c.windows)), limited)
+	text := b.appendNumber(b.callText, c.record)
+	text = append(text, padded(c.revision)...)
+	text = append(text, b.guardSet(c.guards), c.verdict, byte(c.slots), byte(len(c.windows)), limited)
 	text = keys.AppendU56(text, c.expires)
 	text = keys.AppendU56(text, c.cost)
 	text = keys.AppendU56(text, c.amount)
@@ -259,23 +259,23 @@ func (b *batch) add(c *call) {
 		text = keys.AppendU56(text, w.duration)
 		text = keys.AppendU56(text, w.cost)
 	}
-	b.blob = text
+	b.callText = text
 }
 
-// padded is a prefix as the script compares it.
-func padded(p keys.Prefix) keys.Prefix {
+// padded is a revision as the script compares it.
+func padded(p keys.Revision) keys.Revision {
 	if p == "" {
-		return nothing
+		return noRevision
 	}
 	return p
 }
 
 var errReply = errors.New("verify.lua answered something that can't be read")
 
-// scatter reads the text that answers a batch and gives each call its reply. It
-// tells whether all of it could be read; calls that it did not reach stay as
+// readReplies reads the text that answers a batch and gives each call its reply. It
+// reports whether all of it could be read; calls that it did not reach stay as
 // they are.
-func (b *batch) scatter(text string) bool {
+func (b *batch) readReplies(text string) bool {
 	r := reader{text: text}
 	now := r.number()
 	for _, c := range b.calls {
@@ -334,25 +334,25 @@ func (r *reader) reply(c *call) {
 		p.stored = r.take(r.number())
 	case replyGuard:
 		p.guard = int(r.byte()) - 1
-		p.prefix = keys.Prefix(strings.Clone(r.take(8)))
-		if p.prefix == nothing {
-			p.prefix = ""
+		p.revision = keys.Revision(strings.Clone(r.take(8)))
+		if p.revision == noRevision {
+			p.revision = ""
 		}
 		r.broken = r.broken || p.guard < 0 || p.guard >= len(c.guards)
 	case replyExpired, replyConfirm, replyValid, replyLimited, replyUsed, replyKeyFull, replyFull:
 		p.balance = r.number()
 		if p.status == replyValid || p.status == replyLimited || p.status == replyUsed {
-			p.rooms = r.rooms(p.few[:0], len(c.windows))
+			p.remaining = r.all(p.inline[:0], len(c.windows))
 		}
 	default:
 		r.broken = true
 	}
 }
 
-// rooms appends n of them.
-func (r *reader) rooms(rooms []room, n int) []room {
+// all appends n of them.
+func (r *reader) all(all []remaining, n int) []remaining {
 	for range n {
-		rooms = append(rooms, room{left: r.number(), denied: r.byte() == 1})
+		all = append(all, remaining{left: r.number(), denied: r.byte() == 1})
 	}
-	return rooms
+	return all
 }

@@ -71,7 +71,7 @@ func (w *changing) says(g gateway) string {
 // also where a third gateway changes another role between any two steps.
 func TestDeathWhileChangingARole(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		const none = -1
 		var all []*changing
 		var names []string
@@ -113,11 +113,11 @@ func (w *changing) dies(c redis.UniversalClient, steps, other int) error {
 	return w.change(keys.Open(client, keys.Options{Timeout: 10 * time.Second}), "reader")
 }
 
-// Where a failover of the master loses a change that was announced, made and spread, those
+// Where a failover of the master loses a change that was prepared, made and propagated, those
 // who obeyed it soon say what those say who never heard of it.
 func TestChangeThatAFailoverLoses(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		w := newChanging(t, c, "lost")
 		w.says(w.gateway)
 		before := w.dump()
@@ -137,7 +137,7 @@ func TestChangeThatAFailoverLoses(t *testing.T) {
 	})
 }
 
-// dump gives the definitions and revisions of the workspace.
+// dump returns the definitions and revisions of the workspace.
 func (w *changing) dump() map[string]string {
 	w.t.Helper()
 	ctx, all := w.t.Context(), map[string]string{}
@@ -163,7 +163,7 @@ func (w *changing) dump() map[string]string {
 // A change that was made and not spread, said again and acknowledged, is obeyed at once.
 func TestDeathWhileChangingSaidAgain(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		redistest.Undisturbed(c)
+		redistest.FailOverNow(c)
 		for steps := range 20 {
 			w := newChanging(t, c, fmt.Sprint("again-", steps))
 			if w.dies(c, steps, -1) == nil {

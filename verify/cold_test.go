@@ -86,7 +86,7 @@ func TestColdReadsTravelOnce(t *testing.T) {
 	key := w.create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, keys.CreateFreely)})
 	requests := make([]verify.Request, 300)
 	for i := range requests {
-		requests[i] = verify.Request{Secret: key.Secret, By: by, Cost: 1}
+		requests[i] = verify.Request{Secret: key.Secret, RootKey: by, Cost: 1}
 	}
 	burst(t, cold, requests)
 	if n := trips.take(); n > 30 { // four are reads, five at least verify, the first of them with few in each

@@ -22,12 +22,22 @@
 // and every change is obeyed by the next verification on every gateway. A refusal
 // made in Go is confirmed in the same way.
 //
-// # Coalescing
+// # Batching
 //
-// Verifications that arrive while others are on their way to Redis wait in line
-// and leave together in the next call. A lone one leaves at once. No call is ever
+// Verifications that arrive while others are on their way to Redis wait in a queue
+// and are sent together in the next call. A lone one is sent at once. No call is ever
 // sent twice: where the reply is lost, Verify returns keys.KindUnavailable, and the
 // use was spent once or not at all.
+//
+// # One verification, file by file
+//
+//  1. verifier.go: Verify finds the key in memory, or reads it, and decides what the
+//     record alone decides.
+//  2. rootkey.go: the root key that asks, and the guard that confirms it.
+//  3. limits.go: which limits are looked at.
+//  4. batch.go: the queue, and how a batch is sent.
+//  5. call.go: how a batch is written, and its reply read.
+//  6. verify.lua: the script that confirms, decides and spends.
 //
 // # Limits without a key
 //

@@ -10,15 +10,15 @@ import (
 )
 
 // entry is a key as this gateway has it in memory. It is never believed by itself:
-// the prefix, and the revisions of what it was resolved to, are confirmed by the
+// the revision, and those of what it was resolved to, are confirmed by the
 // script that spends.
 type entry struct {
-	key    *keys.Key    // nil for a pointer
-	home   *keys.Digest // of a pointer: the digest in whose place the record is
-	prefix keys.Prefix
-	record any // the name of the record, a string
-	shard  string
-	ticket atomic.Pointer[ticket] // nil until what the key refers to was looked up
+	key      *keys.Key    // nil for a pointer
+	target   *keys.Digest // of a pointer: the digest in whose place the record is
+	revision keys.Revision
+	record   any // the name of the record, a string
+	shard    string
+	snapshot atomic.Pointer[snapshot] // nil until what the key refers to was looked up
 
 	// The counters that requests with limits of their own have asked for, as far as
 	// they are remembered: naming one takes longer than finding it here.
@@ -72,14 +72,14 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 var errForeign = errors.New("a record holds another digest than its place says")
 
 // newEntry is a key as the holder of one of its secrets knows it.
-func newEntry(key *keys.Key, prefix keys.Prefix) *entry {
+func newEntry(key *keys.Key, revision keys.Revision) *entry {
 	record, shard := key.RecordName()
-	return &entry{key: key, prefix: prefix, record: record, shard: shard}
+	return &entry{key: key, revision: revision, record: record, shard: shard}
 }
 
-// pointed tells whether the record is not in the place of the secret itself, but where the
+// viaPointer reports whether the record is not in the place of the secret itself, but where the
 // pointer in that place says.
-func (e *entry) pointed() bool { return e.key.RecordID() != e.key.ID }
+func (e *entry) viaPointer() bool { return e.key.RecordID() != e.key.ID }
 
 // weight estimates the memory that an entry keeps, in bytes. TestCacheKeepsItsBound
 // holds it against what is taken.
@@ -100,9 +100,9 @@ func (e *entry) weight() uint32 {
 	return uint32(n)
 }
 
-// ticket is what the verifications of a key have in common until the key, or what
+// snapshot is what the verifications of a key have in common until the key, or what
 // it refers to, changes. It is shared: nothing in it is ever written.
-type ticket struct {
+type snapshot struct {
 	resolved *keys.Resolved
 	guards   []guard
 	until    int64        // monotonic ns when it has to be made anew; 0 for never
@@ -110,13 +110,13 @@ type ticket struct {
 	windows  []window
 }
 
-func newTicket(s *keys.Store, e *entry, resolved *keys.Resolved) *ticket {
-	t := &ticket{resolved: resolved}
+func newSnapshot(s *keys.Store, e *entry, resolved *keys.Resolved) *snapshot {
+	t := &snapshot{resolved: resolved}
 	if !resolved.Until.IsZero() {
 		t.until = max(1, int64(resolved.Until.Sub(start)))
 	}
 	for _, revision := range resolved.Revisions {
-		t.guards = append(t.guards, guard{s.Guard(e.key, revision), revision.Prefix})
+		t.guards = append(t.guards, guard{s.Guard(e.key, revision), revision.Revision})
 	}
 	l := limits{entry: e, resolved: resolved}
 	l.addStored()
@@ -124,5 +124,5 @@ func newTicket(s *keys.Store, e *entry, resolved *keys.Resolved) *ticket {
 	return t
 }
 
-// stands tells whether the ticket may still be used.
-func (t *ticket) stands() bool { return t.until == 0 || int64(time.Since(start)) < t.until }
+// fresh reports whether the snapshot may still be used.
+func (t *snapshot) fresh() bool { return t.until == 0 || int64(time.Since(start)) < t.until }

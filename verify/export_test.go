@@ -8,10 +8,10 @@ import (
 
 // Age lets time pass for the root keys that a verifier remembers.
 func (v *Verifier) Age(d time.Duration) {
-	for digest, by := range v.askers.All() {
+	for digest, by := range v.rootKeys.All() {
 		older := *by
-		older.at = by.at.Add(-d)
-		v.askers.Set(digest, &older)
+		older.verifiedAt = by.verifiedAt.Add(-d)
+		v.rootKeys.Set(digest, &older)
 	}
 }
 
@@ -21,7 +21,7 @@ func (v *Verifier) HoldLookups() (release func()) {
 	v.lookups.calls <- struct{}{}
 	v.lookups.mu.Lock()
 	defer v.lookups.mu.Unlock()
-	v.lookups.lateness.asked(int64(time.Since(start)))
+	v.lookups.shedder.noteSent(int64(time.Since(start)))
 	return func() { <-v.lookups.calls }
 }
 

@@ -23,12 +23,12 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, windows, guards byte, limited bool) {
 		b := &batch{}
 		for range 2 {
-			c := &call{limited: limited, err: keys.Unavailable(errReply)}
+			c := &call{hasCredits: limited, err: keys.Unavailable(errReply)}
 			c.windows = make([]window, windows%50)
 			c.guards = make([]guard, guards%8)
 			b.calls = append(b.calls, c)
 		}
-		whole := b.scatter(text)
+		whole := b.readReplies(text)
 		answered := 0
 		for _, c := range b.calls {
 			if c.err == nil {

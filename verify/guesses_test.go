@@ -46,7 +46,7 @@ func TestValidRootKeyAmongGuesses(t *testing.T) {
 				if n%2 == 0 {
 					_, err = w.Authenticate(t.Context(), unknown, address)
 				} else {
-					_, err = w.Verify(t.Context(), &verify.Request{By: unknown, Secret: made.Secret, Source: address})
+					_, err = w.Verify(t.Context(), &verify.Request{RootKey: unknown, Secret: made.Secret, Source: address})
 				}
 				if !errors.Is(err, errGuess) {
 					t.Fatalf("guess %d: %v", n, err)
@@ -54,7 +54,7 @@ func TestValidRootKeyAmongGuesses(t *testing.T) {
 			}
 			_, fresh := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 			for _, by := range []keys.Secret{minted, fresh} {
-				w.code(verify.Valid, verify.Request{By: by, Secret: made.Secret, Cost: 1, Source: address})
+				w.code(verify.Valid, verify.Request{RootKey: by, Secret: made.Secret, Cost: 1, Source: address})
 				if _, err := w.Authenticate(t.Context(), by, address); err != nil {
 					t.Errorf("a valid root key: %v", err)
 				}
@@ -92,10 +92,10 @@ func TestConcurrentFloodOfGuesses(t *testing.T) {
 	for n := range 60 {
 		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		if n%3 > 0 {
-			w.code(verify.Valid, verify.Request{By: by, Secret: made.Secret, Cost: 1, Source: quiet})
+			w.code(verify.Valid, verify.Request{RootKey: by, Secret: made.Secret, Cost: 1, Source: quiet})
 			continue
 		}
-		o, err := w.Verify(t.Context(), &verify.Request{By: by, Secret: made.Secret, Cost: 1, Source: flooded})
+		o, err := w.Verify(t.Context(), &verify.Request{RootKey: by, Secret: made.Secret, Cost: 1, Source: flooded})
 		switch {
 		case err == nil && o.Code == verify.Valid:
 			found++
@@ -117,7 +117,7 @@ func TestChangedRootKeyDoesNotWaitAmongGuesses(t *testing.T) {
 	w := newWorld(t, client)
 	made := w.create(keys.KeyDraft{Remaining: uses(10)})
 	_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-	ask := verify.Request{By: by, Secret: made.Secret, Cost: 1}
+	ask := verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 	w.code(verify.Valid, ask)
 	release := w.HoldLookups()
 	defer release()

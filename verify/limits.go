@@ -45,7 +45,7 @@ func (l *limits) addStored() {
 	}
 }
 
-func (l *limits) addAsked(asked *LimitRequest) error {
+func (l *limits) addRequested(asked *LimitRequest) error {
 	if asked.Own {
 		own := ratelimit.Limit{Name: asked.Name, Limit: asked.Limit, Duration: asked.Duration}
 		w, grown := l.entry.window(l.store, own.Name, own.Duration)
@@ -64,20 +64,20 @@ func (l *limits) addAsked(asked *LimitRequest) error {
 		l.set(shared[i], asked.Cost, l.identityWindow(shared[i]))
 		return nil
 	}
-	return l.none(asked.Name)
+	return l.notFound(asked.Name)
 }
 
-func (l *limits) none(name string) error {
+func (l *limits) notFound(name string) error {
 	whose := "and there is no identity connected"
 	if l.resolved.Identity != nil {
 		whose = fmt.Sprintf("nor identity %s", l.resolved.Identity.ID)
 	}
 	return keys.Errorf(keys.KindPrecondition, "ratelimit",
-		"ratelimit %q was requested but does not exist for key %q %s", keys.Told(name), l.entry.key.ID, whose)
+		"ratelimit %q was requested but does not exist for key %q %s", keys.Redact(name), l.entry.key.ID, whose)
 }
 
 func (l *limits) identityWindow(limit ratelimit.Limit) window {
-	return window{counter: keys.Counter("", l.resolved.Identity.ID, limit.Name, limit.Duration), apart: true}
+	return window{counter: keys.Counter("", l.resolved.Identity.ID, limit.Name, limit.Duration), crossSlot: true}
 }
 
 func (l *limits) has(name string) bool {

@@ -10,7 +10,7 @@ import (
 	"tollgate/keys"
 )
 
-// Root keys that this process has not met, because it started, or they were just minted,
+// Root keys that this process has not met, because it started, or they were just created,
 // or they are a stranger's guesses, have to be looked up in the store before anything can
 // be said about them. So every one of them is, whoever else sends what from the same
 // address: a valid root key is never refused for that. But anybody can send any number of
@@ -22,12 +22,12 @@ import (
 //     a Redis. What waits leaves together.
 //   - Addresses are served in turn, and each may have an equal part of the places: one
 //     that sends too many is what waits for them, and nobody else is.
-//   - Whoever finds no place, or is late as lateness has it, is answered 503. That is no
-//     verdict on the root key.
+//   - A lookup that finds the queue full, or that the shedder finds late, is answered 503.
+//     That says nothing about the root key.
 const (
 	lookupTime = 80 * time.Microsecond
-	fewLookups = 16   // as many are counted of a smaller batch, so that more leave together
-	maxLookups = 1024 // of one address that is alone; what leaves within the patience of a default time limit is not much more
+	minLookups = 16   // as many are counted of a smaller batch, so that more leave together
+	maxLookups = 1024 // of one address that is alone; what leaves within the queue timeout of a default time limit is not much more
 )
 
 // lookupsOnCluster is how many calls of lookups are under way at a time on a Cluster, where
@@ -36,7 +36,7 @@ const lookupsOnCluster = 16
 
 var (
 	errManyLookups = errors.New("too many root keys that are not known yet in line for the store")
-	errNoPlace     = keys.Unavailable(errManyLookups)
+	errLookupsFull = keys.Unavailable(errManyLookups)
 )
 
 // lookup is a root key that is being looked up, for everybody at one source who sent it
@@ -56,16 +56,16 @@ type lookupKey struct {
 
 // lookups is the queue of root keys that are not in memory.
 type lookups struct {
-	v     *Verifier
-	lines map[string]*line // that send them; nobody waits there
-	calls chan struct{}    // has one for each call under way
+	v        *Verifier
+	batchers map[string]*batcher // that send them; nobody waits there
+	calls    chan struct{}       // has one for each call under way
 
-	mu       sync.Mutex
-	lateness lateness
-	waiting  map[lookupKey]*lookup
-	sources  map[netip.Addr]*lookupSource
-	turns    []*lookupSource // those with somebody waiting, in the order of their turns
-	running  bool
+	mu      sync.Mutex
+	shedder shedder
+	waiting map[lookupKey]*lookup
+	sources map[netip.Addr]*lookupSource
+	turns   []*lookupSource // those with somebody waiting, in the order of their turns
+	running bool
 }
 
 // lookupSource is what waits from one address.
@@ -80,7 +80,7 @@ func newLookups(v *Verifier, o Options) *lookups {
 		atOnce = lookupsOnCluster
 	}
 	return &lookups{
-		v: v, lines: newLines(v.store, o), calls: make(chan struct{}, atOnce), lateness: lateness{timeout: o.Timeout},
+		v: v, batchers: newBatchers(v.store, o), calls: make(chan struct{}, atOnce), shedder: shedder{timeout: o.Timeout},
 		waiting: map[lookupKey]*lookup{}, sources: map[netip.Addr]*lookupSource{},
 	}
 }
@@ -100,7 +100,7 @@ func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(q.lateness.exchange(int64(keys.Age(ctx))))
+	timer := time.NewTimer(q.shedder.callTimeout(int64(keys.Age(ctx))))
 	defer timer.Stop()
 	for {
 		select {
@@ -111,7 +111,7 @@ func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 		if q.late(l) {
 			return nil, errLate
 		}
-		timer.Reset(time.Duration(q.lateness.patience() / 4))
+		timer.Reset(time.Duration(q.shedder.queueTimeout() / 4))
 	}
 }
 
@@ -119,7 +119,7 @@ func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 func (q *lookups) late(l *lookup) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lateness.late(&l.call, int64(time.Since(start)))
+	return q.shedder.late(&l.call, int64(time.Since(start)))
 }
 
 // join finds or makes a lookup that has not left yet. One that has left is not shared: the
@@ -131,15 +131,15 @@ func (q *lookups) join(k lookupKey, began int64) (*lookup, error) {
 		l.call.began = max(l.call.began, began) // not late before the last of them is
 		return l, nil
 	}
-	s, err := q.place(k.source)
+	s, err := q.source(k.source)
 	if err != nil {
 		return nil, err
 	}
 	l := &lookup{lookupKey: k, done: make(chan struct{})}
 	name, shard := k.digest.RecordName()
-	l.call = call{shard: shard, record: name, prefix: unknown, verdict: verdictBefore, began: began, done: make(chan struct{}, 1)}
+	l.call = call{shard: shard, record: name, revision: unknownRevision, verdict: verdictBefore, began: began, done: make(chan struct{}, 1)}
 	if len(q.waiting) == 0 {
-		q.lateness.idle(began)
+		q.shedder.noteIdle(began)
 	}
 	s.waiting = append(s.waiting, l)
 	q.waiting[k] = l
@@ -150,16 +150,16 @@ func (q *lookups) join(k lookupKey, began int64) (*lookup, error) {
 	return l, nil
 }
 
-// place returns the source of an address if it may have one more in line: as many as an
+// source returns the source of an address if it may have one more in the queue: as many as an
 // equal part of the places is. Since parts shrink only while others come, the queue holds
 // less than eight times maxLookups, and the excess of those who were there first is late.
-func (q *lookups) place(address netip.Addr) (*lookupSource, error) {
+func (q *lookups) source(address netip.Addr) (*lookupSource, error) {
 	s, sources := q.sources[address], len(q.sources)
 	if s == nil {
 		s, sources = &lookupSource{address: address}, sources+1
 	}
 	if len(s.waiting) >= maxLookups/sources {
-		return nil, errNoPlace
+		return nil, errLookupsFull
 	}
 	if len(s.waiting) == 0 {
 		q.sources[address] = s
@@ -179,7 +179,7 @@ func (q *lookups) run() {
 			return
 		}
 		q.send(batch)
-		time.Sleep(time.Until(left.Add(time.Duration(max(fewLookups, len(batch))) * lookupTime)))
+		time.Sleep(time.Until(left.Add(time.Duration(max(minLookups, len(batch))) * lookupTime)))
 	}
 }
 
@@ -191,17 +191,17 @@ func (q *lookups) take() (batch []*lookup) {
 	now := int64(time.Since(start))
 	for len(batch) < maxBatch && len(q.turns) > 0 {
 		l := q.next()
-		if q.lateness.late(&l.call, now) {
+		if q.shedder.late(&l.call, now) {
 			l.end(nil, errLate)
 			continue
 		}
 		batch = append(batch, l)
 	}
 	if q.running = len(batch) > 0; q.running {
-		q.lateness.asked(now)
+		q.shedder.noteSent(now)
 	}
 	if len(q.waiting) == 0 {
-		q.lateness.idle(now)
+		q.shedder.noteIdle(now)
 	}
 	return batch
 }
@@ -223,35 +223,35 @@ func (q *lookups) next() *lookup {
 // send sends a batch, on a Cluster in a call for each slot. It takes over one place among
 // the calls under way, and returns when the last of its calls has one.
 func (q *lookups) send(batch []*lookup) {
-	byLine := map[*line][]*lookup{}
+	byBatcher := map[*batcher][]*lookup{}
 	for _, l := range batch {
-		line := lineOf(q.lines, l.call.shard)
-		byLine[line] = append(byLine[line], l)
+		batcher := batcherOf(q.batchers, l.call.shard)
+		byBatcher[batcher] = append(byBatcher[batcher], l)
 	}
 	first := true
-	for line, group := range byLine {
+	for batcher, group := range byBatcher {
 		if !first {
 			q.calls <- struct{}{}
 		}
 		first = false
-		go q.call(line, group)
+		go q.sendGroup(batcher, group)
 	}
 }
 
-// call sends the lookups of one call and ends them.
-func (q *lookups) call(line *line, group []*lookup) {
+// sendGroup sends the lookups of one call and ends them.
+func (q *lookups) sendGroup(batcher *batcher, group []*lookup) {
 	b := batches.Get().(*batch)
 	for _, l := range group {
-		b.aboard = append(b.aboard, &l.call)
+		b.waiters = append(b.waiters, &l.call)
 	}
 	now := int64(time.Since(start))
 	b.age = now - b.oldest(now)
-	line.dispatch(b)
+	batcher.dispatch(b)
 	for _, l := range group {
 		if <-l.call.done; l.call.err == nil {
-			q.lateness.heard()
+			q.shedder.noteReply()
 		}
-		l.end(q.v.looked(l))
+		l.end(q.v.lookupResult(l))
 	}
 	<-q.calls
 }
@@ -261,8 +261,8 @@ func (l *lookup) end(known *entry, err error) {
 	close(l.done)
 }
 
-// looked reads the reply to a lookup.
-func (v *Verifier) looked(l *lookup) (*entry, error) {
+// lookupResult reads the reply to a lookup.
+func (v *Verifier) lookupResult(l *lookup) (*entry, error) {
 	switch c := &l.call; {
 	case c.err != nil:
 		return nil, c.err
@@ -271,16 +271,16 @@ func (v *Verifier) looked(l *lookup) (*entry, error) {
 	case c.reply.status == replyLost:
 		return nil, v.store.Mark(context.Background()) // of a store that was never used the key is not found
 	case c.reply.status == replyRecord:
-		known, record, err := v.remember(l.digest, c.reply.stored)
+		known, record, err := v.cacheRecord(l.digest, c.reply.stored)
 		switch {
 		case err != nil || record.Setup != nil: // as in read
 			return nil, err
-		case record.Home != nil: // no root key was ever rerolled: it is refused as another key
-			return newEntry(record, keys.Prefix(c.reply.stored[:len(nothing)])), nil
+		case record.Target != nil: // no root key was ever rerolled: it is refused as another key
+			return newEntry(record, keys.Revision(c.reply.stored[:len(noRevision)])), nil
 		}
 		return known, nil
 	}
-	// The same key from two sources: the first was told the record, and is remembered.
+	// The same key from two sources: the first was given the record, which is in memory now.
 	known, ok := v.cache.GetIfPresent(l.digest)
 	switch {
 	case !ok:

@@ -115,9 +115,9 @@ func TestALookupIsSharedUntilItLeaves(t *testing.T) {
 // lookup is not late because the first one was.
 func TestLateLookupsDoNotLeave(t *testing.T) {
 	q := idleLookups(t)
-	before := fresh() - q.lateness.patience() - 1
-	q.lateness.askedAt = before // and Redis has said nothing since
-	q.lateness.heardAt.Store(before - 1)
+	before := fresh() - q.shedder.queueTimeout() - 1
+	q.shedder.sentAt = before // and Redis has said nothing since
+	q.shedder.repliedAt.Store(before - 1)
 	for n := range maxBatch {
 		if _, err := q.join(guessKey(n, "192.0.2.1"), before); err != nil {
 			t.Fatal(err)

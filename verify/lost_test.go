@@ -31,7 +31,7 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 				}
 			}
 			// By way of a root key too, which is looked up in a lane of its own.
-			for _, r := range []*verify.Request{{Secret: made.Secret, By: keys.NewSecret("no-root-key-of-anybody")}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true}} {
+			for _, r := range []*verify.Request{{Secret: made.Secret, RootKey: keys.NewSecret("no-root-key-of-anybody")}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true}} {
 				if o, err := g.Verify(t.Context(), r); o != nil || !errors.Is(err, keys.ErrLost) {
 					t.Errorf("a root key after FLUSHALL: %+v %v", o, err)
 				}

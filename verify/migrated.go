@@ -14,11 +14,11 @@ func (v *Verifier) VerifyMigrated(ctx context.Context, r *Request, migrationID s
 	if migrationID == "" || err != nil || outcome.Code != NotFound {
 		return outcome, err
 	}
-	caller, err := v.Authenticate(ctx, r.By, r.Source)
+	caller, err := v.Authenticate(ctx, r.RootKey, r.Source)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.store.AdoptKey(ctx, caller.As(keys.VerifyKey), migrationID, r.Secret); err != nil {
+	if err := v.store.CompleteMigration(ctx, caller.As(keys.VerifyKey), migrationID, r.Secret); err != nil {
 		return nil, err
 	}
 	return v.Verify(ctx, r) // another gateway may have found it at the same time

@@ -18,10 +18,10 @@ type Observer interface {
 	CountersRefused()
 }
 
-// silent is told and says nothing.
-type silent struct{}
+// noObserver ignores everything.
+type noObserver struct{}
 
-func (silent) Verified(*Request, *Outcome, error) {}
-func (silent) Limited(error)                      {}
-func (silent) Sent(int, time.Duration, error)     {}
-func (silent) CountersRefused()                   {}
+func (noObserver) Verified(*Request, *Outcome, error) {}
+func (noObserver) Limited(error)                      {}
+func (noObserver) Sent(int, time.Duration, error)     {}
+func (noObserver) CountersRefused()                   {}

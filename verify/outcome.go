@@ -33,7 +33,7 @@ type Outcome struct {
 	one [1]LimitState // what Limits is made of where it suffices
 }
 
-// Triggered gives the first limit that refused; nil where none did.
+// Triggered returns the first limit that refused; nil where none did.
 func (o *Outcome) Triggered() *LimitState {
 	for i := range o.Limits {
 		if o.Limits[i].Exceeded {

@@ -10,8 +10,8 @@ import (
 // the first requests find theirs there. They are believed no more than others: each call
 // that relies on one confirms it. Errors are KindUnavailable.
 func (v *Verifier) Preload(ctx context.Context) error {
-	return v.store.EachRootKey(ctx, maxAskers, func(k *keys.Key, prefix keys.Prefix) {
+	return v.store.EachRootKey(ctx, maxRootKeys, func(k *keys.Key, revision keys.Revision) {
 		record, shard := k.Digest.RecordName()
-		v.cache.SetIfAbsent(k.Digest, &entry{key: k, prefix: prefix, record: record, shard: shard})
+		v.cache.SetIfAbsent(k.Digest, &entry{key: k, revision: revision, record: record, shard: shard})
 	})
 }

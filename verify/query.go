@@ -23,7 +23,7 @@ func All(terms ...Query) Query { return Query{all: true, terms: terms} }
 // Any holds where one of terms does.
 func Any(terms ...Query) Query { return Query{terms: terms} }
 
-// Empty tells whether the query holds always because it asks nothing.
+// Empty reports whether the query holds always because it asks nothing.
 func (q Query) Empty() bool { return q.permission == "" && len(q.terms) == 0 }
 
 // Holds evaluates the query on permissions that are sorted.

@@ -21,8 +21,8 @@ type tenant struct {
 	taken int // how many of them, while a batch is made up
 }
 
-// of returns the tenant with an id, and makes it.
-func (q *queue) of(id string) *tenant {
+// tenant returns the tenant with an id, and makes it.
+func (q *queue) tenant(id string) *tenant {
 	switch {
 	case len(q.tenants) == 0:
 		q.tenants = append(q.tenants, &tenant{id: id})
@@ -48,7 +48,7 @@ func (q *queue) of(id string) *tenant {
 // no other waits, a half beside another. It reports whether it did. What gives back is
 // always added.
 func (q *queue) push(c *call, most int) bool {
-	t := q.of(c.workspace)
+	t := q.tenant(c.workspace)
 	if len(t.calls) >= most/len(q.tenants) && c.began != 0 {
 		q.trim()
 		return false
@@ -58,9 +58,9 @@ func (q *queue) push(c *call, most int) bool {
 	return true
 }
 
-// turnAway takes out the calls that are late at the head of their workspace's, and gives
+// rejectLate takes out the calls that are late at the head of their workspace's, and gives
 // each to tell.
-func (q *queue) turnAway(late func(*call) bool, tell func(*call)) {
+func (q *queue) rejectLate(late func(*call) bool, tell func(*call)) {
 	for _, t := range q.tenants {
 		n := 0
 		for n < len(t.calls) && late(t.calls[n]) {
@@ -76,7 +76,7 @@ func (q *queue) turnAway(late func(*call) bool, tell func(*call)) {
 // batch has no room for so many limits is the first of the next one.
 func (q *queue) take(taken []*call) []*call {
 	if len(q.tenants) == 1 {
-		return q.takeOf(q.tenants[0], taken)
+		return q.takeFrom(q.tenants[0], taken)
 	}
 	begin, windows, passed := len(taken), 0, -1
 	for idle := 0; idle < len(q.tenants) && len(taken)-begin < maxBatch; q.turn = (q.turn + 1) % len(q.tenants) {
@@ -105,8 +105,8 @@ func (q *queue) take(taken []*call) []*call {
 	return taken
 }
 
-// takeOf is take where one workspace waits.
-func (q *queue) takeOf(t *tenant, taken []*call) []*call {
+// takeFrom is take where one workspace waits.
+func (q *queue) takeFrom(t *tenant, taken []*call) []*call {
 	n, windows := 0, 0
 	for n < min(maxBatch, len(t.calls)) && (n == 0 || windows+len(t.calls[n].windows) <= maxWindows) {
 		windows += len(t.calls[n].windows)

@@ -87,7 +87,7 @@ func TestQueueServesLargeCalls(t *testing.T) {
 		for range 100 {
 			q.push(&call{workspace: "small", began: 1, windows: make([]window, 60)}, maxWaiting)
 		}
-		if q.take(nil); len(q.of("large").calls) == 0 {
+		if q.take(nil); len(q.tenant("large").calls) == 0 {
 			return
 		}
 		if round == 4 {
@@ -133,9 +133,9 @@ func TestQueueOfOneAllocatesNothing(t *testing.T) {
 // When a call is refused without being sent, at so many ms.
 func TestLateness(t *testing.T) {
 	ms := func(n int64) int64 { return n * int64(time.Millisecond) }
-	one := func(began, askedAt, heardAt, idleAt int64) *lateness {
-		l := &lateness{timeout: 250 * time.Millisecond, askedAt: ms(askedAt), idleAt: ms(idleAt)}
-		l.heardAt.Store(ms(heardAt))
+	one := func(began, askedAt, heardAt, idleAt int64) *shedder {
+		l := &shedder{timeout: 250 * time.Millisecond, sentAt: ms(askedAt), idleAt: ms(idleAt)}
+		l.repliedAt.Store(ms(heardAt))
 		return l
 	}
 	for _, c := range []struct {
@@ -161,13 +161,13 @@ func TestLateness(t *testing.T) {
 
 // A queue that is empty because all were refused is overloaded yet.
 func TestLatenessUnderOverload(t *testing.T) {
-	l := &lateness{timeout: 250 * time.Millisecond}
+	l := &shedder{timeout: 250 * time.Millisecond}
 	now := int64(10 * time.Second)
 	l.refusedAt = now
-	if l.idle(now + 1); l.idleAt != 0 {
+	if l.noteIdle(now + 1); l.idleAt != 0 {
 		t.Error("it is idle at once")
 	}
-	if l.idle(now + l.patience() + 1); l.idleAt == 0 {
+	if l.noteIdle(now + l.queueTimeout() + 1); l.idleAt == 0 {
 		t.Error("it is never idle again")
 	}
 }

@@ -35,13 +35,13 @@ const MaxLimitChecks = 100
 // MaxRequestLimits bounds how many limits one verification asks for.
 const MaxRequestLimits = maxLimits / 2
 
-// Limit takes uses of identifiers, all of them or none, and tells whether it did.
+// Limit takes uses of identifiers, all of them or none, and reports whether it did.
 // What is counted is told apart by namespace, identifier and duration: a request or
 // an override with another limit goes on with the same count. The namespaces'
 // revisions are confirmed in the call that takes, so an override that was set
 // through one gateway is obeyed by the next request on any. A request whose
 // namespaces are in memory is one round trip; on a Cluster it is one for each slot,
-// always in the same order, and what was taken is given back where a later one
+// always in the same order, and what was taken is refunded where a later one
 // refuses: it may refuse a little too much for a moment and never lets too much
 // pass. A use whose reply is lost was taken once or not at all.
 func (v *Verifier) Limit(ctx context.Context, a keys.Access, checks []LimitCheck) (verdicts []LimitVerdict, passed bool, err error) {
@@ -63,11 +63,11 @@ func (v *Verifier) limit(ctx context.Context, a keys.Access, checks []LimitCheck
 		if err != nil {
 			return nil, false, keys.SpentNothing(err)
 		}
-		t, err := v.taking(ctx, a.WorkspaceID, checks, spaces)
+		t, err := v.newLimitAttempt(ctx, a.WorkspaceID, checks, spaces)
 		if err != nil {
 			return nil, false, keys.SpentNothing(err)
 		}
-		t.began(began(ctx))
+		t.setBegan(began(ctx))
 		if done, err := t.run(ctx); done || err != nil {
 			return t.verdicts, !t.refused, err
 		}
@@ -107,27 +107,27 @@ func (c *LimitCheck) check(a keys.Access, at string) error {
 	return a.CheckDuration(at+"duration", c.Duration)
 }
 
-// taking is one attempt at taking everything.
-type taking struct {
-	v        *Verifier
-	ws       string
-	verdicts []LimitVerdict
-	costs    []int64
-	legs     []*leg
-	refused  bool
+// limitAttempt is one attempt at taking everything.
+type limitAttempt struct {
+	v         *Verifier
+	ws        string
+	verdicts  []LimitVerdict
+	costs     []int64
+	slotCalls []*slotCall
+	refused   bool
 }
 
-// leg is what is taken in one slot, by one call.
-type leg struct {
+// slotCall is what is taken in one slot, by one call.
+type slotCall struct {
 	call      call
 	budget    any   // the record of the workspace's counters, a string
 	items     []int // of the verdicts, one for each window of the call
-	revisions []keys.Revision
+	revisions []keys.BucketRevision
 }
 
-// taking applies the overrides and sorts the checks by slot.
-func (v *Verifier) taking(ctx context.Context, ws string, checks []LimitCheck, spaces []keys.RuledNamespace) (*taking, error) {
-	t := &taking{v: v, ws: ws, verdicts: make([]LimitVerdict, len(checks)), costs: make([]int64, len(checks))}
+// newLimitAttempt applies the overrides and sorts the checks by slot.
+func (v *Verifier) newLimitAttempt(ctx context.Context, ws string, checks []LimitCheck, spaces []keys.RuledNamespace) (*limitAttempt, error) {
+	t := &limitAttempt{v: v, ws: ws, verdicts: make([]LimitVerdict, len(checks)), costs: make([]int64, len(checks))}
 	for i, c := range checks {
 		space := spaces[i]
 		at := &t.verdicts[i]
@@ -141,43 +141,43 @@ func (v *Verifier) taking(ctx context.Context, ws string, checks []LimitCheck, s
 		}
 		t.costs[i] = c.Cost
 		shard := keys.ShardOf(space.ID + ":" + c.Identifier)
-		leg := t.leg(shard)
-		leg.add(v.store, ws, space.Revision, i, window{
-			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration), budget: leg.budget,
+		sc := t.slotCall(shard)
+		sc.add(v.store, ws, space.Revision, i, window{
+			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration), budget: sc.budget,
 			limit: at.Limit, duration: at.Duration, cost: c.Cost,
 		})
 	}
-	slices.SortFunc(t.legs, func(a, b *leg) int { return strings.Compare(a.call.shard, b.call.shard) })
+	slices.SortFunc(t.slotCalls, func(a, b *slotCall) int { return strings.Compare(a.call.shard, b.call.shard) })
 	return t, nil
 }
 
-// leg gives the call that goes to a shard's slot; there is one slot unless the
+// slotCall returns the call that goes to a shard's slot; there is one slot unless the
 // store is a Cluster.
-func (t *taking) leg(shard string) *leg {
+func (t *limitAttempt) slotCall(shard string) *slotCall {
 	if !t.v.store.Cluster() {
 		shard = ""
 	}
-	for _, l := range t.legs {
+	for _, l := range t.slotCalls {
 		if l.call.shard == shard {
 			return l
 		}
 	}
-	l := &leg{call: call{workspace: t.ws, shard: shard}, budget: t.v.store.CounterBudget(t.ws, shard)}
-	t.legs = append(t.legs, l)
+	l := &slotCall{call: call{workspace: t.ws, shard: shard}, budget: t.v.store.CounterBudget(t.ws, shard)}
+	t.slotCalls = append(t.slotCalls, l)
 	return l
 }
 
-// began notes in each call when the request began.
-func (t *taking) began(at int64) {
-	for _, l := range t.legs {
+// setBegan notes in each call when the request began.
+func (t *limitAttempt) setBegan(at int64) {
+	for _, l := range t.slotCalls {
 		l.call.began = at
 	}
 }
 
-func (l *leg) add(s *keys.Store, ws string, r keys.Revision, item int, w window) {
+func (l *slotCall) add(s *keys.Store, ws string, r keys.BucketRevision, item int, w window) {
 	if !slices.Contains(l.revisions, r) {
 		l.revisions = append(l.revisions, r)
-		l.call.guards = append(l.call.guards, guard{s.GuardIn(ws, l.call.shard, r), r.Prefix})
+		l.call.guards = append(l.call.guards, guard{s.GuardIn(ws, l.call.shard, r), r.Revision})
 	}
 	l.items = append(l.items, item)
 	l.call.windows = append(l.call.windows, w)
@@ -185,25 +185,25 @@ func (l *leg) add(s *keys.Store, ws string, r keys.Revision, item int, w window)
 
 // run takes leg after leg. It is not done where a namespace has changed: then
 // nothing stays taken and the store has taken note.
-func (t *taking) run(ctx context.Context) (done bool, err error) {
-	for i, l := range t.legs {
+func (t *limitAttempt) run(ctx context.Context) (done bool, err error) {
+	for i, l := range t.slotCalls {
 		if t.refused {
-			l.lookOnly()
+			l.zeroCosts()
 		}
-		if err := t.v.line(l.call.shard).do(&l.call); err != nil {
-			if keys.NotRun(err) && t.giveBack(t.legs[:i]) == nil { // otherwise they stay taken
+		if err := t.v.batcher(l.call.shard).do(&l.call); err != nil {
+			if keys.NotRun(err) && t.refund(t.slotCalls[:i]) == nil { // otherwise they stay taken
 				err = keys.SpentNothing(err)
 			}
 			return false, err
 		}
 		if reply := &l.call.reply; reply.status == replyGuard {
-			if err := t.giveBack(t.legs[:i]); err != nil {
+			if err := t.refund(t.slotCalls[:i]); err != nil {
 				return false, err
 			}
-			return false, keys.SpentNothing(t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.prefix))
+			return false, keys.SpentNothing(t.v.store.RefreshIn(ctx, t.ws, l.call.shard, l.revisions[reply.guard], reply.revision))
 		}
 		if l.call.reply.status == replyFull {
-			if err := t.giveBack(t.legs[:i]); err != nil {
+			if err := t.refund(t.slotCalls[:i]); err != nil {
 				return false, err
 			}
 			return false, t.v.tooMany(replyFull)
@@ -211,25 +211,25 @@ func (t *taking) run(ctx context.Context) (done bool, err error) {
 		t.refused = t.refused || l.call.reply.status != replyValid
 	}
 	if t.refused {
-		err = t.giveBack(t.legs)
+		err = t.refund(t.slotCalls)
 	}
-	for _, l := range t.legs {
-		l.tell(t)
+	for _, l := range t.slotCalls {
+		l.fillVerdicts(t)
 	}
 	return true, err
 }
 
-func (l *leg) lookOnly() {
+func (l *slotCall) zeroCosts() {
 	for i := range l.call.windows {
 		l.call.windows[i].cost = 0
 	}
 }
 
-func (t *taking) giveBack(legs []*leg) error {
+func (t *limitAttempt) refund(legs []*slotCall) error {
 	for _, l := range legs {
 		took := slices.ContainsFunc(l.call.windows, func(w window) bool { return w.cost > 0 })
 		if took && l.call.reply.status == replyValid {
-			if err := t.v.giveBack(l.call.shard, &l.call); err != nil {
+			if err := t.v.refund(l.call.shard, &l.call); err != nil {
 				return err
 			}
 		}
@@ -237,13 +237,13 @@ func (t *taking) giveBack(legs []*leg) error {
 	return nil
 }
 
-// tell writes the leg's part of the verdicts. Those that share a counter, which the
-// script looks at one after the other, are told the same: what is left in the end.
-func (l *leg) tell(t *taking) {
+// fillVerdicts writes the leg's part of the verdicts. Those that share a counter, which the
+// script looks at one after the other, have the same answer: what is left in the end.
+func (l *slotCall) fillVerdicts(t *limitAttempt) {
 	left := map[any]int64{} // of a counter, beyond the limit
 	reply := &l.call.reply
 	for j, w := range l.call.windows {
-		room := reply.rooms[j].left
+		room := reply.remaining[j].left
 		if t.refused && reply.status == replyValid {
 			room += w.cost
 		}
@@ -253,7 +253,7 @@ func (l *leg) tell(t *taking) {
 	}
 	for j, i := range l.items {
 		w, at := l.call.windows[j], &t.verdicts[i]
-		at.Passed = !reply.rooms[j].denied && (!t.refused || w.cost > 0 || t.costs[i] <= reply.rooms[j].left)
+		at.Passed = !reply.remaining[j].denied && (!t.refused || w.cost > 0 || t.costs[i] <= reply.remaining[j].left)
 		at.Remaining = max(0, left[w.counter]+w.limit)
 		at.Reset = (reply.now/w.duration + 1) * w.duration
 	}

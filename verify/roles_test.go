@@ -295,7 +295,7 @@ func TestARefusalTakesNothingOfTheIdentity(t *testing.T) {
 }
 
 // stormAll verifies each secret n times, all at once and round robin. It counts the
-// valid ones of each, and tells whether all were answered in time.
+// valid ones of each, and reports whether all were answered in time.
 func stormAll(gateways []gateway, secrets []keys.Secret, n int) (valid []int64, answered bool) {
 	valid = make([]int64, len(secrets))
 	var late atomic.Bool

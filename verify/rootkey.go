@@ -8,42 +8,42 @@ import (
 	"tollgate/keys"
 )
 
-// asker is the root key on whose behalf a verification is asked, as this gateway
-// knows it. Like a key it is never believed by itself: on one Redis the prefix of
+// rootKey is the root key on whose behalf a verification is asked, as this gateway
+// knows it. Like a key it is never believed by itself: on one Redis the revision of
 // its record is a guard of the call that spends. A Cluster keeps the record in
 // another slot; there the guard is the revision of its workspace's definitions,
 // which whoever changes or deletes a root key raises.
-type asker struct {
+type rootKey struct {
 	keys.Caller
-	digest   keys.Digest
-	expires  int64 // unix ms; 0 for never
-	record   any   // its name, a string
-	prefix   keys.Prefix
-	revision *keys.Revision // on a Cluster, in the place of the two above
-	at       time.Time      // on a Cluster, when it was verified by a call of its own
-	once     bool           // it has uses or limits of its own, and was verified by itself
+	digest         keys.Digest
+	expires        int64 // unix ms; 0 for never
+	record         any   // its name, a string
+	recordRevision keys.Revision
+	bucketRevision *keys.BucketRevision // on a Cluster, in the place of the two above
+	verifiedAt     time.Time            // on a Cluster, when it was verified by a call of its own
+	metered        bool                 // it has uses or limits of its own, and was verified by itself
 }
 
-// maxAskers bounds how many root keys a gateway remembers.
-const maxAskers = 10_000
+// maxRootKeys bounds how many root keys a gateway remembers.
+const maxRootKeys = 10_000
 
-// trust is for how long a root key is not verified by itself on a Cluster, while its
+// rootKeyTTL is for how long a root key is not verified by itself on a Cluster, while its
 // guard stands. Whoever deletes one raises the guard before and after; one who saw it
 // in between, and whose raiser died then, would go on to believe in the root key.
-const trust = 5 * time.Second
+const rootKeyTTL = 5 * time.Second
 
-// errAsker says that the root key is not any more what it was.
-var errAsker = errors.New("the root key changed")
+// errRootKeyChanged says that the root key is not any more what it was.
+var errRootKeyChanged = errors.New("the root key changed")
 
-// asker gives the root key of a request; nil where none asks. What is not plain is
+// rootKey returns the root key of a request; nil where none asks. One that is metered is
 // verified by a call of its own, which also says why one is refused.
-func (v *Verifier) asker(ctx context.Context, r *Request) (*asker, error) {
-	if r.By == (keys.Secret{}) {
+func (v *Verifier) rootKey(ctx context.Context, r *Request) (*rootKey, error) {
+	if r.RootKey == (keys.Secret{}) {
 		return nil, nil
 	}
-	digest := r.By.Digest()
-	if by, ok := v.askers.GetIfPresent(digest); ok && (by.revision == nil || time.Since(by.at) < trust) {
-		return by, nil
+	digest := r.RootKey.Digest()
+	if root, ok := v.rootKeys.GetIfPresent(digest); ok && (root.bucketRevision == nil || time.Since(root.verifiedAt) < rootKeyTTL) {
+		return root, nil
 	}
 	known, err := v.knownRoot(ctx, digest, r.Source)
 	if err != nil {
@@ -52,45 +52,45 @@ func (v *Verifier) asker(ctx context.Context, r *Request) (*asker, error) {
 	if known == nil {
 		return nil, v.refused(NotFound, r.Source)
 	}
-	by := &asker{digest: digest, expires: known.key.Expires, record: known.record, prefix: known.prefix}
-	if by.once = !plain(known.key); by.once || v.store.Cluster() {
-		return v.askerApart(ctx, r, known, by)
+	root := &rootKey{digest: digest, expires: known.key.Expires, record: known.record, recordRevision: known.revision}
+	if root.metered = !unmetered(known.key); root.metered || v.store.Cluster() {
+		return v.verifyRootKeySeparately(ctx, r, known, root)
 	}
-	by.Caller = callerOf(known.key)
-	v.askers.Set(digest, by)
-	return by, nil
+	root.Caller = callerOf(known.key)
+	v.rootKeys.Set(digest, root)
+	return root, nil
 }
 
-// askerApart verifies the root key by a call of its own. The revision is read
+// verifyRootKeySeparately verifies the root key by a call of its own. The revision is read
 // before that call: a change that the call did not see raises it afterwards.
-func (v *Verifier) askerApart(ctx context.Context, r *Request, known *entry, by *asker) (*asker, error) {
-	if v.store.Cluster() && !by.once {
+func (v *Verifier) verifyRootKeySeparately(ctx context.Context, r *Request, known *entry, root *rootKey) (*rootKey, error) {
+	if v.store.Cluster() && !root.metered {
 		resolved, err := v.store.Resolve(ctx, known.key)
 		if err != nil {
 			return nil, err
 		}
-		by.revision, by.at = &resolved.Revisions[0], time.Now()
+		root.bucketRevision, root.verifiedAt = &resolved.Revisions[0], time.Now()
 	}
-	outcome, err := v.Verify(ctx, &Request{Secret: r.By, Root: true, Cost: 1, Source: r.Source})
+	outcome, err := v.Verify(ctx, &Request{Secret: r.RootKey, Root: true, Cost: 1, Source: r.Source})
 	if err != nil {
 		return nil, err
 	}
 	if outcome.Code != Valid {
 		return nil, v.refused(outcome.Code, r.Source)
 	}
-	if plain(outcome.Key) == by.once {
-		return nil, errAsker
+	if unmetered(outcome.Key) == root.metered {
+		return nil, errRootKeyChanged
 	}
-	by.Caller, by.expires = callerOf(outcome.Key), outcome.Key.Expires
-	if !by.once {
-		v.askers.Set(by.digest, by)
+	root.Caller, root.expires = callerOf(outcome.Key), outcome.Key.Expires
+	if !root.metered {
+		v.rootKeys.Set(root.digest, root)
 	}
-	return by, nil
+	return root, nil
 }
 
-// plain tells whether a root key is spent by nothing but time.
-func plain(k *keys.Key) bool {
-	return k.Root != nil && !k.Disabled && !k.Limited && len(k.Limits) == 0
+// unmetered reports whether a root key is spent by nothing but time.
+func unmetered(k *keys.Key) bool {
+	return k.Root != nil && !k.Disabled && !k.HasCredits && len(k.Limits) == 0
 }
 
 func callerOf(k *keys.Key) keys.Caller {
@@ -99,53 +99,53 @@ func callerOf(k *keys.Key) keys.Caller {
 
 // appendGuards appends what must still stand for the root key to be what it was,
 // for a call in the slot of a shard.
-func (by *asker) appendGuards(guards []guard, s *keys.Store, shard string) []guard {
+func (root *rootKey) appendGuards(guards []guard, s *keys.Store, shard string) []guard {
 	switch {
-	case by == nil || by.once:
+	case root == nil || root.metered:
 		return guards
-	case by.revision != nil:
-		return append(guards, guard{s.GuardIn(by.WorkspaceID, shard, *by.revision), by.revision.Prefix})
+	case root.bucketRevision != nil:
+		return append(guards, guard{s.GuardIn(root.WorkspaceID, shard, *root.bucketRevision), root.bucketRevision.Revision})
 	}
-	return append(guards, guard{by.record, by.prefix})
+	return append(guards, guard{root.record, root.recordRevision})
 }
 
-// forget drops a root key whose guard, for a call in the slot of a shard, holds seen. The
+// refreshRootKey drops a root key whose guard, for a call in the slot of a shard, holds seen. The
 // root key is not one that this process has not met: it is read again at once, and does not
 // wait among those.
-func (v *Verifier) forget(ctx context.Context, by *asker, shard string, seen keys.Prefix) error {
-	v.askers.Invalidate(by.digest)
-	if by.revision == nil {
-		v.cache.Invalidate(by.digest)
-		if _, err := v.known(ctx, by.digest, nil); err != nil {
+func (v *Verifier) refreshRootKey(ctx context.Context, root *rootKey, shard string, seen keys.Revision) error {
+	v.rootKeys.Invalidate(root.digest)
+	if root.bucketRevision == nil {
+		v.cache.Invalidate(root.digest)
+		if _, err := v.known(ctx, root.digest, nil); err != nil {
 			return err
 		}
-	} else if err := v.store.RefreshIn(ctx, by.WorkspaceID, shard, *by.revision, seen); err != nil {
+	} else if err := v.store.RefreshIn(ctx, root.WorkspaceID, shard, *root.bucketRevision, seen); err != nil {
 		return err
 	}
-	return errAsker
+	return errRootKeyChanged
 }
 
-// until gives the sooner of a key's end and its root key's: past the latter the
+// earlierExpiry returns the sooner of a key's end and its root key's: past the latter the
 // script lets nothing through either.
-func (by *asker) until(expires int64) int64 {
-	if by == nil || by.expires == 0 || expires != 0 && expires < by.expires {
+func (root *rootKey) earlierExpiry(expires int64) int64 {
+	if root == nil || root.expires == 0 || expires != 0 && expires < root.expires {
 		return expires
 	}
-	return by.expires
+	return root.expires
 }
 
 // certain says of the error of a verification that nothing was spent, where that is so:
 // the call that spends did not run, nor was a use of the root key spent before it.
-func (by *asker) certain(err error) error {
-	if err == nil || by != nil && by.once || !keys.NotRun(err) {
+func (root *rootKey) certain(err error) error {
+	if err == nil || root != nil && root.metered || !keys.NotRun(err) {
 		return err
 	}
 	return keys.SpentNothing(err)
 }
 
-// ended refuses a root key that is over.
-func (by *asker) ended(now int64) error {
-	if by != nil && by.expires != 0 && now >= by.expires {
+// checkExpiry refuses a root key that is over.
+func (root *rootKey) checkExpiry(now int64) error {
+	if root != nil && root.expires != 0 && now >= root.expires {
 		return refusal(Expired)
 	}
 	return nil
@@ -153,9 +153,9 @@ func (by *asker) ended(now int64) error {
 
 // hides reports whether a key is nothing to who asks, with a root key or, where by is
 // nil, without one: it is answered as one that nobody has.
-func (by *asker) hides(k *keys.Key) bool { return k.Setup != nil || by.blind(k) }
+func (root *rootKey) hides(k *keys.Key) bool { return k.Setup != nil || root.cannotVerify(k) }
 
-// blind tells whether the root key may not know of a key.
-func (by *asker) blind(k *keys.Key) bool {
-	return by != nil && (by.WorkspaceID != k.WorkspaceID || !by.May(keys.VerifyKey, k.APIID))
+// cannotVerify reports whether the root key may not know of a key.
+func (root *rootKey) cannotVerify(k *keys.Key) bool {
+	return root != nil && (root.WorkspaceID != k.WorkspaceID || !root.Can(keys.VerifyKey, k.APIID))
 }

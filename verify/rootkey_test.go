@@ -48,7 +48,7 @@ func TestAskedByRootKey(t *testing.T) {
 		_, stranger, err := w.CreateRootKey(t.Context(), other, keys.RootDraft{Grants: []string{keys.Everything}})
 		w.must(err)
 		ask := func(by keys.Secret) verify.Request {
-			return verify.Request{By: by, Secret: made.Secret, Cost: 1}
+			return verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 		}
 		for _, row := range []struct {
 			grant string
@@ -63,8 +63,8 @@ func TestAskedByRootKey(t *testing.T) {
 			_, by := w.root(keys.RootDraft{Grants: []string{row.grant}})
 			w.code(row.want, ask(by))
 			w.code(row.want, ask(by))
-			w.code(verify.NotFound, verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
-			w.code(verify.NotFound, verify.Request{By: by, Secret: by, Cost: 1})
+			w.code(verify.NotFound, verify.Request{RootKey: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
+			w.code(verify.NotFound, verify.Request{RootKey: by, Secret: by, Cost: 1})
 		}
 		w.code(verify.NotFound, ask(stranger))
 		w.refusedAs(keys.KindUnauthenticated, ask(keys.NewSecret("no such root key")))
@@ -90,13 +90,13 @@ func TestDeletedRootKeyAsksNoMore(t *testing.T) {
 				check()
 			}
 		}
-		ask := verify.Request{By: by, Secret: made.Secret, Cost: 1}
+		ask := verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 		each(func() { w.code(verify.Valid, ask) })
 		w.must(w.DeleteRootKey(t.Context(), w.access.WorkspaceID, id))
 		each(func() {
 			w.refusedAs(keys.KindUnauthenticated, ask)
-			w.refusedAs(keys.KindUnauthenticated, verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
-			w.code(verify.Valid, verify.Request{By: staying, Secret: made.Secret, Cost: 1})
+			w.refusedAs(keys.KindUnauthenticated, verify.Request{RootKey: by, Secret: keys.NewSecret("nobody's"), Cost: 1})
+			w.code(verify.Valid, verify.Request{RootKey: staying, Secret: made.Secret, Cost: 1})
 		})
 		if _, _, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}, Secret: by}); keys.AsError(err).Kind != keys.KindGone {
 			t.Errorf("it was made again: %v", err)
@@ -136,13 +136,13 @@ func TestExpiredRootKey(t *testing.T) {
 		}
 		asks = append(asks, verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1})
 		for i := range asks {
-			asks[i].By = by
+			asks[i].RootKey = by
 			w.verify(asks[i])
 		}
 		clock.Advance(time.Hour)
 		for _, ask := range asks {
 			w.refusedAs(keys.KindExpired, ask)
-			ask.By = staying
+			ask.RootKey = staying
 			w.verify(ask)
 		}
 	})
@@ -153,7 +153,7 @@ func TestKeyEndsBeforeItsRootKey(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
 		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}, Expires: clock.Now().Add(2 * time.Hour).UnixMilli()})
-		ask := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Expires: clock.Now().Add(time.Hour).UnixMilli()}).Secret, Cost: 1}
+		ask := verify.Request{RootKey: by, Secret: w.create(keys.KeyDraft{Expires: clock.Now().Add(time.Hour).UnixMilli()}).Secret, Cost: 1}
 		w.code(verify.Valid, ask)
 		clock.Advance(time.Hour)
 		w.code(verify.Expired, ask)
@@ -167,9 +167,9 @@ func TestAskingIsOneRoundTrip(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-		warm := verify.Request{By: by, Secret: w.create(keys.KeyDraft{Remaining: uses(100), Limits: []ratelimit.Limit{limit("l", 100)}}).Secret, Cost: 1}
-		unknown := verify.Request{By: by, Secret: keys.NewSecret("nobody's"), Cost: 1}
-		redistest.Undisturbed(c)
+		warm := verify.Request{RootKey: by, Secret: w.create(keys.KeyDraft{Remaining: uses(100), Limits: []ratelimit.Limit{limit("l", 100)}}).Secret, Cost: 1}
+		unknown := verify.Request{RootKey: by, Secret: keys.NewSecret("nobody's"), Cost: 1}
+		redistest.FailOverNow(c)
 		w.code(verify.Valid, warm)
 		w.code(verify.NotFound, unknown)
 		count := &counter{}
@@ -211,12 +211,12 @@ func TestRootKeyWithUses(t *testing.T) {
 		made := w.create(keys.KeyDraft{Remaining: uses(100)})
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		name, _ := by.Digest().RecordName()
-		record := keys.Key{ID: id, WorkspaceID: w.access.WorkspaceID, Digest: by.Digest(), Limited: true, Root: &keys.Root{Grants: []string{"*"}}}
+		record := keys.Key{ID: id, WorkspaceID: w.access.WorkspaceID, Digest: by.Digest(), HasCredits: true, Root: &keys.Root{Grants: []string{"*"}}}
 		raw, err := cbor.Marshal(record)
 		w.must(err)
 		header := append(append(keys.AppendU56([]byte{'1'}, 1), keys.AppendU56(nil, 3)...), make([]byte, 8)...)
 		w.must(c.Set(t.Context(), name, append(header, raw...), 0).Err())
-		ask := verify.Request{By: by, Secret: made.Secret, Cost: 1}
+		ask := verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 		for range 3 {
 			w.code(verify.Valid, ask)
 		}

@@ -26,12 +26,12 @@ func TestDeathWhileDeletingARootKey(t *testing.T) {
 }
 
 func deaths(t *testing.T, c redis.UniversalClient, between bool) {
-	redistest.Undisturbed(c)
+	redistest.FailOverNow(c)
 	w := newWorld(t, c)
 	secret := w.create(keys.KeyDraft{}).Secret
 	for steps := 0; ; steps++ {
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-		ask := verify.Request{By: by, Secret: secret, Cost: 1}
+		ask := verify.Request{RootKey: by, Secret: secret, Cost: 1}
 		w.code(verify.Valid, ask)
 		client := redistest.Steps(t, c, func(step int) error {
 			if step >= steps {

@@ -70,7 +70,7 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 		}
 		travelling.add(planned(b, v, made.Secret))
 	}
-	names := travelling.seal(store.Marker(""))
+	names := travelling.appendTexts(store.Marker(""))
 	reset(b, store.Redis())
 	for b.Loop() {
 		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(keys.Pending)); err != nil {
@@ -89,7 +89,7 @@ func planned(b *testing.B, v *Verifier, secret keys.Secret) *call {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t, err := v.ticket(b.Context(), known)
+	t, err := v.snapshot(b.Context(), known)
 	if err != nil {
 		b.Fatal(err)
 	}

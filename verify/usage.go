@@ -9,23 +9,23 @@ var usageOutcomes = map[Code]keys.UsageOutcome{
 	InsufficientPermissions: keys.UsageInsufficient,
 }
 
-// counting is an Observer that counts usage.
-type counting struct {
+// usageObserver is an Observer that counts usage.
+type usageObserver struct {
 	Observer
 	usage *keys.Usage
 }
 
-// CountUsage is an Observer that counts every verification which found a key, and
-// tells next, if any, what it is told.
+// CountUsage returns an Observer that counts every verification which found a key, and
+// passes everything on to next, if any.
 func CountUsage(usage *keys.Usage, next Observer) Observer {
 	if next == nil {
-		next = silent{}
+		next = noObserver{}
 	}
-	return counting{next, usage}
+	return usageObserver{next, usage}
 }
 
 // Verified implements Observer.
-func (c counting) Verified(r *Request, o *Outcome, err error) {
+func (c usageObserver) Verified(r *Request, o *Outcome, err error) {
 	c.Observer.Verified(r, o, err)
 	if err == nil && o != nil && o.Key != nil {
 		c.usage.Count(o.Key, usageOutcomes[o.Code], r.Tags, o.Now)

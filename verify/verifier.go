@@ -35,9 +35,9 @@ type Options struct {
 type Verifier struct {
 	store    *keys.Store
 	cache    *otter.Cache[keys.Digest, *entry]
-	askers   *otter.Cache[keys.Digest, *asker]
+	rootKeys *otter.Cache[keys.Digest, *rootKey]
 	reads    singleflight.Group
-	lines    map[string]*line // by shard on a Cluster, otherwise the one of ""
+	batchers map[string]*batcher // by shard on a Cluster, otherwise the one of ""
 	lookups  *lookups
 	observer Observer
 	unknown  func(source netip.Addr) error
@@ -55,7 +55,7 @@ func New(store *keys.Store, o Options) *Verifier {
 		o.MaxCounters = keys.DefaultMaxCounters
 	}
 	if o.Observer == nil {
-		o.Observer = silent{}
+		o.Observer = noObserver{}
 	}
 	if o.UnknownRootKey == nil {
 		o.UnknownRootKey = func(netip.Addr) error { return nil }
@@ -66,8 +66,8 @@ func New(store *keys.Store, o Options) *Verifier {
 			MaximumWeight: o.CacheBytes,
 			Weigher:       func(_ keys.Digest, e *entry) uint32 { return e.weight() },
 		}),
-		askers:   otter.Must(&otter.Options[keys.Digest, *asker]{MaximumSize: maxAskers}),
-		lines:    newLines(store, o),
+		rootKeys: otter.Must(&otter.Options[keys.Digest, *rootKey]{MaximumSize: maxRootKeys}),
+		batchers: newBatchers(store, o),
 		observer: o.Observer,
 		unknown:  o.UnknownRootKey,
 	}
@@ -78,7 +78,7 @@ func New(store *keys.Store, o Options) *Verifier {
 // Request is what is asked of a key.
 type Request struct {
 	Secret      keys.Secret
-	By          keys.Secret // the root key that asks: what it may not verify is not found; without one nobody is asked for
+	RootKey     keys.Secret // the root key that asks: what it may not verify is not found; without one nobody is asked for
 	WorkspaceID string      // a key of another workspace is not found; "" takes every workspace
 	APIID       string      // a key of another API is forbidden; "" takes every API
 	Root        bool        // a root key is asked for, and no other is found; without it an API key
@@ -123,41 +123,41 @@ func (v *Verifier) verify(ctx context.Context, r *Request) (*Outcome, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	var by *asker
+	var root *rootKey
 	var outcome *Outcome
-	err := errAsker
+	err := errRootKeyChanged
 	for range tries {
-		if errors.Is(err, errAsker) {
-			by, err = v.asker(ctx, r)
+		if errors.Is(err, errRootKeyChanged) {
+			root, err = v.rootKey(ctx, r)
 		}
 		if err == nil {
-			outcome, err = v.attempt(ctx, r, by)
+			outcome, err = v.attempt(ctx, r, root)
 		}
-		if outcome != nil || err != nil && !errors.Is(err, errAsker) {
-			return outcome, by.certain(err)
+		if outcome != nil || err != nil && !errors.Is(err, errRootKeyChanged) {
+			return outcome, root.certain(err)
 		}
 	}
 	return nil, keys.Unavailable(errChanging)
 }
 
-// attempt gives neither an outcome nor an error where it has to be made again.
-func (v *Verifier) attempt(ctx context.Context, r *Request, by *asker) (*Outcome, error) {
+// attempt returns neither an outcome nor an error where it has to be made again.
+func (v *Verifier) attempt(ctx context.Context, r *Request, root *rootKey) (*Outcome, error) {
 	digest := r.Secret.Digest()
-	known, err := v.find(ctx, r, digest, by)
+	known, err := v.find(ctx, r, digest, root)
 	if err != nil {
 		return nil, err
 	}
 	if known == nil {
 		return &Outcome{Code: NotFound}, nil
 	}
-	return v.ask(ctx, r, by, digest, known)
+	return v.execute(ctx, r, root, digest, known)
 }
 
-func (v *Verifier) find(ctx context.Context, r *Request, d keys.Digest, by *asker) (*entry, error) {
+func (v *Verifier) find(ctx context.Context, r *Request, d keys.Digest, root *rootKey) (*entry, error) {
 	if r.Root {
 		return v.knownRoot(ctx, d, r.Source)
 	}
-	return v.known(ctx, d, by)
+	return v.known(ctx, d, root)
 }
 
 // check refuses what has no answer.
@@ -176,21 +176,21 @@ func (r *Request) check() error {
 	return nil
 }
 
-// known gives the key of a digest from memory, or reads it; nil where none is, and
+// known returns the key of a digest from memory, or reads it; nil where none is, and
 // who asks may ask. One that the root key may not know of is none, and takes as many
 // calls as none: one, which confirms the root key.
-func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry, error) {
+func (v *Verifier) known(ctx context.Context, d keys.Digest, root *rootKey) (*entry, error) {
 	for range tries {
 		if known, ok := v.cache.GetIfPresent(d); ok && known.key != nil {
-			if !by.hides(known.key) {
+			if !root.hides(known.key) {
 				return known, nil
 			}
-			if again, err := v.confirmHidden(ctx, d, by, known); !again {
+			if again, err := v.confirmHidden(ctx, d, root, known); !again {
 				return nil, err
 			}
 			continue
 		}
-		known, again, err := v.readOnce(ctx, d, by)
+		known, again, err := v.readOnce(ctx, d, root)
 		if !again {
 			return known, err
 		}
@@ -202,16 +202,16 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, by *asker) (*entry,
 // the same time. What they get from one that began before they came is a record alone:
 // it is confirmed in the call that spends, however old it is. That there is none would
 // not be, so for that the one who came later waits for the next.
-func (v *Verifier) readOnce(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
+func (v *Verifier) readOnce(ctx context.Context, d keys.Digest, root *rootKey) (known *entry, again bool, err error) {
 	name, mine := string(d[:]), false
-	if by != nil {
-		name += string(by.digest[:])
+	if root != nil {
+		name += string(root.digest[:])
 	}
 	for tried := 0; tried < 2 && !mine && known == nil; tried++ {
 		var got any
 		got, err, _ = v.reads.Do(name, func() (any, error) {
 			mine = true
-			known, again, err := v.read(ctx, d, by)
+			known, again, err := v.read(ctx, d, root)
 			return reading{known, again}, err
 		})
 		known, again = got.(reading).known, got.(reading).again
@@ -228,15 +228,15 @@ type reading struct {
 // read reads the key of a digest: the record in its place, or the one to which a pointer
 // there leads. A pointer that is remembered saves a call, and proves nothing: where it leads
 // to no key of the digest, the digest's own place decides. It is to be read again where
-// somebody else is being told what it is. A setup key is answered like a digest that nothing
+// another call of the same batch was given the record. A setup key is answered like a digest that nothing
 // has, in the same call: what the store just said decides.
-func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *entry, again bool, err error) {
+func (v *Verifier) read(ctx context.Context, d keys.Digest, root *rootKey) (known *entry, again bool, err error) {
 	at, remembered := d, false
 	if e, ok := v.cache.GetIfPresent(d); ok && e.key == nil {
-		at, remembered = *e.home, true
+		at, remembered = *e.target, true
 	}
 	for range 3 {
-		there, err := v.readAt(ctx, at, by)
+		there, err := v.readAt(ctx, at, root)
 		if err != nil || there.again || there.absent && !remembered {
 			return nil, there.again, err
 		}
@@ -245,18 +245,18 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 			at, remembered = d, false
 			continue
 		}
-		known, record, err := v.remember(d, there.stored)
+		known, record, err := v.cacheRecord(d, there.stored)
 		switch {
-		case err == nil && by.hides(record) && (known != nil || !remembered): // also by its pointer
-			return nil, false, by.ended(there.now)
+		case err == nil && root.hides(record) && (known != nil || !remembered): // also by its pointer
+			return nil, false, root.checkExpiry(there.now)
 		case err != nil || known != nil:
 			return known, false, err
-		case record.Home != nil && at == d:
-			at = *record.Home
-		case record.Home != nil, at == d && !record.Digest.Equal(d):
+		case record.Target != nil && at == d:
+			at = *record.Target
+		case record.Target != nil, at == d && !record.Digest.Equal(d):
 			return nil, false, errForeign
 		case !remembered:
-			return nil, false, by.ended(there.now)
+			return nil, false, root.checkExpiry(there.now)
 		default:
 			at, remembered = d, false
 		}
@@ -268,31 +268,31 @@ func (v *Verifier) read(ctx context.Context, d keys.Digest, by *asker) (known *e
 type located struct {
 	stored string
 	absent bool // nothing is there, and who asks may ask
-	again  bool // somebody else is being told what is there
+	again  bool // another call of the same batch was given what is there
 	now    int64
 }
 
-func (v *Verifier) readAt(ctx context.Context, d keys.Digest, by *asker) (located, error) {
+func (v *Verifier) readAt(ctx context.Context, d keys.Digest, root *rootKey) (located, error) {
 	p := plans.Get().(*plan)
 	defer p.release()
 	name, shard := d.RecordName()
-	p.guards = by.appendGuards(p.guards, v.store, shard)
+	p.guards = root.appendGuards(p.guards, v.store, shard)
 	c := &p.call
-	if c.workspace = ""; by != nil {
-		c.workspace = by.WorkspaceID
+	if c.workspace = ""; root != nil {
+		c.workspace = root.WorkspaceID
 	}
-	c.began, c.shard, c.record, c.prefix, c.verdict, c.guards = began(ctx), shard, name, unknown, verdictBefore, p.guards
-	if err := v.line(shard).do(c); err != nil {
+	c.began, c.shard, c.record, c.revision, c.verdict, c.guards = began(ctx), shard, name, unknownRevision, verdictBefore, p.guards
+	if err := v.batcher(shard).do(c); err != nil {
 		return located{}, err
 	}
 	switch c.reply.status {
 	case replyAbsent:
-		return located{absent: true}, by.ended(c.reply.now)
+		return located{absent: true}, root.checkExpiry(c.reply.now)
 	case replyLost:
 		err := v.store.Mark(ctx) // of a store that was never used the key is not found
 		return located{again: err == nil}, err
 	case replyGuard:
-		return located{}, v.forget(ctx, by, shard, c.reply.prefix)
+		return located{}, v.refreshRootKey(ctx, root, shard, c.reply.revision)
 	case replyRecord:
 		return located{stored: c.reply.stored, now: c.reply.now}, nil
 	}
@@ -302,54 +302,54 @@ func (v *Verifier) readAt(ctx context.Context, d keys.Digest, by *asker) (locate
 // confirmHidden has the script confirm a key that is hidden from who asks, in one call as a
 // key is looked for that nobody has, and of which as little comes back. It is to be looked
 // for again where it is another one by now.
-func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, by *asker, e *entry) (again bool, err error) {
+func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, root *rootKey, e *entry) (again bool, err error) {
 	p := plans.Get().(*plan)
 	defer p.release()
-	p.guards = by.appendGuards(p.guards, v.store, e.shard)
+	p.guards = root.appendGuards(p.guards, v.store, e.shard)
 	c := &p.call
-	if by != nil {
-		c.workspace = by.WorkspaceID
+	if root != nil {
+		c.workspace = root.WorkspaceID
 	}
-	c.began, c.shard, c.record, c.prefix, c.slots = began(ctx), e.shard, e.record, e.prefix, len(e.key.Limits)
+	c.began, c.shard, c.record, c.revision, c.slots = began(ctx), e.shard, e.record, e.revision, len(e.key.Limits)
 	c.verdict, c.guards = verdictBefore, p.guards
-	if err := v.line(e.shard).do(c); err != nil {
+	if err := v.batcher(e.shard).do(c); err != nil {
 		return false, err
 	}
 	switch c.reply.status {
 	case replyGuard:
-		return false, v.forget(ctx, by, e.shard, c.reply.prefix)
+		return false, v.refreshRootKey(ctx, root, e.shard, c.reply.revision)
 	case replyAbsent:
 		v.cache.Invalidate(d)
-		if e.pointed() {
+		if e.viaPointer() {
 			return true, nil // what is in the secret's own place now decides
 		}
 	case replyLost:
 		err := v.store.Mark(ctx)
 		return err == nil, err
 	case replyRecord:
-		_, _, err := v.remember(d, c.reply.stored)
+		_, _, err := v.cacheRecord(d, c.reply.stored)
 		return err == nil, err
 	case replySame:
 		runtime.Gosched()
 		return true, nil
 	}
-	return false, by.ended(c.reply.now)
+	return false, root.checkExpiry(c.reply.now)
 }
 
-// remember keeps a record that was read for a secret's digest, for each secret that it names:
-// it is told to one alone of those who ask together. It gives the entry of that secret, nil
+// cacheRecord keeps a record that was read for a secret's digest, for each secret that it names:
+// of the calls of a batch that ask for it, one alone is given it. It returns the entry of that secret, nil
 // where the record does not name it, or is a pointer, which is remembered as well.
-func (v *Verifier) remember(d keys.Digest, stored string) (known *entry, record *keys.Key, err error) {
-	record, _, prefix, err := keys.DecodeKey(stored)
+func (v *Verifier) cacheRecord(d keys.Digest, stored string) (known *entry, record *keys.Key, err error) {
+	record, _, revision, err := keys.DecodeKey(stored)
 	if err != nil {
 		return nil, nil, err
 	}
-	if record.Home != nil {
-		v.cache.SetIfAbsent(d, &entry{home: record.Home}) // somebody may have the key by now
+	if record.Target != nil {
+		v.cache.SetIfAbsent(d, &entry{target: record.Target}) // somebody may have the key by now
 		return nil, record, nil
 	}
-	for _, key := range record.Issues() {
-		e := newEntry(key, prefix)
+	for _, key := range record.BySecret() {
+		e := newEntry(key, revision)
 		v.cache.Set(key.Digest, e)
 		if key.Digest.Equal(d) {
 			known = e
@@ -361,28 +361,28 @@ func (v *Verifier) remember(d keys.Digest, stored string) (known *entry, record 
 	return known, record, nil
 }
 
-// ask decides on a known key and has the script confirm it. It gives neither an
+// execute decides on a known key and has the script confirm it. It returns neither an
 // outcome nor an error where the key turned out to be another one by now.
-func (v *Verifier) ask(ctx context.Context, r *Request, by *asker, d keys.Digest, e *entry) (*Outcome, error) {
-	t, err := v.ticket(ctx, e)
+func (v *Verifier) execute(ctx context.Context, r *Request, root *rootKey, d keys.Digest, e *entry) (*Outcome, error) {
+	t, err := v.snapshot(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	p := v.plan(r, by, e, t)
+	p := v.plan(r, root, e, t)
 	defer p.release()
 	p.call.began = began(ctx)
-	if p.err == nil && v.store.Cluster() && p.shared() {
-		return v.askApart(ctx, d, e, p)
+	if p.err == nil && v.store.Cluster() && p.crossesSlots() {
+		return v.executeCrossSlot(ctx, d, e, p)
 	}
-	if err := v.line(e.shard).do(&p.call); err != nil {
+	if err := v.batcher(e.shard).do(&p.call); err != nil {
 		return nil, err
 	}
 	return v.conclude(ctx, d, e, p)
 }
 
-// ticket gives what the key refers to. Only API keys refer to anything that decides.
-func (v *Verifier) ticket(ctx context.Context, e *entry) (*ticket, error) {
-	if t := e.ticket.Load(); t != nil && t.stands() {
+// snapshot returns what the key refers to. Only API keys refer to anything that decides.
+func (v *Verifier) snapshot(ctx context.Context, e *entry) (*snapshot, error) {
+	if t := e.snapshot.Load(); t != nil && t.fresh() {
 		return t, nil
 	}
 	resolved, err := &keys.Resolved{}, error(nil)
@@ -391,8 +391,8 @@ func (v *Verifier) ticket(ctx context.Context, e *entry) (*ticket, error) {
 			return nil, err
 		}
 	}
-	t := newTicket(v.store, e, resolved)
-	e.ticket.Store(t)
+	t := newSnapshot(v.store, e, resolved)
+	e.snapshot.Store(t)
 	return t, nil
 }
 
@@ -401,30 +401,30 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 	switch reply := &p.call.reply; reply.status {
 	case replyAbsent:
 		v.cache.Invalidate(d)
-		if err := p.by.ended(reply.now); err != nil {
+		if err := p.rootKey.checkExpiry(reply.now); err != nil {
 			return nil, err
 		}
-		if e.pointed() {
+		if e.viaPointer() {
 			return nil, nil // what is in the secret's own place now decides
 		}
 		return &Outcome{Code: NotFound, Now: reply.now}, nil
 	case replyLost:
 		return nil, v.store.Mark(ctx)
 	case replyRecord:
-		_, _, err := v.remember(d, reply.stored)
+		_, _, err := v.cacheRecord(d, reply.stored)
 		return nil, err
-	case replySame: // whoever was told the record is about to remember it
+	case replySame: // the call that was given the record is about to cache it
 		runtime.Gosched()
 		return nil, nil
 	case replyGuard:
-		revisions := p.ticket.resolved.Revisions
+		revisions := p.snapshot.resolved.Revisions
 		if reply.guard >= len(revisions) {
-			return nil, v.forget(ctx, p.by, e.shard, reply.prefix)
+			return nil, v.refreshRootKey(ctx, p.rootKey, e.shard, reply.revision)
 		}
-		e.ticket.CompareAndSwap(p.ticket, nil)
-		return nil, v.store.Refresh(ctx, e.key, revisions[reply.guard], reply.prefix)
+		e.snapshot.CompareAndSwap(p.snapshot, nil)
+		return nil, v.store.Refresh(ctx, e.key, revisions[reply.guard], reply.revision)
 	case replyKeyFull, replyFull:
-		if err := p.by.ended(reply.now); err != nil {
+		if err := p.rootKey.checkExpiry(reply.now); err != nil {
 			return nil, err
 		}
 		return nil, v.tooMany(reply.status)
@@ -432,20 +432,20 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 	return p.outcome()
 }
 
-// plan is what a verification comes to, as far as the record in memory tells. It
+// plan is what a verification comes to, as far as the record in memory decides. It
 // is used again once its outcome was read.
 type plan struct {
-	store   *keys.Store
-	call    call
-	by      *asker
-	entry   *entry
-	ticket  *ticket
-	refusal Code // "" where the script decides
-	err     error
-	limits  []LimitState
-	grown   bool // the entry takes more memory than before
+	store    *keys.Store
+	call     call
+	rootKey  *rootKey
+	entry    *entry
+	snapshot *snapshot
+	refusal  Code // "" where the script decides
+	err      error
+	limits   []LimitState
+	grown    bool // the entry takes more memory than before
 
-	// Room for those of the call, where the ticket's do not suffice.
+	// Room for those of the call, where the snapshot's do not suffice.
 	guards  []guard
 	states  []LimitState
 	windows []window
@@ -461,28 +461,28 @@ func (p *plan) release() {
 	plans.Put(p)
 }
 
-func (v *Verifier) plan(r *Request, by *asker, e *entry, t *ticket) *plan {
+func (v *Verifier) plan(r *Request, root *rootKey, e *entry, t *snapshot) *plan {
 	k, p := e.key, plans.Get().(*plan)
-	p.store, p.by, p.entry, p.ticket = v.store, by, e, t
+	p.store, p.rootKey, p.entry, p.snapshot = v.store, root, e, t
 	c := &p.call
-	c.workspace, c.shard, c.record, c.prefix, c.slots = k.WorkspaceID, e.shard, e.record, e.prefix, len(k.Limits)
-	c.expires, c.limited, c.cost = by.until(k.Expires), k.Limited, r.Cost
+	c.workspace, c.shard, c.record, c.revision, c.slots = k.WorkspaceID, e.shard, e.record, e.revision, len(k.Limits)
+	c.expires, c.hasCredits, c.cost = root.earlierExpiry(k.Expires), k.HasCredits, r.Cost
 	if k.Refill != nil {
 		c.amount, c.day = k.Refill.Amount, k.Refill.Day
 	}
 	c.guards = t.guards
-	if by != nil {
-		p.guards = by.appendGuards(append(p.guards, t.guards...), v.store, e.shard)
+	if root != nil {
+		p.guards = root.appendGuards(append(p.guards, t.guards...), v.store, e.shard)
 		c.guards = p.guards
 	}
 	if p.decide(r); p.grown {
-		v.weigh(e)
+		v.reweigh(e)
 	}
 	return p
 }
 
-// weigh makes the cache count anew what an entry takes.
-func (v *Verifier) weigh(e *entry) {
+// reweigh makes the cache count anew what an entry takes.
+func (v *Verifier) reweigh(e *entry) {
 	v.cache.ComputeIfPresent(e.key.Digest, func(there *entry) (*entry, otter.ComputeOp) {
 		if there != e {
 			return there, otter.CancelOp
@@ -494,14 +494,14 @@ func (v *Verifier) weigh(e *entry) {
 // decide is the order of checks. What it leaves to the script is expiry, which
 // stands between the first four and the last three, the limits and the credits.
 func (p *plan) decide(r *Request) {
-	k, resolved := p.entry.key, p.ticket.resolved
+	k, resolved := p.entry.key, p.snapshot.resolved
 	switch {
 	case k.Setup != nil: // it is redeemed, never verified: nobody asks for one here
 		p.refuse(NotFound, verdictBefore)
 	case r.Root && k.Root == nil:
 		p.err = keys.Errorf(keys.KindNotRootKey, "key", "root key required")
 		p.refuse("", verdictBefore)
-	case r.Root != (k.Root != nil), p.by.blind(k), k.Migration != "", r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && resolved.API == nil:
+	case r.Root != (k.Root != nil), p.rootKey.cannotVerify(k), k.Migration != "", r.WorkspaceID != "" && r.WorkspaceID != k.WorkspaceID, k.Root == nil && resolved.API == nil:
 		p.refuse(NotFound, verdictBefore)
 	case k.Disabled:
 		p.refuse(Disabled, verdictBefore)
@@ -525,13 +525,13 @@ func (p *plan) refuse(code Code, verdict byte) {
 
 // addLimits looks at the limits that always apply and at the request's.
 func (p *plan) addLimits(r *Request) error {
-	p.limits, p.call.windows = p.ticket.limits, p.ticket.windows
+	p.limits, p.call.windows = p.snapshot.limits, p.snapshot.windows
 	if len(r.Limits) == 0 {
 		return nil
 	}
-	l := limits{store: p.store, entry: p.entry, resolved: p.ticket.resolved, states: append(p.states, p.limits...), windows: append(p.windows, p.call.windows...)}
+	l := limits{store: p.store, entry: p.entry, resolved: p.snapshot.resolved, states: append(p.states, p.limits...), windows: append(p.windows, p.call.windows...)}
 	for i := range r.Limits {
-		if err := l.addAsked(&r.Limits[i]); err != nil {
+		if err := l.addRequested(&r.Limits[i]); err != nil {
 			return err
 		}
 	}
@@ -543,10 +543,10 @@ func (p *plan) addLimits(r *Request) error {
 // outcome reads what the script decided or confirmed.
 func (p *plan) outcome() (*Outcome, error) {
 	reply := &p.call.reply
-	if err := p.by.ended(reply.now); err != nil {
+	if err := p.rootKey.checkExpiry(reply.now); err != nil {
 		return nil, err // and nothing was spent
 	}
-	o := &Outcome{Key: p.entry.key, Resolved: p.ticket.resolved, Remaining: reply.balance, Now: reply.now}
+	o := &Outcome{Key: p.entry.key, Resolved: p.snapshot.resolved, Remaining: reply.balance, Now: reply.now}
 	switch reply.status {
 	case replyExpired:
 		o.Code = Expired
@@ -564,10 +564,10 @@ func (p *plan) outcome() (*Outcome, error) {
 			return &Outcome{Code: NotFound, Now: reply.now}, nil
 		}
 	}
-	if o.Limits = o.one[:0]; len(reply.rooms) > len(o.one) {
-		o.Limits = make([]LimitState, 0, len(reply.rooms))
+	if o.Limits = o.one[:0]; len(reply.remaining) > len(o.one) {
+		o.Limits = make([]LimitState, 0, len(reply.remaining))
 	}
-	for i, left := range reply.rooms {
+	for i, left := range reply.remaining {
 		state := p.limits[i]
 		state.Remaining, state.Exceeded = left.left, left.denied
 		state.Reset = (reply.now/state.Duration + 1) * state.Duration
@@ -576,7 +576,7 @@ func (p *plan) outcome() (*Outcome, error) {
 	return o, nil
 }
 
-// allowed tells whether an API that allows some addresses alone allows this one.
+// allowed reports whether an API that allows some addresses alone allows this one.
 // An entry is an address or a network such as 10.0.0.0/8.
 func allowed(list []string, address netip.Addr) bool {
 	return len(list) == 0 || slices.ContainsFunc(list, func(entry string) bool {

@@ -11,7 +11,7 @@
 --   'A'  there is no such key
 --   'M'  neither is the marker of the store, which has lost its data or was never used
 --   'R'  the record is another one: its length and itself
---   'S'  the same, told to an earlier entry: ask again
+--   'S'  the same, given to an earlier entry: ask again
 --   'G'  a guard holds another revision: its number and what it holds
 --   'I'  it would make more counters than its key may have, 'W' than its workspace may
 --   'V' valid, 'L' over a limit, 'U' balance below the cost, 'E' expired,
@@ -21,7 +21,7 @@
 local now = clock()
 local take, make, rep, unpack, call, try = struct.unpack, struct.pack, string.rep, unpack, redis.call, redis.pcall
 local KEYS = KEYS -- a local is found faster than a global
-local NONE = '\0\0\0\0\0\0\0\0' -- the prefix of what is not there
+local NONE = '\0\0\0\0\0\0\0\0' -- the revision of what is not there
 local out, o = {p56(now)}, 1
 
 -- The offsets are texts: Redis would print a number as a float, which costs more
@@ -65,14 +65,14 @@ local function find(key, mark, revision, slots)
       end
     end
   end
-  -- That another entry knows the record tells this one nothing: several secrets have one.
+  -- That another entry knows the record does not help this one: several secrets have one.
   if sent[key] then return nil, 'S' end
   sent[key] = true
   local text = range(KEYS[key], '0', '-1')
   return nil, 'R' .. p56(#text) .. text
 end
 
--- Brings the window at i of a list to now, and tells whether it must be written
+-- Brings the window at i of a list to now, and reports whether it must be written
 -- even by a refusal: one that lies ahead, because the clock was set back, counts
 -- for now, and a full limit would stay full until then otherwise.
 local function roll(list, i, duration)
@@ -108,7 +108,7 @@ end
 -- left, what it costs, its counter (0 is a slot) and how long its window is.
 local lists, places, rooms, costs, names, durations = {}, {}, {}, {}, {}, {}
 
--- Looks at the limits from i on, and tells whether all of them let the entry
+-- Looks at the limits from i on, and reports whether all of them let the entry
 -- through. A counter that two of them share has to have room for both. A limit of
 -- 0 lets nothing through, not even a look.
 local function look(blob, i, count, key, record)
@@ -147,8 +147,8 @@ end
 
 local too_many, note_counter, write_owners -- see counters.lua
 
--- Gives back what was taken from the limits from i on, in the window it was taken.
-local function give_back(blob, i, count)
+-- Refunds what was taken from the limits from i on, in the window it was taken.
+local function refund(blob, i, count)
   for _ = 1, count do
     local name, _, taken, duration, cost = take('>I2BI7I7I7', blob, i)
     local w = counter(name, duration)
@@ -160,8 +160,8 @@ local function give_back(blob, i, count)
 end
 
 -- What is answered to an entry that was decided, as a list that is used again.
-local told, answer = {[0] = '>c1I7', '>c1I7I7B'}, {}
-local function tell(status, left, count, taken)
+local formats, answer = {[0] = '>c1I7', '>c1I7I7B'}, {}
+local function reply(status, left, count, taken)
   answer[1], answer[2] = status, left
   for j = 1, count do
     local room = rooms[j]
@@ -169,7 +169,7 @@ local function tell(status, left, count, taken)
     if taken then room = room - costs[j] end
     answer[j * 2 + 1] = room < 0 and 0 or room
   end
-  return make(told[count] or format(told, 'I7B', count), unpack(answer, 1, count * 2 + 2))
+  return make(formats[count] or format(formats, 'I7B', count), unpack(answer, 1, count * 2 + 2))
 end
 
 -- Whether the marker is gone, which is looked at only where a record is absent; nil before.
@@ -203,7 +203,7 @@ while at <= #blob do
     take('>I2BI7BBBBBI7I7I7B', blob, at)
   local record, failure
   if key > 0 then record, failure = find(key, mark, revision, slots) end
-  -- Whether there is a key is told to those alone who may know.
+  -- Only those who may know learn whether there is a key.
   if not failure or failure == 'A' then failure = changed[set] or failure end
   if failure == 'A' then
     if lost == nil then lost = call('EXISTS', KEYS[others]) == 0 end
@@ -213,8 +213,8 @@ while at <= #blob do
   if failure then
     out[o] = failure
   elseif verdict == 3 then
-    give_back(blob, at + 37, count)
-    out[o] = tell('C', 0, 0)
+    refund(blob, at + 37, count)
+    out[o] = reply('C', 0, 0)
   else
     local left, status, looked = 0, 'V', 0
     if limited == 1 then
@@ -247,7 +247,7 @@ while at <= #blob do
         end
       end
     end
-    out[o] = tell(status, left, looked, status == 'V')
+    out[o] = reply(status, left, looked, status == 'V')
   end
   at = at + 37 + count * 24
 end

@@ -74,7 +74,7 @@ func (w *world) verify(r verify.Request) *verify.Outcome {
 	return o
 }
 
-// left gives what a key has left, as a read shows it.
+// left returns what a key has left, as a read shows it.
 func (w *world) left(id string) keys.State {
 	w.t.Helper()
 	d, err := w.Key(w.t.Context(), w.access, id, false)

@@ -47,7 +47,7 @@ func (l *answerLog) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// gives tells whether a request, granted, is answered with a secret.
+// gives reports whether a request, granted, is answered with a secret.
 func gives(req *http.Request, asked []byte) bool {
 	switch path := req.URL.Path; {
 	case strings.HasSuffix(path, "/keys.createKey"), strings.HasSuffix(path, "/keys.rerollKey"):

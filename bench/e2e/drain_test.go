@@ -73,7 +73,7 @@ func drainOnce(t *testing.T) {
 	}
 }
 
-// verifyOnce tells whether the answer was the last one on its connection.
+// verifyOnce reports whether the answer was the last one on its connection.
 func verifyOnce(client *http.Client, url string, body []byte) (last bool, err error) {
 	res, err := client.Post(url+"/v1/keys.verifyKey", "application/json", bytes.NewReader(body))
 	if err != nil {

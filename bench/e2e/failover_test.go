@@ -66,7 +66,7 @@ func (d *disturbances) happen() {
 	}
 }
 
-// writes tells whether a gateway reaches whoever took over.
+// writes reports whether a gateway reaches whoever took over.
 func (d *disturbances) writes(url string) bool {
 	client := http.Client{Transport: d.through, Timeout: 5 * time.Second}
 	res, err := client.Post(url+"/v1/keys.verifyKey", "application/json", bytes.NewReader(d.probe))

@@ -75,7 +75,7 @@ func (v *vault) knows(name, secret string) string {
 	return secret
 }
 
-// ask sends JSON to any path with a root key, and gives the answer's object.
+// ask sends JSON to any path with a root key, and returns the answer's object.
 func (v *vault) ask(rootKey, method, path string, body any) object {
 	v.t.Helper()
 	text, err := json.Marshal(body)

@@ -59,7 +59,7 @@ func startGateway(t *testing.T) (*stack.Gateway, func()) {
 	return gateway, func() { _ = gateway.Signal(syscall.SIGKILL) }
 }
 
-// load verifies from many workers, sends the signal after a while, and gives how many
+// load verifies from many workers, sends the signal after a while, and returns how many
 // answers came when nobody answers any more. each is called for every answer.
 func load(key string, gateway *stack.Gateway, workers int, each func() bool, after time.Duration, signal syscall.Signal) int64 {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: workers}}

@@ -207,7 +207,7 @@ func split(c *redistest.ClusterServer, all []*tally, node *redistest.Server) (th
 	return there, elsewhere
 }
 
-// pressGone verifies keys whose node is dead, and gives how many of them may have run.
+// pressGone verifies keys whose node is dead, and returns how many of them may have run.
 func (w *world) pressGone(t *testing.T, g gateway, gone []*tally) (lost int64) {
 	t.Helper()
 	for i := range scale(60, 600) {

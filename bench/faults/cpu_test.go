@@ -10,7 +10,7 @@ import (
 	"tollgate/bench/rig"
 )
 
-// pour has every connection ask again as soon as it is answered. It gives how many were served a
+// pour has every connection ask again as soon as it is answered. It returns how many were served a
 // second; whatever is not served has to be refused as overload.
 func pour(tb testing.TB, conns []*rig.Conn, request rig.Request, n int) (served float64, run rig.Run) {
 	tb.Helper()

@@ -134,7 +134,7 @@ func TestGatewayKilled(t *testing.T) {
 }
 
 // dieAt kills gateways after 0, 1, … commands, until one lives to the end. On a Cluster
-// a change that is announced everywhere has hundreds.
+// a change that is prepared everywhere has hundreds.
 func dieAt(t *testing.T, d dying, where string, w *world, url string, stride int) {
 	t.Helper()
 	orphans, steps := 0, 0
@@ -166,7 +166,7 @@ func dieAt(t *testing.T, d dying, where string, w *world, url string, stride int
 
 // audit looks at every key that is stored, as another gateway sees it: it is in the
 // lists that it belongs to, it can be read, and when it is deleted it is gone. It
-// leaves the store without keys, and gives how many it could not get at.
+// leaves the store without keys, and returns how many it could not get at.
 func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orphans int) {
 	t.Helper()
 	orphan := func(what string, k *keys.Key) {
@@ -214,10 +214,10 @@ func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orpha
 	return orphans
 }
 
-// issued gives every secret of every key that is stored, as a key.
+// issued returns every secret of every key that is stored, as a key.
 func (w *world) issued(t *testing.T) (all []*keys.Key) {
 	for _, k := range w.stored(t) {
-		all = append(all, k.Issues()...)
+		all = append(all, k.BySecret()...)
 	}
 	return all
 }
@@ -240,7 +240,7 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 			if err != nil {
 				return err
 			}
-			if k.Home == nil {
+			if k.Target == nil {
 				all = append(all, k)
 			}
 		}
@@ -260,7 +260,7 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 	return all
 }
 
-// listed tells whether a key is in the list of its API, or of an identity in it.
+// listed reports whether a key is in the list of its API, or of an identity in it.
 func (w *world) listed(t *testing.T, k *keys.Key, externalID string) bool {
 	t.Helper()
 	page, err := w.Keys(t.Context(), w.access, keys.KeyQuery{APIID: k.APIID, ExternalID: externalID, Limit: keys.MaxPage})

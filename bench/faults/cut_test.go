@@ -72,7 +72,7 @@ type cutting struct {
 }
 
 // once verifies a new key, by a gateway that knows it or does not, with a connection
-// that is open and will be cut. It tells if it was valid, and what was spent.
+// that is open and will be cut. It reports whether it was valid, and what was spent.
 func (c *cutting) once(t *testing.T, warm bool, replies, requests int) (valid bool, spent int64) {
 	o := *c.server.Client().Options()
 	o.Dialer, o.PoolSize = c.knife.dialer, 1

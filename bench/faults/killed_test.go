@@ -59,7 +59,7 @@ func load(tb testing.TB, w *world, g gateway, all []*tally) (c *creations, stop 
 func (c *creations) missing(tb testing.TB, w *world) (lost int) {
 	for _, made := range c.all {
 		code, err := w.spend(tb.Context(), made.Secret)
-		for n := 0; err != nil && n < 100; n++ { // a busy machine's time-outs
+		for n := 0; err != nil && n < 100; n++ { // a busy machine's timeouts
 			code, err = w.spend(tb.Context(), made.Secret)
 		}
 		if err != nil || code != verify.Valid {

@@ -47,7 +47,7 @@ func storm(tb testing.TB, gateways []gateway, all []*tally, requests, callers in
 	group.Wait()
 }
 
-// account compares what was spent with what was answered, and gives how many uses
+// account compares what was spent with what was answered, and returns how many uses
 // were spent twice, and how many were answered VALID and not spent.
 func (w *world) account(all []*tally) (sent, valid, unknown, doubly, free int64) {
 	w.tb.Helper()

@@ -15,10 +15,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// full tells whether everything is tried that the README has figures of.
+// full reports whether everything is tried that the README has figures of.
 var full = os.Getenv("TOLLGATE_FULL") == "1"
 
-// scale gives the size of a test in its short and in its full form.
+// scale returns the size of a test in its short and in its full form.
 func scale[T any](short, long T) T {
 	if full {
 		return long
@@ -99,7 +99,7 @@ func (w *world) create(d keys.KeyDraft) keys.NewKey {
 	return made
 }
 
-// left gives what a key has left, as a read shows it.
+// left returns what a key has left, as a read shows it.
 func (w *world) left(id string) keys.State {
 	w.tb.Helper()
 	d, err := w.Key(w.tb.Context(), w.access, id, false)
@@ -130,7 +130,7 @@ func (g gateway) spend(ctx context.Context, secret keys.Secret) (verify.Code, er
 // request is the context of a request that begins now, as the program makes it.
 func request(ctx context.Context) context.Context {
 	now := time.Now()
-	return context.WithValue(ctx, keys.Began{}, &now)
+	return context.WithValue(ctx, keys.RequestStart{}, &now)
 }
 
 // unavailable tells the one error that a broken store may cause.

@@ -52,7 +52,7 @@ var model = porcupine.Model{
 	DescribeState: func(state any) string { return fmt.Sprintf("%+v", state) },
 }
 
-// step gives the state after an operation and what the client must be told.
+// step returns the state after an operation and what the client must be told.
 func (s sequential) step(op operation) (sequential, result) {
 	switch {
 	case op.what == "refill": // the clock passed midnight

@@ -19,13 +19,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// percentile gives the duration that all but so many of a hundred are below.
+// percentile returns the duration that all but so many of a hundred are below.
 func percentile(all []time.Duration, p int) time.Duration {
 	slices.Sort(all)
 	return all[min(len(all)-1, len(all)*p/100)]
 }
 
-// honest verifies n times from a few callers, and gives each one's time.
+// honest verifies n times from a few callers, and returns each one's time.
 func (p *program) honest(key string, n int) (took []time.Duration) {
 	p.tb.Helper()
 	var mu sync.Mutex
@@ -48,7 +48,7 @@ func (p *program) honest(key string, n int) (took []time.Duration) {
 }
 
 // Thousands of connections that send their request a byte at a time do not slow an
-// honest client down, and each is closed by its time-out.
+// honest client down, and each is closed by its timeout.
 func TestSlowConnections(t *testing.T) {
 	timeout, n := scale(3*time.Second, 20*time.Second), scale(1000, 10_000)
 	openFiles(t, uint64(n)+1000)
@@ -149,7 +149,7 @@ func isTimeout(err error) bool {
 	return ok && network.Timeout()
 }
 
-// goodput lets callers verify all the time, and gives how many were decided and how
+// goodput lets callers verify all the time, and returns how many were decided and how
 // many refused in a second, and the slowest answer of any kind.
 func (p *program) goodput(addr string, body []byte, callers int, during time.Duration) (decided, refused float64, slowest time.Duration) {
 	client := &fasthttp.HostClient{Addr: addr, MaxConns: callers, ReadTimeout: 10 * time.Second, MaxIdemponentCallAttempts: 1}

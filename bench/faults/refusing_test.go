@@ -17,7 +17,7 @@ import (
 var quick = scale(450*time.Millisecond, 300*time.Millisecond)
 
 // broken checks that every operation fails with KindUnavailable, quickly, and
-// changes nothing. It gives the slowest answer.
+// changes nothing. It returns the slowest answer.
 func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string) (slowest time.Duration) {
 	t.Helper()
 	asks := map[string]func() error{

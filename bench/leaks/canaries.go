@@ -40,7 +40,7 @@ func (c *Canaries) Add(name, secret string) {
 // Len is how many names of secrets there are.
 func (c *Canaries) Len() int { return len(c.names) }
 
-// Search gives each secret that is in a text, in the first form that it is found in.
+// Search returns each secret that is in a text, in the first form that it is found in.
 func (c *Canaries) Search(place string, text []byte) (found []Leak) {
 	seen := map[string]bool{}
 	for at := 0; at+grip <= len(text); at++ {

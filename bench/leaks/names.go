@@ -22,7 +22,7 @@ func (n Names) Learn(text []byte) {
 	}
 }
 
-// has tells whether a secret is a key of the store.
+// has reports whether a secret is a key of the store.
 func (n Names) has(secret []byte) bool {
 	d := sha256.Sum256(secret)
 	var name [2 + 22]byte
@@ -38,7 +38,7 @@ const (
 	longest  = 512
 )
 
-// Search gives the keys among the words of a text, each once.
+// Search returns the keys among the words of a text, each once.
 func (n Names) Search(place string, text []byte) (found []Leak) {
 	seen := map[string]bool{}
 	take := func(word []byte, form string) {
@@ -51,7 +51,7 @@ func (n Names) Search(place string, text []byte) (found []Leak) {
 	eachRun(text, func(run []byte) {
 		eachWord(run, func(word []byte) { take(word, n.form(word)) })
 	})
-	eachMinted(text, func(word []byte) {
+	eachSecret(text, func(word []byte) {
 		if n.has(word) {
 			take(word, "as it is")
 		}
@@ -93,7 +93,7 @@ func setOf(texts ...string) (set [256]bool) {
 	return set
 }
 
-// eachRun gives the runs of such characters that are long enough for a word.
+// eachRun returns the runs of such characters that are long enough for a word.
 func eachRun(text []byte, yield func([]byte)) {
 	begin := 0
 	for at := 0; at <= len(text); at++ {
@@ -111,7 +111,7 @@ func eachRun(text []byte, yield func([]byte)) {
 // length of a text stands before it.
 const frayed = 2
 
-// eachWord gives what a run may consist of: the parts that begin and end at the run's ends or at
+// eachWord returns what a run may consist of: the parts that begin and end at the run's ends or at
 // a character that can stand between two words.
 func eachWord(run []byte, yield func([]byte)) {
 	begins, ends := edges(run)

@@ -96,5 +96,5 @@ func (p point) String() string {
 	return text
 }
 
-// within tells whether a rate was held.
+// within reports whether a rate was held.
 func (p point) within() bool { return p.shed == 0 && p.p99 < *bound }

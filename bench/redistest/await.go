@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// patience is how long anything may take before the test fails. It is ample,
+// waitLimit is how long anything may take before the test fails. It is ample,
 // since test machines are slow when they are busy.
-const patience = 30 * time.Second
+const waitLimit = 30 * time.Second
 
 // await polls until ok.
 func await(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	if !within(patience, ok) {
-		tb.Fatalf("redistest: waited %v for %s", patience, what)
+	if !within(waitLimit, ok) {
+		tb.Fatalf("redistest: waited %v for %s", waitLimit, what)
 	}
 }
 
@@ -27,7 +27,7 @@ const again = 1500 * time.Millisecond
 func insist(tb testing.TB, what string, ask func() error, ok func() bool) {
 	tb.Helper()
 	var err error
-	for deadline := time.Now().Add(2 * patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * waitLimit); time.Now().Before(deadline); {
 		wait := again
 		if err = ask(); err != nil {
 			wait = 200 * time.Millisecond
@@ -36,7 +36,7 @@ func insist(tb testing.TB, what string, ask func() error, ok func() bool) {
 			return
 		}
 	}
-	tb.Fatalf("redistest: asked for %s for %v: %v", what, 2*patience, err)
+	tb.Fatalf("redistest: asked for %s for %v: %v", what, 2*waitLimit, err)
 }
 
 // within polls until ok or until the time is up.

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Client returns a client with the time-outs a gateway uses (a quarter of a
+// Client returns a client with the timeouts a gateway uses (a quarter of a
 // second, no retries), for tests of what happens when the store is slow or
 // gone. tune, if any, changes its options. It is closed with the test.
 func (s *Server) Client(tune ...func(*redis.Options)) *redis.Client {

@@ -170,7 +170,7 @@ func (c *ClusterServer) MoveSlot(key string, to *Server) {
 	c.EndMove(key, to)
 }
 
-// master says whether the server is a master in its own eyes.
+// master reports whether the server is a master in its own eyes.
 func (s *Server) master() bool {
 	info, err := s.admin.Info(ctx, "replication").Result()
 	return err == nil && strings.Contains(info, "role:master")

@@ -55,7 +55,7 @@ func kind(tb testing.TB) string {
 func Empty(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
 	if k := kind(tb); k != single && k != rights {
-		return disturbed(tb, sharedGroup(tb, form{kind: k, replicas: 1}))
+		return withFailover(tb, sharedGroup(tb, form{kind: k, replicas: 1}))
 	}
 	return Shared(tb).Client(patient)
 }

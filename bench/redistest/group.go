@@ -77,7 +77,7 @@ func (g *SentinelServer) handOver() {
 	await(g.tb, "the old master to follow", func() bool { return old.follows() })
 }
 
-// agreeOn says whether every sentinel names this master.
+// agreeOn reports whether every sentinel names this master.
 func (g *SentinelServer) agreeOn(m *Server) bool {
 	for _, s := range g.Sentinels {
 		addr, _ := s.Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName).([]any)
@@ -88,7 +88,7 @@ func (g *SentinelServer) agreeOn(m *Server) bool {
 	return true
 }
 
-// follows says whether the server is a replica that hears its master.
+// follows reports whether the server is a replica that hears its master.
 func (s *Server) follows() bool {
 	info, err := s.admin.Info(ctx, "replication").Result()
 	return err == nil && strings.Contains(info, "role:slave") && strings.Contains(info, "master_link_status:up")

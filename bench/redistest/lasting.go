@@ -36,7 +36,7 @@ func (s *LastingStore) Stop() {
 	}
 }
 
-// Do sends a command to every master, and gives the lists they reply as one.
+// Do sends a command to every master, and returns the lists they reply as one.
 func (s *LastingStore) Do(args ...string) (any, error) {
 	command := make([]any, len(args))
 	for i, arg := range args {

@@ -12,7 +12,7 @@ func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// stopped says whether the kernel has really stopped the process: SIGSTOP
+// stopped reports whether the kernel has really stopped the process: SIGSTOP
 // takes a moment, in which a command could still be served.
 func (p *process) stopped() bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))

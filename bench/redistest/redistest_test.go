@@ -235,7 +235,7 @@ func TestKilledBinaryLeavesNothing(t *testing.T) {
 	await(t, "the orphan to die", func() bool { return gone(pid) })
 }
 
-// gone says whether a process has ended; an unreaped one has.
+// gone reports whether a process has ended; an unreaped one has.
 func gone(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return true

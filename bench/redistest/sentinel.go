@@ -59,7 +59,7 @@ func watching(master *Server) Option {
 	}
 }
 
-// ok says whether every sentinel knows the other two and every replica.
+// ok reports whether every sentinel knows the other two and every replica.
 func (g *SentinelServer) ok() bool {
 	for _, s := range g.Sentinels {
 		m, _ := s.Do("SENTINEL", "MASTER", masterName).(map[any]any)
@@ -134,7 +134,7 @@ func (g *SentinelServer) AwaitMaster() *Server {
 	return g.Master()
 }
 
-// serves says whether the node that the sentinels name lives and agrees.
+// serves reports whether the node that the sentinels name lives and agrees.
 func (g *SentinelServer) serves() bool {
 	m := g.Master()
 	return m.proc.running() && m.master()

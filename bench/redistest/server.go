@@ -141,7 +141,7 @@ func (s *Server) configure() error {
 	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(text), 0o600)
 }
 
-// ready says whether our own process answers and has read its files.
+// ready reports whether our own process answers and has read its files.
 func (s *Server) ready() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

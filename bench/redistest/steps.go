@@ -36,12 +36,12 @@ type stepping struct {
 }
 
 func (s *stepping) step(c context.Context) (context.Context, error) {
-	if c.Value(undisturbed{}) != nil {
+	if c.Value(noFailover{}) != nil {
 		return c, nil // a greeting, within a step
 	}
 	err := s.before(s.count)
 	s.count++
-	return context.WithValue(c, undisturbed{}, true), err
+	return context.WithValue(c, noFailover{}, true), err
 }
 
 // DialHook implements redis.Hook.

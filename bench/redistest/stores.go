@@ -41,7 +41,7 @@ func Shared(tb testing.TB) *Server {
 		s = startShared(tb)
 	}
 	s.tb = tb
-	tb.Cleanup(func() { giveBack(s) })
+	tb.Cleanup(func() { returnIdle(s) })
 	s.Do("FLUSHALL")
 	s.Do("SCRIPT", "FLUSH", "SYNC")
 	return s
@@ -73,8 +73,8 @@ func startShared(tb testing.TB) *Server {
 	return s
 }
 
-// giveBack keeps the server for the next test, unless this one broke it.
-func giveBack(s *Server) {
+// refund keeps the server for the next test, unless this one broke it.
+func returnIdle(s *Server) {
 	s.Thaw()
 	if !s.proc.running() {
 		s.stop()

@@ -87,7 +87,7 @@ func sum(workers []worker, rate float64) (*Arrivals, error) {
 	return a, errors.Join(errs...)
 }
 
-// Quantile gives a latency: 0.99 for p99.
+// Quantile returns a latency: 0.99 for p99.
 func (a *Arrivals) Quantile(q float64) time.Duration {
 	return time.Duration(a.Latency.ValueAtQuantile(q*100)) * time.Microsecond
 }

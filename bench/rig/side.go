@@ -97,7 +97,7 @@ func (s *Side) look(path string) ([]byte, error) {
 
 var patient = &http.Client{Timeout: 20 * time.Second}
 
-// Call posts JSON with the root key and gives the status and the answer.
+// Call posts JSON with the root key and returns the status and the answer.
 func (s *Side) Call(path string, body any) (int, []byte, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Side) Must(path string, body any) (map[string]any, error) {
 	return object, nil
 }
 
-// Serves tells whether the program has an endpoint at a path. Without a root key
+// Serves reports whether the program has an endpoint at a path. Without a root key
 // and a body, one that is there refuses in another way than by 404.
 func (s *Side) Serves(path string) (bool, error) {
 	res, err := patient.Post("http://"+s.Addr()+path, "application/json", http.NoBody)

@@ -62,7 +62,7 @@ type Load struct {
 	Want     Want
 }
 
-// Missing gives the first of some endpoints that the gateway does not serve; "" for none.
+// Missing returns the first of some endpoints that the gateway does not serve; "" for none.
 func (w *World) Missing(paths ...string) (string, error) {
 	for _, path := range paths {
 		if served, err := w.Gateway.Serves(path); err != nil || !served {
@@ -72,7 +72,7 @@ func (w *World) Missing(paths ...string) (string, error) {
 	return "", nil
 }
 
-// Prepare makes n keys of a scenario and gives the gateway's load and the floor's.
+// Prepare makes n keys of a scenario and returns the gateway's load and the floor's.
 func (w *World) Prepare(g *Generation, s Scenario, n int) (gateway, floor Load, err error) {
 	if s.Setup != "" { // it may be there already: then it has the limit
 		if _, _, err := w.Gateway.Call(s.Setup, s.setup); err != nil {

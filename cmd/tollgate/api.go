@@ -40,7 +40,7 @@ type apiCreate struct {
 // Run makes the default workspace too, where it is missing.
 func (f *apiCreate) Run() error {
 	ctx := context.Background()
-	store, workspace, err := f.found(ctx)
+	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (f *apiList) Run() error {
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPROTECTED\tALLOWED ADDRESSES")
-	for ask := (keys.Ask{}); ; {
+	for ask := (keys.ListOptions{}); ; {
 		page, err := store.APIs(ctx, operator, ask)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ func newSide(t *testing.T, generation string) *side {
 
 type object = map[string]any
 
-// post calls an operation and gives its status, and its data without what is around it.
+// post calls an operation and returns its status, and its data without what is around it.
 func (s *side) post(operation string, body any) (int, object) {
 	req := must(http.NewRequest("POST", s.url+"/"+s.generation+"/"+operation, bytes.NewReader(must(json.Marshal(body)))))
 	req.Header.Set("Authorization", "Bearer "+s.rootKey)
@@ -71,7 +71,7 @@ func (s *side) post(operation string, body any) (int, object) {
 // first is true where this side speaks the first generation.
 func (s *side) first() bool { return s.generation == "v1" }
 
-// pick gives what this side says of two ways to say the same.
+// pick returns what this side says of two ways to say the same.
 func pick[T any](s *side, first, second T) T {
 	if s.first() {
 		return first
@@ -215,7 +215,7 @@ func (s *side) remains(t *rapid.T, key keys.NewKey) remains {
 	if err != nil {
 		return remains{Gone: true}
 	}
-	e := remains{Limited: d.Key.Limited, State: d.State}
+	e := remains{Limited: d.Key.HasCredits, State: d.State}
 	if d.Resolved.Identity != nil {
 		look := &verify.Request{Secret: key.Secret, Limits: []verify.LimitRequest{{Name: "shared"}}}
 		if o, err := s.verifier.Verify(t.Context(), look); err == nil {

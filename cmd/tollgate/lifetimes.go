@@ -8,7 +8,7 @@ import (
 )
 
 // lifetimes reads "MIN-MAX", in seconds. Without them, or where they are no range,
-// it gives the zero Lifetimes.
+// it returns the zero Lifetimes.
 func lifetimes(text string) keys.Lifetimes {
 	least, most, _ := strings.Cut(text, "-")
 	within := keys.Lifetimes{}
@@ -21,5 +21,5 @@ func lifetimes(text string) keys.Lifetimes {
 	return within
 }
 
-// validRange tells whether a range was left out or can be read.
+// validRange reports whether a range was left out or can be read.
 func validRange(text string) bool { return text == "" || lifetimes(text) != keys.Lifetimes{} }

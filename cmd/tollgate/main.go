@@ -52,7 +52,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run executes a command line and gives the exit status.
+// run executes a command line and returns the exit status.
 func run(args []string) (status int) {
 	parser, err := kong.New(&program{}, kong.Name("tollgate"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Description("A key-verification gateway: one binary and Redis."))

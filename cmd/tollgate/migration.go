@@ -25,7 +25,7 @@ type migrationCreate struct {
 // Run prints the id on standard output, and nothing else there.
 func (f *migrationCreate) Run() error {
 	ctx := context.Background()
-	store, workspace, err := f.found(ctx)
+	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (f *migrationList) Run() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tALGORITHM\tCREATED")
 	for next, more := "", true; more; {
-		page, err := store.Migrations(ctx, workspace, keys.Ask{From: next})
+		page, err := store.Migrations(ctx, workspace, keys.ListOptions{From: next})
 		if err != nil {
 			return err
 		}

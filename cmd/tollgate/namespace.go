@@ -26,7 +26,7 @@ func (f *namespaceList) Run() error {
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tOVERRIDES\tDELETED")
-	for ask := (keys.Ask{}); ; {
+	for ask := (keys.ListOptions{}); ; {
 		page, err := store.NamespaceList(ctx, operator, ask)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ type namespaceDelete struct {
 
 // Run deletes.
 func (f *namespaceDelete) Run() error {
-	if err := f.confirm("delete namespace " + keys.Told(f.Namespace) + " and keep its name taken"); err != nil {
+	if err := f.confirm("delete namespace " + keys.Redact(f.Namespace) + " and keep its name taken"); err != nil {
 		return err
 	}
 	ctx := context.Background()

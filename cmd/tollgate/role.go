@@ -51,7 +51,7 @@ func (f *roleList) Run() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPERMISSIONS")
 	operator := keys.Operator(workspace).As()
-	for ask := (keys.Ask{}); ; {
+	for ask := (keys.ListOptions{}); ; {
 		page, err := store.Roles(ctx, operator, ask)
 		if err != nil {
 			return err

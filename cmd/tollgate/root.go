@@ -32,7 +32,7 @@ func (f *storeFlags) openCommand() (*keys.Store, error) {
 	return f.open(0, keys.Options{Timeout: 5 * time.Second}, nil)
 }
 
-// find opens the store and gives the id of the workspace, which must be there.
+// find opens the store and returns the id of the workspace, which must be there.
 func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) {
 	store, err := f.openCommand()
 	if err != nil {
@@ -58,9 +58,9 @@ func (f *workspaceFlags) look(ctx context.Context) (*keys.Store, string, error) 
 	return store, workspace, err
 }
 
-// found is find for a command that stores something. The default workspace is made where
+// ensure is find for a command that stores something. The default workspace is made where
 // it is missing; every other one is created by a command that says so.
-func (f *workspaceFlags) found(ctx context.Context) (*keys.Store, string, error) {
+func (f *workspaceFlags) ensure(ctx context.Context) (*keys.Store, string, error) {
 	store, workspace, err := f.find(ctx)
 	switch {
 	case !isNotFound(err):
@@ -91,7 +91,7 @@ func (f *rootCreate) Run() error {
 		return usagef("--%s", err)
 	}
 	ctx := context.Background()
-	store, workspace, err := f.found(ctx)
+	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ type rootDelete struct {
 
 // Run deletes.
 func (f *rootDelete) Run() error {
-	if err := f.confirm("delete root key " + keys.Told(f.ID)); err != nil {
+	if err := f.confirm("delete root key " + keys.Redact(f.ID)); err != nil {
 		return err
 	}
 	ctx := context.Background()

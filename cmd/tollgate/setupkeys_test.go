@@ -59,12 +59,12 @@ func TestSetupKeysAreUnknownToUnkey(t *testing.T) {
 	if _, body := w.ask(listed, visits["POST /v2/apis.listKeys"], all); strings.Contains(body, setup.ID) {
 		t.Errorf("a list shows it: %s", body)
 	}
-	if page := must(w.store.APIs(t.Context(), keys.Operator(w.ws).As(), keys.Ask{})); len(page.Rows) != 1 {
+	if page := must(w.store.APIs(t.Context(), keys.Operator(w.ws).As(), keys.ListOptions{})); len(page.Rows) != 1 {
 		t.Errorf("the list of APIs has %d", len(page.Rows))
 	}
 }
 
-// about sends a visit with something in the place of a name, and gives the answer
+// about sends a visit with something in the place of a name, and returns the answer
 // without what differs from answer to answer.
 func (w *town) about(r web.Route, v visit, name, value, rootKey string) string {
 	w.t.Helper()

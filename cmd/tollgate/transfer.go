@@ -97,7 +97,7 @@ func (f *exportCommand) Run() error {
 	}
 	bar := progress(total, "export")
 	_ = bar.Add64(part.lines)
-	err = store.Export(ctx, workspace, part.begun, func(lines []keys.Line) error {
+	err = store.Export(ctx, workspace, part.begun, func(lines []keys.ExportRecord) error {
 		if done := part.lines + int64(len(lines)); done > total { // how much usage there is shows on the way
 			bar.ChangeMax64(done + done/8)
 		}
@@ -134,7 +134,7 @@ func (f *exportCommand) mayReplace() (bool, error) {
 // partFile is an export under way.
 type partFile struct {
 	file  *os.File
-	begun *keys.Begun // nil for an empty one
+	begun *keys.ExportCheckpoint // nil for an empty one
 	lines int64
 }
 
@@ -147,7 +147,7 @@ func openPart(name, workspace string) (*partFile, error) {
 	p := &partFile{file: file}
 	end := int64(0)
 	for line, err := range linesOf(file) {
-		var l keys.Line
+		var l keys.ExportRecord
 		if err != nil || json.Unmarshal(line, &l) != nil {
 			break // cut off when the export was killed
 		}
@@ -159,7 +159,7 @@ func openPart(name, workspace string) (*partFile, error) {
 			break // what was found by scanning has no order to go on in
 		}
 		if end == 0 {
-			p.begun = &keys.Begun{Time: l.Time}
+			p.begun = &keys.ExportCheckpoint{Time: l.Time}
 		}
 		p.begun.Last, end = l, end+int64(len(line))+1
 		p.lines++
@@ -171,7 +171,7 @@ func openPart(name, workspace string) (*partFile, error) {
 	return p, err
 }
 
-// linesOf gives the complete lines of a file, without their ends.
+// linesOf returns the complete lines of a file, without their ends.
 func linesOf(file io.Reader) func(func([]byte, error) bool) {
 	return func(yield func([]byte, error) bool) {
 		r := bufio.NewReaderSize(file, 1<<16)
@@ -206,7 +206,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // write appends lines in one write.
-func (p *partFile) write(lines []keys.Line) error {
+func (p *partFile) write(lines []keys.ExportRecord) error {
 	var text []byte
 	for _, l := range lines {
 		one, err := json.Marshal(l)
@@ -259,7 +259,7 @@ func (f *importCommand) Run() error {
 	if err := store.Mark(ctx); err != nil {
 		return err
 	}
-	if err := store.Adopt(ctx, f.Workspace, head.Workspace); err != nil {
+	if err := store.EnsureWorkspaceID(ctx, f.Workspace, head.Workspace); err != nil {
 		return err
 	}
 	bar := progress(total, "import")
@@ -294,7 +294,7 @@ func (o *leftOut) add(numbers []int, all []keys.LeftOut) {
 		}
 		o.counts[l.Kind+" "+l.Why]++
 		if len(o.lines) < leftOutLines {
-			o.lines = append(o.lines, fmt.Sprintf("line %d: %s %s %s", numbers[l.Index], l.Kind, keys.Told(l.ID), l.Why))
+			o.lines = append(o.lines, fmt.Sprintf("line %d: %s %s %s", numbers[l.Index], l.Kind, keys.Redact(l.ID), l.Why))
 		}
 	}
 }
@@ -333,7 +333,7 @@ func (f *importCommand) input() (*os.File, error) {
 }
 
 // survey reads the head and counts the lines, and refuses a file that has no end.
-func survey(file *os.File, name string) (head keys.Line, total int64, err error) {
+func survey(file *os.File, name string) (head keys.ExportRecord, total int64, err error) {
 	last := []byte(nil)
 	for line, err := range linesOf(file) {
 		if err != nil {
@@ -345,7 +345,7 @@ func survey(file *os.File, name string) (head keys.Line, total int64, err error)
 		last = line
 		total++
 	}
-	var end keys.Line
+	var end keys.ExportRecord
 	switch {
 	case total == 0:
 		return head, 0, usagef("%s is no export", name)
@@ -359,10 +359,10 @@ func survey(file *os.File, name string) (head keys.Line, total int64, err error)
 
 // importFile stores the lines of a file. Version 1 has counters before what they
 // belong to: there they are stored in a second pass.
-func importFile(ctx context.Context, store *keys.Store, file *os.File, name string, head keys.Line, step func(int)) (keys.Imported, error) {
+func importFile(ctx context.Context, store *keys.Store, file *os.File, name string, head keys.ExportRecord, step func(int)) (keys.Imported, error) {
 	i := &importing{store: store, file: name, workspace: head.Workspace, step: step}
-	late := func(l keys.Line) bool { return head.Version == 1 && l.Counter != "" }
-	err := i.pass(ctx, file, func(l keys.Line) bool { return !late(l) })
+	late := func(l keys.ExportRecord) bool { return head.Version == 1 && l.Counter != "" }
+	err := i.pass(ctx, file, func(l keys.ExportRecord) bool { return !late(l) })
 	if err == nil && head.Version == 1 {
 		err = i.pass(ctx, file, late)
 	}
@@ -390,7 +390,7 @@ type importing struct {
 
 // batch is lines that are stored together.
 type batch struct {
-	lines   []keys.Line
+	lines   []keys.ExportRecord
 	numbers []int // in the file
 	kind    string
 	bytes   int
@@ -398,7 +398,7 @@ type batch struct {
 
 // pass stores those of a file's lines that are wanted. Lines of a kind may refer to
 // those of the kinds before, so these are stored first.
-func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.Line) bool) error {
+func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.ExportRecord) bool) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -410,11 +410,11 @@ func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.Li
 	return i.sent.Wait()
 }
 
-func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.Line) bool) error {
+func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.ExportRecord) bool) error {
 	number := 0
 	for line, err := range linesOf(file) {
 		number++
-		var l keys.Line
+		var l keys.ExportRecord
 		if err == nil {
 			l, err = readImport(line)
 		}
@@ -443,7 +443,7 @@ func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.Li
 }
 
 // kindOf is what lines have in common that may be stored side by side.
-func kindOf(l keys.Line) string {
+func kindOf(l keys.ExportRecord) string {
 	switch {
 	case l.Key != "":
 		return "key"
@@ -453,14 +453,14 @@ func kindOf(l keys.Line) string {
 		return "counter"
 	case l.Redeemed != "":
 		return "redeemed"
-	case l.Buried != "":
+	case l.Tombstone != "":
 		return "buried"
 	}
-	return l.Noun + " " + strconv.FormatBool(l.Name != "")
+	return l.Kind + " " + strconv.FormatBool(l.Name != "")
 }
 
 // readImport reads a line as nothing but what it may be.
-func readImport(text []byte) (l keys.Line, err error) {
+func readImport(text []byte) (l keys.ExportRecord, err error) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
 	if err = in.Decode(&l); err == nil && in.More() {
@@ -498,7 +498,7 @@ func (i *importing) storeBatch(ctx context.Context, one batch) error {
 	i.done.Expired += done.Expired
 	i.left.add(one.numbers, done.LeftOut)
 	i.step(len(one.lines))
-	var bad *keys.BadLine
+	var bad *keys.BadRecord
 	if errors.As(err, &bad) {
 		err = fmt.Errorf("%s:%d: %w", i.file, one.numbers[bad.Index], bad)
 	}

@@ -192,7 +192,7 @@ func records(t *testing.T, file string) []string {
 
 func withoutRevision(t *testing.T, line []byte) string {
 	t.Helper()
-	var l keys.Line
+	var l keys.ExportRecord
 	if err := json.Unmarshal(line, &l); err != nil {
 		t.Fatal(err)
 	}

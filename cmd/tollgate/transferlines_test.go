@@ -54,13 +54,13 @@ func broken(t *testing.T, n int, text string) string {
 	return name
 }
 
-func line(t *testing.T, n int, edit func(*keys.Line)) string {
+func line(t *testing.T, n int, edit func(*keys.ExportRecord)) string {
 	t.Helper()
 	whole, err := os.ReadFile(version1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l keys.Line
+	var l keys.ExportRecord
 	if err := json.Unmarshal(bytes.Split(whole, []byte("\n"))[n-1], &l); err != nil {
 		t.Fatal(err)
 	}
@@ -85,19 +85,19 @@ func TestImportNamesBadLine(t *testing.T) {
 		{7, `{"key":7}`, "key: is a number"},
 		{7, `{"surprise":1}`, `unknown field "surprise"`},
 		{7, `{}`, "says 0 things"},
-		{7, line(t, 7, func(l *keys.Line) { l.Buried = l.Key }), "says 2 things"},
-		{7, line(t, 7, func(l *keys.Line) { l.Key = "key_other" }), "key: is not the id"},
-		{7, line(t, 7, func(l *keys.Line) { l.Stored = l.Stored[:30] }), "stored: is no record of a key"},
-		{7, line(t, 7, func(l *keys.Line) { l.Stored[8] = 0xff }), "stored: has a balance"},
-		{7, line(t, 7, func(l *keys.Line) { l.Used = []byte("never") }), "used: is no moment"},
-		{7, line(t, 7, func(l *keys.Line) { l.Stored = bytes.Replace(l.Stored, []byte("ws_17"), []byte("ws_18"), 1) }), "stored: is a key of another workspace"},
-		{7, line(t, 7, func(l *keys.Line) { l.Stored = bytes.Replace(l.Stored, []byte("api_17"), []byte("api_18"), 1) }), "which the workspace does not have"},
-		{4, line(t, 4, func(l *keys.Line) { l.ID = "id_other" }), "id: is not the id of the record"},
-		{4, line(t, 4, func(l *keys.Line) { l.Noun = "role" }), "is no"},
-		{4, line(t, 4, func(l *keys.Line) { l.Noun = "planet" }), `noun: this version does not know "planet"`},
-		{3, line(t, 3, func(l *keys.Line) { l.Counter = "tg:w" }), "counter: is not the name of a counter"},
-		{3, line(t, 3, func(l *keys.Line) { l.Stored = l.Stored[1:] }), "stored: a counter has 21 bytes"},
-		{3, line(t, 3, func(l *keys.Line) { l.TTL = -1 }), "ttl: "},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Tombstone = l.Key }), "says 2 things"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Key = "key_other" }), "key: is not the id"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = l.Stored[:30] }), "stored: is no record of a key"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored[8] = 0xff }), "stored: has a balance"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Used = []byte("never") }), "used: is no moment"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = bytes.Replace(l.Stored, []byte("ws_17"), []byte("ws_18"), 1) }), "stored: is a key of another workspace"},
+		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = bytes.Replace(l.Stored, []byte("api_17"), []byte("api_18"), 1) }), "which the workspace does not have"},
+		{4, line(t, 4, func(l *keys.ExportRecord) { l.ID = "id_other" }), "id: is not the id of the record"},
+		{4, line(t, 4, func(l *keys.ExportRecord) { l.Kind = "role" }), "is no"},
+		{4, line(t, 4, func(l *keys.ExportRecord) { l.Kind = "planet" }), `noun: this version does not know "planet"`},
+		{3, line(t, 3, func(l *keys.ExportRecord) { l.Counter = "tg:w" }), "counter: is not the name of a counter"},
+		{3, line(t, 3, func(l *keys.ExportRecord) { l.Stored = l.Stored[1:] }), "stored: a counter has 21 bytes"},
+		{3, line(t, 3, func(l *keys.ExportRecord) { l.TTL = -1 }), "ttl: "},
 	} {
 		to.Do("FLUSHALL")
 		file := broken(t, row.n, row.text)
@@ -122,7 +122,7 @@ func TestImportCollides(t *testing.T) {
 	if twice.err == nil || !strings.Contains(twice.out, "has the workspace of this file already, under the name first") {
 		t.Errorf("%v %s", twice.err, twice.out)
 	}
-	other := broken(t, 1, strings.Replace(line(t, 1, func(*keys.Line) {}), "ws_17", "ws_18", 1))
+	other := broken(t, 1, strings.Replace(line(t, 1, func(*keys.ExportRecord) {}), "ws_17", "ws_18", 1))
 	one := tollgate(t, "import", "--redis", to.URL(), "--workspace", "first", other)
 	if one.err == nil || !strings.Contains(one.out, "has another workspace called first") {
 		t.Errorf("%v %s", one.err, one.out)
@@ -142,12 +142,12 @@ func TestImportCollides(t *testing.T) {
 	}
 }
 
-// forge gives the records of a file to another workspace, with other digests.
+// forge moves the records of a file to another workspace, with other digests.
 func forge(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var out []byte
 	for one := range bytes.Lines(text) {
-		var l keys.Line
+		var l keys.ExportRecord
 		if err := json.Unmarshal(one, &l); err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,7 @@ func another(id string, digit, otherwise byte) string {
 	return id[:at] + string(digit) + id[at+1:]
 }
 
-// furnish gives a workspace of its own what visits name.
+// furnish makes in a workspace of its own what visits name.
 func (w *town) furnish(ws string) *strings.Replacer {
 	w.t.Helper()
 	ctx, a := w.t.Context(), keys.Operator(ws).As()
@@ -161,7 +161,7 @@ var netbirdVisits = map[string]string{
 	"DELETE /api/groups/{groupId}":            "",
 }
 
-// furnishNetBird gives a workspace a setup key in a group.
+// furnishNetBird returns a workspace a setup key in a group.
 func (w *town) furnishNetBird(ws string) *strings.Replacer {
 	w.t.Helper()
 	ctx, a := w.t.Context(), keys.Operator(ws).As()

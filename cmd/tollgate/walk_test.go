@@ -184,7 +184,7 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
-// must gives the value of a call that has to succeed.
+// must returns the value of a call that has to succeed.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -205,7 +205,7 @@ func (w *town) root(ws string, grants ...string) string {
 	return secret.Reveal()
 }
 
-// ask sends the visit of a route and gives the status and the body.
+// ask sends the visit of a route and returns the status and the body.
 func (w *town) ask(r web.Route, v visit, rootKey string) (int, string) {
 	w.t.Helper()
 	url, with, body := w.url+w.has.Replace(r.Path), w.has.Replace(v.with), ""

@@ -34,7 +34,7 @@ func (f *workspaceCreate) Run() error {
 	}
 	switch _, err := store.FindWorkspace(ctx, f.Name); {
 	case err == nil:
-		return fmt.Errorf("workspace %s is there already", keys.Told(f.Name))
+		return fmt.Errorf("workspace %s is there already", keys.Redact(f.Name))
 	case !isNotFound(err):
 		return err
 	}

@@ -41,7 +41,7 @@ func main() {
 }
 
 func run() (code int, err error) {
-	// What a busy machine does to time-outs is not what the suites are about.
+	// What a busy machine does to timeouts is not what the suites are about.
 	opts := stack.Options{Env: []string{"TOLLGATE_REDIS_TIMEOUT=4s", "TOLLGATE_LOG_LEVEL=debug"}}
 	flag.IntVar(&opts.Gateways, "gateways", 1, "how many gateways share the Redis")
 	flag.StringVar(&opts.Binary, "binary", "", "a gateway that is built already (default: $TOLLGATE_BINARY, else build ./cmd/tollgate)")

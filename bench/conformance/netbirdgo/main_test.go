@@ -20,7 +20,7 @@ import (
 
 var ctx = context.Background()
 
-// servers are the gateways under test, as the launcher announced them, and a root key in NetBird's
+// servers are the gateways under test, as the launcher prepared them, and a root key in NetBird's
 // own format.
 var servers struct {
 	URLs  []string `json:"urls"`

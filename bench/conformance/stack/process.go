@@ -178,7 +178,7 @@ func onFreePort(start func(addr string) error) error {
 	return err
 }
 
-// taken tells whether somebody listens on addr, which after a failed start can only be a stranger.
+// taken reports whether somebody listens on addr, which after a failed start can only be a stranger.
 func taken(addr string) bool {
 	l, err := net.Listen("tcp", addr)
 	if err == nil {

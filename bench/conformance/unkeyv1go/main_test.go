@@ -22,7 +22,7 @@ import (
 	"github.com/unkeyed/unkey-go/retry"
 )
 
-// server is the gateway under test, as the launcher announced it.
+// server is the gateway under test, as the launcher prepared it.
 var server struct {
 	URL     string `json:"url"`
 	RootKey string `json:"rootKey"`

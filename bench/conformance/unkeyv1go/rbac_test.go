@@ -199,7 +199,7 @@ func TestAnIdentityFromItsMakingToItsEnd(t *testing.T) {
 	fields(t, c.body(), map[string]any{"identity": nil, "ownerId": nil})
 }
 
-// listed tells whether an identity is in the list, a page at a time.
+// listed reports whether an identity is in the list, a page at a time.
 func (c *client) listed(id string) bool {
 	c.t.Helper()
 	for request := (operations.ListIdentitiesRequest{Limit: p(int64(2))}); ; {

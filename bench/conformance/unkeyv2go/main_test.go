@@ -17,7 +17,7 @@ import (
 	"github.com/unkeyed/sdks/api/go/v2/retry"
 )
 
-// server is the gateway under test, as the launcher announced it.
+// server is the gateway under test, as the launcher prepared it.
 var server struct {
 	URL     string `json:"url"`
 	RootKey string `json:"rootKey"`
@@ -101,7 +101,7 @@ type talk struct {
 
 func newTalk(t *testing.T) talk { return talk{newClient(server.RootKey), t} }
 
-// ok gives the answer of a call that must succeed.
+// ok returns the answer of a call that must succeed.
 func ok[T any](t talk, res T, err error) T {
 	t.Helper()
 	if err != nil {

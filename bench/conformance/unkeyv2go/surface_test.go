@@ -165,7 +165,7 @@ func TestRatelimits(tt *testing.T) {
 	ok(t, gone, err)
 }
 
-// migration makes one on the command line and gives its id.
+// migration makes one on the command line and returns its id.
 func (t talk) migration(algorithm string) string {
 	t.Helper()
 	out, err := exec.Command(server.Binary, "migration", "create", "--redis", "redis://"+server.Redis, "--algorithm", algorithm).Output()

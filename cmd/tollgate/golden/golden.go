@@ -39,8 +39,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-// patience is how long a store may take on a busy machine.
-const patience = 10 * time.Second
+// storeTimeout is how long a store may take on a busy machine.
+const storeTimeout = 10 * time.Second
 
 // Serve makes the router that a test talks to.
 type Serve func(*keys.Store, *verify.Verifier) *web.Router
@@ -69,12 +69,12 @@ type Recording struct {
 // recorded.
 func New(t *testing.T, name string, serve Serve) *Caller {
 	t.Helper()
-	store := keys.Open(redistest.Empty(t), keys.Options{Timeout: patience})
+	store := keys.Open(redistest.Empty(t), keys.Options{Timeout: storeTimeout})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := serve(store, verify.New(store, verify.Options{Timeout: patience}))
+	router := serve(store, verify.New(store, verify.Options{Timeout: storeTimeout}))
 	r := &Recording{
 		Store: store, Workspace: workspace, t: t, url: Listen(t, router), document: documentOf(t, router),
 		ids: map[string]string{}, count: map[string]int{},
@@ -85,7 +85,7 @@ func New(t *testing.T, name string, serve Serve) *Caller {
 	return (&Caller{Recording: r}).As(keys.Everything)
 }
 
-// Listen serves a router until the test ends, and gives the address. Whoever calls it is a
+// Listen serves a router until the test ends, and returns the address. Whoever calls it is a
 // trusted proxy, and may say in X-Forwarded-For whose address a request has.
 func Listen(t *testing.T, router *web.Router) string {
 	t.Helper()

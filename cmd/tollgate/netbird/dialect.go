@@ -46,7 +46,7 @@ func New(store *keys.Store, verifier *verify.Verifier, o Options) *API {
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
-		Vouch:           a.vouch,
+		CheckCredential: a.vouch,
 		CORS:            true,
 	}
 	return a
@@ -81,7 +81,7 @@ func (a *API) vouch(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.verifier.Vouch(c.Context(), keys.NewSecret(token), c.Source()); err != nil {
+	if err := a.verifier.CheckRootKey(c.Context(), keys.NewSecret(token), c.Source()); err != nil {
 		return refused(err)
 	}
 	return nil

@@ -41,7 +41,7 @@ func (a *API) redeem(c *web.Call, in *redeemRequest) (redeemResponse, error) {
 
 // logRefusal tells the operator what the caller is not told.
 func (a *API) logRefusal(c *web.Call, peer string, err error) {
-	var why *keys.RefusedRedemption
+	var why *keys.RedemptionError
 	if errors.As(err, &why) {
 		a.options.Log.LogAttrs(c.Context(), slog.LevelInfo, "setup key refused", slog.String("reason", string(why.Reason)),
 			slog.String("setup_key", why.KeyID), slog.String("peer", peer), slog.String("request_id", c.RequestID()))

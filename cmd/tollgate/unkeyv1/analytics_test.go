@@ -66,7 +66,7 @@ func TestGoldenKeyVerifications(t *testing.T) {
 	g.as().get("no root key", ask+"keyId="+ann)
 }
 
-// use counts for each key what its letters say, with its tags, and gives the moment.
+// use counts for each key what its letters say, with its tags, and returns the moment.
 func (g *golden) use(of map[string]string, tags map[string][]string) int64 {
 	g.t.Helper()
 	usage := keys.NewUsage(g.Store)

@@ -49,7 +49,7 @@ func (a *API) whoami(c *web.Call, in *whoamiRequest) (whoamiResponse, error) {
 	}
 	k := d.Key
 	out := whoamiResponse{ID: k.ID, Name: k.Name, Meta: k.Meta, CreatedAt: k.CreatedAt, Enabled: !k.Disabled, Environment: k.Environment}
-	if k.Limited {
+	if k.HasCredits {
 		out.Remaining = &d.State.Balance
 	}
 	if i := d.Resolved.Identity; i != nil {

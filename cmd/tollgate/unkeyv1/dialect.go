@@ -31,7 +31,7 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
-		Vouch:           a.vouch,
+		CheckCredential: a.vouch,
 		Schema:          []schema.Option{schema.Constants(bounds()), schema.Patterns(keys.Patterns())},
 		CORS:            true,
 		Pretty:          true,
@@ -69,7 +69,7 @@ func (a *API) vouch(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	return a.verifier.Vouch(c.Context(), token, c.Source())
+	return a.verifier.CheckRootKey(c.Context(), token, c.Source())
 }
 
 func tokenOf(c *web.Call) (keys.Secret, error) {

@@ -91,7 +91,7 @@ func (g *golden) send(method, path, body string) (int, []byte) {
 	return g.Send(method, path, body)
 }
 
-// read gives the members of what a GET answers, and records nothing.
+// read returns the members of what a GET answers, and records nothing.
 func (g *golden) read(path string) map[string]any {
 	g.t.Helper()
 	status, got := g.Send(http.MethodGet, path, "")

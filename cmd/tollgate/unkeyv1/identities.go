@@ -140,7 +140,7 @@ type listedIdentity struct {
 }
 
 func (a *API) listIdentities(c *web.Call, in *listIdentitiesRequest) (listIdentitiesResponse, error) {
-	page, err := a.store.Identities(c.Context(), access(c), keys.Ask{Limit: in.Limit, After: in.Cursor, Environment: in.Environment})
+	page, err := a.store.Identities(c.Context(), access(c), keys.ListOptions{Limit: in.Limit, After: in.Cursor, Environment: in.Environment})
 	if err != nil {
 		return listIdentitiesResponse{}, err
 	}

@@ -149,7 +149,7 @@ func TestIdentitiesPage(t *testing.T) {
 	}
 }
 
-// autoApply gives the limits of an identity, made to apply always.
+// autoApply returns the limits of an identity, made to apply always.
 func autoApply(g *golden, id string) []ratelimit.Limit {
 	g.t.Helper()
 	i, err := g.Store.Identity(g.t.Context(), keys.Operator(g.Workspace).As(), keys.IdentityRef{ID: id})

@@ -45,7 +45,7 @@ func keyOf(d *keys.Details) keyResponse {
 		Refill: refillOf(k, d.Now), Ratelimit: limitOf(k), Roles: r.RoleNames(), Permissions: r.Direct,
 		Enabled: !k.Disabled, Plaintext: d.Secret.Reveal(), Identity: identityOf(r),
 	}
-	if k.Limited {
+	if k.HasCredits {
 		out.Remaining = &d.State.Balance
 	}
 	return out

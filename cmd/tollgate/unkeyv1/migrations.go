@@ -125,7 +125,7 @@ func accepted(c *web.Call) error {
 // has a keyset and the caller has the right to. Otherwise the hash of it is, as of a
 // key that comes with its hash: whoever may make keys need not be able to have them read.
 func (a *API) keeps(c *web.Call, apiID string) bool {
-	return a.store.Seals() && access(c).May(keys.EncryptKey, apiID)
+	return a.store.Seals() && access(c).Can(keys.EncryptKey, apiID)
 }
 
 // draft is the key that an item describes, without its API and limits. keep is for

@@ -66,15 +66,15 @@ func (a *API) getPermission(c *web.Call, in *getPermissionRequest) (permissionRe
 }
 
 func (a *API) listPermissions(c *web.Call) (web.Rows[permissionResponse], error) {
-	return everything(func(ask keys.Ask) (keys.Page[*keys.Permission], error) {
+	return everything(func(ask keys.ListOptions) (keys.Page[*keys.Permission], error) {
 		return a.store.Permissions(c.Context(), access(c), ask)
 	}, permissionOf)
 }
 
 // everything is a whole list, read a page at a time.
-func everything[T, R any](read func(keys.Ask) (keys.Page[T], error), show func(T) R) ([]R, error) {
+func everything[T, R any](read func(keys.ListOptions) (keys.Page[T], error), show func(T) R) ([]R, error) {
 	all := []R{}
-	for ask := (keys.Ask{Limit: keys.MaxRows}); ; {
+	for ask := (keys.ListOptions{Limit: keys.MaxRows}); ; {
 		page, err := read(ask)
 		if err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func (a *API) getRole(c *web.Call, in *getRoleRequest) (roleResponse, error) {
 }
 
 func (a *API) listRoles(c *web.Call) (web.Rows[roleResponse], error) {
-	return everything(func(ask keys.Ask) (keys.Page[*keys.Role], error) {
+	return everything(func(ask keys.ListOptions) (keys.Page[*keys.Role], error) {
 		return a.store.Roles(c.Context(), access(c), ask)
 	}, roleOf)
 }

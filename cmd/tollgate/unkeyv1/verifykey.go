@@ -180,7 +180,7 @@ func verifiedOf(o *verify.Outcome, requestID string) *verifyKeyResponse {
 		out.ratelimit = ratelimitResponse{shown.Limit.Limit, shown.Remaining, shown.Reset}
 		out.Ratelimit = &out.ratelimit
 	}
-	if k.Limited {
+	if k.HasCredits {
 		out.Remaining = &o.Remaining
 	}
 	return out

@@ -14,7 +14,7 @@ type analyticsRequest struct {
 // analytics answers as upstream does without its analytics store: the queries are
 // SQL over that store's tables.
 func analytics(c *web.Call, _ *analyticsRequest) ([]json.RawMessage, error) {
-	if a := access(c); !a.May(a.Needs[0], "") {
+	if a := access(c); !a.Can(a.Needs[0], "") {
 		return nil, keys.Errorf(keys.KindMissingPermission, "", "missing one of these permissions: api.*.read_analytics")
 	}
 	return nil, errAnalytics

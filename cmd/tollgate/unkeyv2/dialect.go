@@ -28,15 +28,15 @@ func New(store *keys.Store, verifier *verify.Verifier) *API {
 	a := &API{store: store, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v2", Prefixes: []string{"/v2/"},
-		NewRequestID: web.RequestIDs("req_"),
-		Fail:         fail,
-		Failure:      schema.Describe[errorBody](),
-		FailureTypes: []string{problemType},
-		Admit:        admit,
-		Authorise:    a.authorise,
-		Vouch:        a.vouch,
-		Schema:       []schema.Option{schema.Closed(), schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns())},
-		RequireJSON:  true,
+		NewRequestID:    web.RequestIDs("req_"),
+		Fail:            fail,
+		Failure:         schema.Describe[errorBody](),
+		FailureTypes:    []string{problemType},
+		Admit:           admit,
+		Authorise:       a.authorise,
+		CheckCredential: a.vouch,
+		Schema:          []schema.Option{schema.Closed(), schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns())},
+		RequireJSON:     true,
 	}
 	return a
 }
@@ -80,7 +80,7 @@ func (a *API) vouch(c *web.Call) error {
 	if found != web.Presented {
 		return errBadHeader
 	}
-	return a.verifier.Vouch(c.Context(), keys.NewSecret(token), c.Source())
+	return a.verifier.CheckRootKey(c.Context(), keys.NewSecret(token), c.Source())
 }
 
 // access is what the caller may do on the route it called.

@@ -142,7 +142,7 @@ func detailOf(p web.Problem) string {
 
 func faultOf(c *web.Call, f *web.Fault) *refusal {
 	if f.Status == http.StatusUnsupportedMediaType && c.Header("Content-Encoding") == "" {
-		return &refusal{invalid, c.Method() + " operation request content type '" + keys.Told(c.Header("Content-Type")) + "' does not exist",
+		return &refusal{invalid, c.Method() + " operation request content type '" + keys.Redact(c.Header("Content-Type")) + "' does not exist",
 			[]flaw{{"requestBody", f.Message, "Send the header 'Content-Type: application/json'"}}}
 	}
 	kind, ok := faults[f.Status]
@@ -201,7 +201,7 @@ func masked(err error, absent error) error {
 // it is told which other right the request needs.
 func maskedOf(c *web.Call, apiID string, err error) error {
 	a := access(c)
-	lacks := func(r keys.Right) bool { return !a.May(r, apiID) }
+	lacks := func(r keys.Right) bool { return !a.Can(r, apiID) }
 	if !slices.ContainsFunc(a.Needs, lacks) {
 		return err
 	}
@@ -209,5 +209,5 @@ func maskedOf(c *web.Call, apiID string, err error) error {
 }
 
 func apiNotFound(id string) error {
-	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Told(id))
+	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Redact(id))
 }

@@ -42,7 +42,7 @@ func (g talk) api() string {
 	return g.post("an API", "apis.createApi", `{"name":"golden"}`).Text("data.apiId")
 }
 
-// key makes a key on an API and gives its id and itself.
+// key makes a key on an API and returns its id and itself.
 func (g talk) key(api, members string) (id, key string) {
 	made := g.post("a key", "keys.createKey", `{"apiId":"%s"%s}`, api, members)
 	return made.Text("data.keyId"), made.Text("data.key")

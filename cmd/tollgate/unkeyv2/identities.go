@@ -51,8 +51,8 @@ type listRequest struct {
 	Search string `json:"search" check:"maxLen=256"`
 }
 
-func (r *listRequest) ask() keys.Ask {
-	return keys.Ask{Limit: int(r.Limit), From: r.Cursor, Search: r.Search}
+func (r *listRequest) ask() keys.ListOptions {
+	return keys.ListOptions{Limit: int(r.Limit), From: r.Cursor, Search: r.Search}
 }
 
 func (a *API) listIdentities(c *web.Call, in *listRequest) (page[*identityResponse], error) {

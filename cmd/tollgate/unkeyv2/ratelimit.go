@@ -102,11 +102,11 @@ func overrideOf(o keys.Override) overrideResponse {
 	return overrideResponse{o.Duration, o.Identifier, o.Limit, o.ID}
 }
 
-// getOverride gives the override that a use of the identifier would be limited by.
+// getOverride returns the override that a use of the identifier would be limited by.
 func (a *API) getOverride(c *web.Call, in *overrideRequest) (overrideResponse, error) {
 	found, err := a.store.GetOverride(c.Context(), access(c), in.ref(), in.Identifier, true)
 	if err != nil {
-		return overrideResponse{}, masked(err, keys.Errorf(keys.KindNotFound, "ratelimit_namespace", "namespace %s not found", keys.Told(in.Namespace)))
+		return overrideResponse{}, masked(err, keys.Errorf(keys.KindNotFound, "ratelimit_namespace", "namespace %s not found", keys.Redact(in.Namespace)))
 	}
 	return overrideOf(*found), nil
 }

@@ -65,7 +65,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 	r, err := a.request(c, in)
 	var outcome *verify.Outcome
 	if err == nil {
-		r.By, r.Source = keys.NewSecret(token), c.Source()
+		r.RootKey, r.Source = keys.NewSecret(token), c.Source()
 		outcome, err = a.verifier.VerifyMigrated(c.Context(), r, in.MigrationID)
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func verifiedOf(o *verify.Outcome) verified {
 	enabled := !k.Disabled
 	out.Enabled, out.Expires, out.Identity, out.KeyID = &enabled, k.Expires, identityOf(r.Identity), k.ID
 	out.Meta, out.Name, out.Permissions, out.Roles = k.Meta, k.Name, r.Permissions, r.RoleNames()
-	if k.Limited {
+	if k.HasCredits {
 		out.Credits = &o.Remaining
 	}
 	if len(o.Limits) > 0 {

@@ -174,7 +174,7 @@ type keyResponse struct {
 	UpdatedAt   int64             `json:"updatedAt,omitempty"`
 }
 
-// shown gives what reads show of keys.
+// shown returns what reads show of keys.
 func (a *API) shown(ctx context.Context, all ...*keys.Details) ([]keyResponse, error) {
 	used, err := a.store.LastUsed(ctx, mapped(all, func(d *keys.Details) *keys.Key { return d.Key })...)
 	if err != nil {
@@ -203,7 +203,7 @@ func keyOf(d *keys.Details) keyResponse {
 		Meta: k.Meta, Name: k.Name, Permissions: r.Permissions, Plaintext: d.Secret.Reveal(),
 		Ratelimits: mapped(k.Limits, limitOf), Roles: r.RoleNames(), Start: k.Start, UpdatedAt: k.UpdatedAt,
 	}
-	if k.Limited {
+	if k.HasCredits {
 		out.Credits = &creditsResponse{refillOf(k.Refill), &d.State.Balance}
 	}
 	return out

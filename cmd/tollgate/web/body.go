@@ -27,9 +27,9 @@ func (c *Config) connShare() int64 { return int64(c.MaxHeader) + 4<<10 + prefetc
 func (c *Config) prefetched() int { return min(prefetch, c.MaxBody) }
 
 var (
-	errBodyTooLarge = &Fault{http.StatusRequestEntityTooLarge, "the request's body is too large"}
-	errBodyStranger = &Fault{http.StatusRequestEntityTooLarge, "without a root key a body has at most " + strconv.Itoa(smallBody) + " bytes"}
-	errNoMemory     = &Fault{http.StatusServiceUnavailable, "the server has no memory left for this request; try again later"}
+	errBodyTooLarge          = &Fault{http.StatusRequestEntityTooLarge, "the request's body is too large"}
+	errBodyWithoutCredential = &Fault{http.StatusRequestEntityTooLarge, "without a root key a body has at most " + strconv.Itoa(smallBody) + " bytes"}
+	errNoMemory              = &Fault{http.StatusServiceUnavailable, "the server has no memory left for this request; try again later"}
 )
 
 // readBody reads the request's body, for Body. It is asked before Admit, so that
@@ -106,7 +106,7 @@ func (c *Call) growBody(length int) error {
 		return errBodyTooLarge
 	}
 	if size > smallBody+1 || length > smallBody {
-		if err := c.vouch(); err != nil {
+		if err := c.checkCredential(); err != nil {
 			return err
 		}
 	}
@@ -151,16 +151,16 @@ func (c *Call) reserveBody(size int) error {
 	return nil
 }
 
-// vouch refuses a large body of whoever is not known to be good.
-func (c *Call) vouch() error {
+// checkCredential refuses a large body of whoever is not known to be good.
+func (c *Call) checkCredential() error {
 	switch {
-	case c.vouched:
+	case c.credentialGood:
 		return nil
-	case c.dialect.Vouch == nil, c.route.Public && c.Authorization() == "":
-		return errBodyStranger
+	case c.dialect.CheckCredential == nil, c.route.Public && c.Authorization() == "":
+		return errBodyWithoutCredential
 	}
-	err := c.dialect.Vouch(c)
-	c.vouched = err == nil
+	err := c.dialect.CheckCredential(c)
+	c.credentialGood = err == nil
 	return err
 }
 

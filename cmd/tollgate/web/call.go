@@ -30,10 +30,10 @@ type Call struct {
 	cause   error // why it failed, for the log
 	body    []byte
 
-	in       []byte // the request's body, as far as it was read
-	whole    bool   // it was read to its end
-	reserved int64  // bytes of the server's memory
-	vouched  bool   // the caller may send a large body
+	in             []byte // the request's body, as far as it was read
+	whole          bool   // it was read to its end
+	reserved       int64  // bytes of the server's memory
+	credentialGood bool   // the caller may send a large body
 
 	authorization string // once it was asked for: the dialect and the endpoint do
 	asked         bool
@@ -123,7 +123,7 @@ func (c *Call) Body() []byte {
 	return c.http.PostBody()
 }
 
-// Query gives the parameters of the query string in their order.
+// Query returns the parameters of the query string in their order.
 func (c *Call) Query() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for name, value := range c.http.QueryArgs().All() {

@@ -34,7 +34,7 @@ func (r *requestContext) Err() error { return r.context().Err() }
 // Value lets contexts made from this one find the timer they share, and the store
 // when the request began.
 func (r *requestContext) Value(key any) any {
-	if key == (keys.Began{}) {
+	if key == (keys.RequestStart{}) {
 		return &r.start
 	}
 	return r.context().Value(key)

@@ -37,7 +37,7 @@ type Dialect struct {
 	// before Admit: nil where who is calling is known to be good. It spends nothing. On
 	// Public routes it is asked where there is an Authorization header. Nil vouches for
 	// nobody.
-	Vouch func(c *Call) error
+	CheckCredential func(c *Call) error
 
 	Schema      []schema.Option // for the requests of its endpoints
 	RequireJSON bool            // a body must say that it is application/json, or Fail gets a 415
@@ -89,7 +89,7 @@ type Fault struct {
 	Message string
 }
 
-// Error gives the message.
+// Error returns the message.
 func (f *Fault) Error() string { return f.Message }
 
 // problemOf sorts an error into what a dialect can answer. What nobody
@@ -106,7 +106,7 @@ func problemOf(err error) Problem {
 	return p
 }
 
-// owner gives the dialect with the longest prefix of path.
+// owner returns the dialect with the longest prefix of path.
 func owner(path string, dialects []*Dialect, fallback *Dialect) *Dialect {
 	best, length := fallback, -1
 	for _, d := range dialects {

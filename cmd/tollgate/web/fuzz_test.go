@@ -124,7 +124,7 @@ func (w *watched) see(c *Call) (greeted, error) {
 	return greeted{c.Param("rest")}, nil
 }
 
-// say gives what the handler saw of all that was said on one connection.
+// say returns what the handler saw of all that was said on one connection.
 func (w *watched) say(t *testing.T, raw []byte) []reading {
 	w.seen = nil
 	m := monologue{bytes.NewReader(raw), make(chan struct{})}

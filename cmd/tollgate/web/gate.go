@@ -55,7 +55,7 @@ func gateStart(target, protocol []byte) *Fault {
 
 func notOfTargets(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }
 
-// escaped tells whether behind every "%" there are two hexadecimal digits.
+// escaped reports whether behind every "%" there are two hexadecimal digits.
 func escaped(path []byte) bool {
 	for i, b := range path {
 		if b == '%' && (i+2 >= len(path) || !hexByte[path[i+1]] || !hexByte[path[i+2]]) {
@@ -146,7 +146,7 @@ func setOf(bytes string) (set [256]bool) {
 	return set
 }
 
-// headerLines gives the name and the trimmed value of each line, up to the
+// headerLines returns the name and the trimmed value of each line, up to the
 // empty one. A line that is not terminated by CRLF, or lacks its colon, has no
 // name, which no check lets pass.
 func headerLines(raw []byte) iter.Seq2[[]byte, []byte] {

@@ -38,7 +38,7 @@ func newLimiter(ln net.Listener, config Config, memory *memory, refusal func(net
 	}
 }
 
-// Accept gives the next connection that is within the limits.
+// Accept returns the next connection that is within the limits.
 func (l *limiter) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
@@ -54,7 +54,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		if f == nil {
 			return c, nil
 		}
-		l.turnAway(raw, f)
+		l.refuse(raw, f)
 	}
 }
 
@@ -94,7 +94,7 @@ func (l *limiter) admit(counted netip.Addr) *Fault {
 	return nil
 }
 
-func (l *limiter) leave(counted netip.Addr) {
+func (l *limiter) release(counted netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.memory.release(l.share)
@@ -104,9 +104,9 @@ func (l *limiter) leave(counted netip.Addr) {
 	}
 }
 
-// turnAway answers and hangs up. When too many are being answered already the
+// rejectLate answers and hangs up. When too many are being answered already the
 // connection is just closed: politeness must not become the load.
-func (l *limiter) turnAway(raw net.Conn, f *Fault) {
+func (l *limiter) refuse(raw net.Conn, f *Fault) {
 	select {
 	case l.goodbyes <- struct{}{}:
 	default:
@@ -170,7 +170,7 @@ func (c *conn) Close() (err error) {
 		} else {
 			err = c.Conn.Close()
 		}
-		c.limiter.leave(c.counted)
+		c.limiter.release(c.counted)
 	})
 	return err
 }

@@ -55,7 +55,7 @@ func (l *logger) failed(c *Call, status int, took time.Duration) {
 	})
 }
 
-// outcomeOf says whether a verification that failed certainly spent nothing.
+// outcomeOf reports whether a verification that failed certainly spent nothing.
 func outcomeOf(e *keys.Error) string {
 	if e.NothingSpent {
 		return "certain"

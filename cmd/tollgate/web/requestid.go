@@ -5,7 +5,7 @@ import "github.com/rs/xid"
 // xidLength is the length of an xid in its text form.
 const xidLength = 20
 
-// RequestIDs gives a Dialect.NewRequestID: the prefix, and an xid, which is unique
+// RequestIDs returns a Dialect.NewRequestID: the prefix, and an xid, which is unique
 // across processes and sorts by time.
 func RequestIDs(prefix string) func() string {
 	return func() string {

@@ -89,7 +89,7 @@ func (r *Route) handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// Routes gives the table, sorted by path and method.
+// Routes returns the table, sorted by path and method.
 func (r *Router) Routes() []Route {
 	var out []Route
 	for _, row := range r.routes {

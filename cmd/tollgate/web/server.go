@@ -205,11 +205,11 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	if conn, ok := ctx.Conn().(*conn); ok {
 		path = conn.path()
 	}
-	s.turnAway(ctx, path, faultOf(err))
+	s.refuseUnread(ctx, path, faultOf(err))
 }
 
-// turnAway refuses what never became a request.
-func (s *Server) turnAway(ctx *fasthttp.RequestCtx, path string, f *Fault) {
+// rejectLate refuses what never became a request.
+func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, path string, f *Fault) {
 	defer s.lastResort(ctx)
 	c := s.newCall(ctx, path)
 	defer c.release()
@@ -238,7 +238,7 @@ func faultOf(err error) *Fault {
 func (s *Server) refusal(peer net.Addr, f *Fault) []byte {
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Init(new(fasthttp.Request), peer, fasthttpLog{s.log})
-	s.turnAway(ctx, "", f)
+	s.refuseUnread(ctx, "", f)
 	var b bytes.Buffer
 	ctx.Response.WriteTo(&b) // a Buffer takes everything
 	return b.Bytes()

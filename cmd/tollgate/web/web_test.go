@@ -119,7 +119,7 @@ func testRouter() *Router {
 	two := &Dialect{
 		Name: "two", Prefixes: []string{"/v2/"}, NewRequestID: newID, Fail: failure("two"),
 		RequireJSON: true, Authorise: onlyOpenSesame,
-		Vouch: onlyOpenSesame,
+		CheckCredential: onlyOpenSesame,
 	}
 	r := NewRouter(plain, one, two)
 	r.Add(one,

@@ -182,7 +182,7 @@ func (d *decoder) field(f *field, v *fastjson.Value, into reflect.Value) {
 	d.path = d.path[:len(d.path)-1]
 }
 
-// target gives the place for f's value in the struct, made ready to be set.
+// target returns the place for f's value in the struct, made ready to be set.
 func (f *field) target(into reflect.Value) reflect.Value {
 	v := into.FieldByIndex(f.index)
 	switch f.holder {

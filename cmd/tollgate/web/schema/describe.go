@@ -11,10 +11,10 @@ import (
 // a value that encoding/json writes.
 type Description map[string]any
 
-// Describe gives the schema that Decode enforces.
+// Describe returns the schema that Decode enforces.
 func (s *Schema[T]) Describe() Description { return s.root.describe() }
 
-// Describe gives the schema of what encoding/json writes for a T: a member is
+// Describe returns the schema of what encoding/json writes for a T: a member is
 // required unless its tag has omitempty or omitzero. With Constants it is that of what
 // encoding/json reads, with its bounds. It panics on a check tag that
 // does not fit its field, as MustCompile does.

@@ -22,7 +22,7 @@ type Error struct {
 	Violations []Violation // for Invalid: at least one, in the order of the type's fields
 }
 
-// Error gives the first thing that is wrong.
+// Error returns the first thing that is wrong.
 func (e *Error) Error() string {
 	if len(e.Violations) > 0 {
 		return e.Violations[0].String()

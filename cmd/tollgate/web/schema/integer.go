@@ -62,7 +62,7 @@ func parseDecimal(text string) (int64, integerFault) {
 	return n, integerOK
 }
 
-// significand gives the digits of a JSON number without leading and trailing
+// significand returns the digits of a JSON number without leading and trailing
 // zeros and the power of ten they stand at.
 func significand(text string) (sig []byte, exp int) {
 	whole := digits(text)

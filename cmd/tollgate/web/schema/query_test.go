@@ -17,7 +17,7 @@ type listKeys struct {
 	GroupBy []string `json:"groupBy" check:"maxItems=2" items:"enum=key|day"`
 }
 
-// pairs gives a query string's parameters, sorted by name.
+// pairs returns a query string's parameters, sorted by name.
 func pairs(query string) iter.Seq2[string, string] {
 	values, _ := url.ParseQuery(query)
 	names := make([]string, 0, len(values))

@@ -60,7 +60,7 @@ type rule struct {
 	key  string
 }
 
-// slot gives the place of a numeric rule, nil for one that k does not have.
+// slot returns the place of a numeric rule, nil for one that k does not have.
 func (r *rules) slot(k kind, key string) **int64 {
 	return map[rule]**int64{
 		{kindString, "minLen"}:        &r.minLen,

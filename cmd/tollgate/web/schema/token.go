@@ -186,7 +186,7 @@ func (l *lexer) number() error {
 	return l.delimiter()
 }
 
-// numberLen gives the length of the JSON number that b starts with, 0 for none.
+// numberLen returns the length of the JSON number that b starts with, 0 for none.
 func numberLen[B []byte | string](b B) int {
 	i := 0
 	if i < len(b) && b[i] == '-' {

@@ -20,10 +20,10 @@ func Some[T any](v T) Maybe[T] { return Maybe[T]{Set: true, Value: v} }
 // Null is a Maybe that was null.
 func Null[T any]() Maybe[T] { return Maybe[T]{Set: true, Null: true} }
 
-// Get gives the value, if there is one.
+// Get returns the value, if there is one.
 func (m Maybe[T]) Get() (v T, ok bool) { return m.Value, m.Set && !m.Null }
 
-// Pointer gives the value, nil when it is absent or null.
+// Pointer returns the value, nil when it is absent or null.
 func (m Maybe[T]) Pointer() *T {
 	if v, ok := m.Get(); ok {
 		return &v

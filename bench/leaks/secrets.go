@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// A minted key is a prefix, "_" and base58. The prefix may be any characters at all, so that it is
+// A generated key is a prefix, "_" and base58. The prefix may be any characters at all, so that it is
 // no word: it is what stands before the "_", as far as a prefix can reach.
 
 // leastBody is how many characters of base58 a key has, but for one of 2^20; ids have fewer.
@@ -24,9 +24,9 @@ const (
 
 var ofBase58 = setOf("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 
-// eachMinted gives what may be a minted key: from each place that its prefix may begin at to the
+// eachSecret returns what may be a generated key: from each place that its prefix may begin at to the
 // end of its base58, and that without what a binary file may have put behind it.
-func eachMinted(text []byte, yield func([]byte)) {
+func eachSecret(text []byte, yield func([]byte)) {
 	for from := 0; ; {
 		at := bytes.IndexByte(text[from:], '_')
 		if at < 0 {
@@ -46,7 +46,7 @@ func eachMinted(text []byte, yield func([]byte)) {
 	}
 }
 
-// eachPrefix gives a key, of which the last size bytes stand, with each prefix that it may have.
+// eachPrefix returns a key, of which the last size bytes stand, with each prefix that it may have.
 func eachPrefix(text []byte, size int, yield func([]byte)) {
 	before, tail := text[:len(text)-size], text[len(text)-size:]
 	for begin := len(before) - 1; begin >= max(0, len(before)-maxPrefix*utf8.UTFMax); begin-- {

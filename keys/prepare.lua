@@ -1,6 +1,6 @@
--- Notes at the master that a change is announced. KEYS: for each revision that it raises
--- the revision and the announcements. ARGV: the change, for how many ms it is waited for, and '1'
--- where it may be made while Redis is full.
+-- Records at the master that a change is prepared. KEYS: for each revision that it raises
+-- the revision and the preparations. ARGV: the change, for how many ms it may be made, and
+-- '1' where it may be made while Redis is full.
 -- Returns the highest of the revisions.
 local ends, highest = string.format("%.0f", (clock()) + tonumber(ARGV[2])), ''
 if ARGV[3] == '1' then store_while_full(KEYS[1]) end

@@ -12,19 +12,19 @@ import (
 // tells the beginning, as Start does of a key. The shortest secret made here, of 16
 // bytes, is longer than that but for one in millions.
 const (
-	toldWhole = 18
-	toldStart = 8
+	redactWhole = 18
+	redactStart = 8
 )
 
-// Told is a text that a caller sent, as an error may repeat it.
-func Told(text string) string {
-	if len(text) <= toldWhole || madeHere(text) {
+// Redact is a text that a caller sent, as an error may repeat it.
+func Redact(text string) string {
+	if len(text) <= redactWhole || madeHere(text) {
 		return text
 	}
-	return strings.ToValidUTF8(text[:toldStart], "") + "…"
+	return strings.ToValidUTF8(text[:redactStart], "") + "…"
 }
 
-// madeHere tells whether a text has the form of NewID, or of a group's id.
+// madeHere reports whether a text has the form of NewID, or of a group's id.
 func madeHere(text string) bool {
 	if _, err := xid.FromString(text); err == nil {
 		return true

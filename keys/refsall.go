@@ -13,34 +13,34 @@ type found struct {
 	identities         map[string]string // external id to id
 }
 
-// lookup gives the id of each reference, by id or by the form of its name in the
+// lookup returns the id of each reference, by id or by the form of its name in the
 // name index.
 type lookup map[Ref]string
 
-// ids gives the ids of references, sorted, each once.
-func (l lookup) ids(f family, refs []Ref) []string {
+// ids returns the ids of references, sorted, each once.
+func (l lookup) ids(f refKind, refs []Ref) []string {
 	if len(refs) == 0 {
 		return nil
 	}
 	ids := make([]string, len(refs))
 	for i, r := range refs {
-		ids[i] = l[f.bare(r)]
+		ids[i] = l[f.canonical(r)]
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
-// bare is what tells one reference from another.
-func (f family) bare(r Ref) Ref {
+// canonical is what tells one reference from another.
+func (f refKind) canonical(r Ref) Ref {
 	if r.ID != "" {
 		return Ref{ID: r.ID}
 	}
 	return Ref{Name: f.unique(r.Name)}
 }
 
-// referAll looks references up, each once however many drafts have it, and makes
+// resolveAllRefs looks references up, each once however many drafts have it, and makes
 // what is missing where they say so.
-func (s *Store) referAll(ctx context.Context, a Access, direct, viaRoles []Ref, owners []string) (f *found, err error) {
+func (s *Store) resolveAllRefs(ctx context.Context, a Access, direct, viaRoles []Ref, owners []string) (f *found, err error) {
 	f = &found{}
 	if f.permissions, err = s.lookUpAll(ctx, a, permissions, "permissions", direct); err != nil {
 		return nil, err
@@ -52,11 +52,11 @@ func (s *Store) referAll(ctx context.Context, a Access, direct, viaRoles []Ref, 
 	return f, err
 }
 
-func (s *Store) lookUpAll(ctx context.Context, a Access, f family, field string, refs []Ref) (lookup, error) {
+func (s *Store) lookUpAll(ctx context.Context, a Access, f refKind, field string, refs []Ref) (lookup, error) {
 	all, asked := lookup{}, []Ref(nil)
 	for _, r := range refs {
-		if _, twice := all[f.bare(r)]; !twice {
-			all[f.bare(r)] = ""
+		if _, twice := all[f.canonical(r)]; !twice {
+			all[f.canonical(r)] = ""
 			asked = append(asked, r)
 		}
 	}
@@ -70,7 +70,7 @@ func (s *Store) lookUpAll(ctx context.Context, a Access, f family, field string,
 		}
 		if len(missing) == 0 {
 			for i, r := range asked {
-				all[f.bare(r)] = ids[i]
+				all[f.canonical(r)] = ids[i]
 			}
 			return all, nil
 		}
@@ -84,7 +84,7 @@ func (s *Store) lookUpAll(ctx context.Context, a Access, f family, field string,
 	return nil, Unavailable(errBusy)
 }
 
-// identifyAll gives the ids of the identities with external ids, and makes those
+// identifyAll returns the ids of the identities with external ids, and makes those
 // that are missing.
 func (s *Store) identifyAll(ctx context.Context, ws string, externalIDs []string) (map[string]string, error) {
 	names := slices.Clone(externalIDs)
@@ -103,14 +103,14 @@ func (s *Store) identifyAll(ctx context.Context, ws string, externalIDs []string
 	return nil, Unavailable(errBusy)
 }
 
-// identities puts the ids of the identities that are there into all, and gives the
+// identities puts the ids of the identities that are there into all, and returns the
 // names of the others.
 func (s *Store) identities(ctx context.Context, ws string, names []string, all map[string]string) (missing []string, err error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
 	var ids *redis.SliceCmd
-	if err := s.pipelined(ctx, func(p redis.Pipeliner) { ids = p.HMGet(ctx, uniqueName(ws, nounIdentity), names...) }); err != nil {
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) { ids = p.HMGet(ctx, uniqueName(ws, kindIdentity), names...) }); err != nil {
 		return nil, err
 	}
 	for i, name := range names {
@@ -133,9 +133,9 @@ func (s *Store) makeIdentities(ctx context.Context, ws string, names []string) e
 	c := newChange(ws)
 	for _, name := range names {
 		made := &Identity{ID: NewID(prefixIdentity), ExternalID: name, Environment: DefaultEnvironment, CreatedAt: now}
-		c.claim(nounIdentity, name, made.ID)
-		c.list(nounIdentity, made.ID)
-		c.put(nounIdentity, made.ID, encodeDefinition(made))
+		c.claim(kindIdentity, name, made.ID)
+		c.list(kindIdentity, made.ID)
+		c.put(kindIdentity, made.ID, encodeDefinition(made))
 	}
 	_, _, err = s.apply(ctx, c)
 	return err

@@ -12,14 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// disturbed returns a client of a group in which a replica takes over in the middle
+// withFailover returns a client of a group in which a replica takes over in the middle
 // of the test, after a number of commands that its name decides.
-func disturbed(tb testing.TB, g group) redis.UniversalClient {
+func withFailover(tb testing.TB, g group) redis.UniversalClient {
 	tb.Helper()
 	c := g.dial(tb)
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(tb.Name()))
-	d := &disturber{tb: tb, happen: func() {
+	d := &failoverInjector{tb: tb, happen: func() {
 		began := time.Now()
 		g.handOver()
 		await(tb, "the client to follow", func() bool { return writes(c) })
@@ -27,25 +27,25 @@ func disturbed(tb testing.TB, g group) redis.UniversalClient {
 	}}
 	d.left.Store(int64(5 + h.Sum32()%40))
 	c.AddHook(d)
-	disturbers.Store(c, d)
-	tb.Cleanup(func() { disturbers.Delete(c) })
+	injectors.Store(c, d)
+	tb.Cleanup(func() { injectors.Delete(c) })
 	return c
 }
 
-// Undisturbed has what TOLLGATE_STORE would do to the client in the middle of the
+// FailOverNow has what TOLLGATE_STORE would do to the client in the middle of the
 // test happen now, if it has not yet: what follows is counted.
-func Undisturbed(c redis.UniversalClient) {
-	if d, ok := disturbers.LoadAndDelete(c); ok {
-		d.(*disturber).now()
+func FailOverNow(c redis.UniversalClient) {
+	if d, ok := injectors.LoadAndDelete(c); ok {
+		d.(*failoverInjector).now()
 	}
 }
 
-// disturbers finds what stands before a client.
-var disturbers sync.Map
+// injectors finds what stands before a client.
+var injectors sync.Map
 
-// writes says whether every master takes a write of the client's.
+// writes reports whether every master takes a write of the client's.
 func writes(c redis.UniversalClient) bool {
-	within, cancel := context.WithTimeout(context.WithValue(ctx, undisturbed{}, true), 5*time.Second)
+	within, cancel := context.WithTimeout(context.WithValue(ctx, noFailover{}, true), 5*time.Second)
 	defer cancel()
 	for _, key := range []string{"{a}", "{b}", "{c}"} { // on one master each
 		if c.Del(within, "redistest:"+key).Err() != nil {
@@ -55,13 +55,13 @@ func writes(c redis.UniversalClient) bool {
 	return true
 }
 
-// undisturbed marks the context of commands that must not be held back: those of
+// noFailover marks the context of commands that must not be held back: those of
 // the failover, and greetings, which go through the hooks too, within another's.
-type undisturbed struct{}
+type noFailover struct{}
 
-// disturber stands before a client: it holds commands back while a failover
+// failoverInjector stands before a client: it holds commands back while a failover
 // happens, and looks at what they are answered.
-type disturber struct {
+type failoverInjector struct {
 	tb     testing.TB
 	left   atomic.Int64 // commands until it happens
 	happen func()
@@ -71,19 +71,19 @@ type disturber struct {
 
 // pass waits until commands may go, and returns their context and what to call when
 // they are done.
-func (d *disturber) pass(c context.Context) (context.Context, func()) {
-	if c.Value(undisturbed{}) != nil {
+func (d *failoverInjector) pass(c context.Context) (context.Context, func()) {
+	if c.Value(noFailover{}) != nil {
 		return c, func() {}
 	}
 	if d.left.Add(-1) == 0 {
 		d.now()
 	}
 	d.idle.RLock()
-	return context.WithValue(c, undisturbed{}, true), d.idle.RUnlock
+	return context.WithValue(c, noFailover{}, true), d.idle.RUnlock
 }
 
 // now lets the failover happen, once.
-func (d *disturber) now() {
+func (d *failoverInjector) now() {
 	d.once.Do(func() {
 		d.idle.Lock()
 		defer d.idle.Unlock()
@@ -92,7 +92,7 @@ func (d *disturber) now() {
 }
 
 // judge fails the test for what no client of a Cluster may ever be answered.
-func (d *disturber) judge(cmd redis.Cmder) {
+func (d *failoverInjector) judge(cmd redis.Cmder) {
 	err := cmd.Err()
 	if err == nil || err == redis.Nil {
 		return
@@ -105,10 +105,10 @@ func (d *disturber) judge(cmd redis.Cmder) {
 }
 
 // DialHook implements redis.Hook.
-func (d *disturber) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (d *failoverInjector) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook implements redis.Hook.
-func (d *disturber) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (d *failoverInjector) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(c context.Context, cmd redis.Cmder) error {
 		c, done := d.pass(c)
 		defer done()
@@ -119,7 +119,7 @@ func (d *disturber) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // ProcessPipelineHook implements redis.Hook.
-func (d *disturber) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (d *failoverInjector) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(c context.Context, cmds []redis.Cmder) error {
 		c, done := d.pass(c)
 		defer done()

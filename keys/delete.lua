@@ -1,6 +1,6 @@
 -- Takes a key away, at once and for good. KEYS: record, tombstone, where the record is
 -- kept, and what else goes with the key.
--- ARGV: the prefix it must have, the tombstone ('' leaves none), for how many ms the
+-- ARGV: the revision it must have, the tombstone ('' leaves none), for how many ms the
 -- record is kept ('0' not at all).
 -- Returns '' or what is there instead.
 -- DEL or RENAME comes first: Redis lets it pass while it is full, and then the rest.

@@ -1,4 +1,4 @@
--- Takes a pointer away. KEYS: record, tombstone. ARGV: what is stored behind the prefix, the
+-- Takes a pointer away. KEYS: record, tombstone. ARGV: what is stored behind the revision, the
 -- tombstone ('' leaves none).
 -- Returns 1, or 0 where something else is there.
 -- DEL comes first: Redis lets it pass while it is full, and then the rest.

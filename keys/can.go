@@ -2,9 +2,9 @@ package keys
 
 import "strings"
 
-// May tells whether the caller has a right over the thing with an id. It is for
+// Can reports whether the caller has a right over the thing with an id. It is for
 // those who decide by themselves; the operations of a Store take an Access.
-func (c *Caller) May(r Right, id string) bool {
+func (c *Caller) Can(r Right, id string) bool {
 	if c.granted(Everything) {
 		return true
 	}

@@ -7,43 +7,43 @@ import (
 	"strconv"
 )
 
-// BadLine is the cause in the error of an import for a line that can't be: which of
+// BadRecord is the cause in the error of an import for a line that can't be: which of
 // those given, counted from 0. Nothing of that line was stored.
-type BadLine struct {
+type BadRecord struct {
 	Index int
 	Err   *Error
 }
 
 // Error names the field.
-func (b *BadLine) Error() string { return b.Err.Error() }
+func (b *BadRecord) Error() string { return b.Err.Error() }
 
-// Unwrap gives what is wrong.
-func (b *BadLine) Unwrap() error { return b.Err }
+// Unwrap returns what is wrong.
+func (b *BadRecord) Unwrap() error { return b.Err }
 
-// checkedLine is a line that is what it says.
-type checkedLine struct {
-	*Line
+// checkedRecord is a line that is what it says.
+type checkedRecord struct {
+	*ExportRecord
 	index    int
 	key      *newKey
 	redeemed *redeemed
 	usage    *usageDay
 	counter  counterOwner
-	grave    bool // its digest or its id is that of a key that was soft-deleted
+	deleted  bool // its digest or its id is that of a key that was soft-deleted
 }
 
 // bad says what is wrong with the line.
-func (l *checkedLine) bad(err error) error { return &BadLine{l.index, AsError(err)} }
+func (l *checkedRecord) bad(err error) error { return &BadRecord{l.index, AsError(err)} }
 
 // takenID refuses an id that is in use elsewhere.
 func takenID(resource, id string) error {
 	return Errorf(KindConflict, resource, "%s %s is another workspace's in this store", resource, id)
 }
 
-// checkLines refuses lines of which any is not what it says, whatever is stored.
-func checkLines(ws string, lines []Line) ([]checkedLine, error) {
-	all := make([]checkedLine, len(lines))
+// checkRecords refuses lines of which any is not what it says, whatever is stored.
+func checkRecords(ws string, lines []ExportRecord) ([]checkedRecord, error) {
+	all := make([]checkedRecord, len(lines))
 	for i := range lines {
-		all[i] = checkedLine{Line: &lines[i], index: i}
+		all[i] = checkedRecord{ExportRecord: &lines[i], index: i}
 		if err := all[i].check(ws); err != nil {
 			return nil, all[i].bad(err)
 		}
@@ -52,8 +52,8 @@ func checkLines(ws string, lines []Line) ([]checkedLine, error) {
 }
 
 // kinds counts what the line says it is.
-func (l *Line) kinds() (n int) {
-	for _, is := range []bool{l.Version != 0, l.Noun != "", l.Key != "", l.Redeemed != "", l.Usage != "", l.Counter != "", l.Buried != "", l.Scan, l.End} {
+func (l *ExportRecord) kinds() (n int) {
+	for _, is := range []bool{l.Version != 0, l.Kind != "", l.Key != "", l.Redeemed != "", l.Usage != "", l.Counter != "", l.Tombstone != "", l.Scan, l.End} {
 		if is {
 			n++
 		}
@@ -61,26 +61,26 @@ func (l *Line) kinds() (n int) {
 	return n
 }
 
-func (l *checkedLine) check(ws string) (err error) {
+func (l *checkedRecord) check(ws string) (err error) {
 	if n := l.kinds(); n != 1 {
 		return Invalidf("", "says %d things that it is: one of tollgate, noun, key, redeemed, usage, counter, buried, scan and end", n)
 	}
 	switch {
 	case l.Version != 0:
 		return l.checkHead(ws)
-	case l.Noun != "":
+	case l.Kind != "":
 		return l.checkDefinition(ws)
 	case l.Key != "":
 		if l.key, err = l.decodeKey("key", l.Key, ws); err != nil {
 			return err
 		}
 		return firstError(l.key.key.checkSecrets(), l.checkUsed())
-	case l.Buried != "":
-		l.key, err = l.decodeKey("buried", l.Buried, ws)
+	case l.Tombstone != "":
+		l.key, err = l.decodeKey("buried", l.Tombstone, ws)
 	case l.Redeemed != "":
-		l.redeemed, err = decodeRedeemed(l.Line)
+		l.redeemed, err = decodeRedeemed(l.ExportRecord)
 	case l.Usage != "":
-		l.usage, err = decodeUsage(l.Line)
+		l.usage, err = decodeUsage(l.ExportRecord)
 	case l.Counter != "":
 		return l.checkCounter()
 	}
@@ -89,7 +89,7 @@ func (l *checkedLine) check(ws string) (err error) {
 
 var workspaceIDs = regexp.MustCompile(`^ws_[A-Za-z0-9]{1,40}$`)
 
-func (l *checkedLine) checkHead(ws string) error {
+func (l *checkedRecord) checkHead(ws string) error {
 	switch {
 	case l.Version < 1 || l.Version > TransferVersion:
 		return Invalidf("tollgate", "version %d; this program reads 1 to %d", l.Version, TransferVersion)
@@ -99,7 +99,7 @@ func (l *checkedLine) checkHead(ws string) error {
 	return nil
 }
 
-func (l *checkedLine) checkUsed() error {
+func (l *checkedRecord) checkUsed() error {
 	for _, ms := range l.Uses {
 		if len(l.Uses) != len(l.key.key.Secrets)-1 || ms < 0 || ms > MaxTime {
 			return Invalidf("uses", "are not the moments, in unix milliseconds, of the secrets of the record")
@@ -114,7 +114,7 @@ func (l *checkedLine) checkUsed() error {
 	return nil
 }
 
-func (l *checkedLine) checkCounter() (err error) {
+func (l *checkedRecord) checkCounter() (err error) {
 	var ok bool
 	switch l.counter, ok = parseCounter(l.Counter); {
 	case !ok:
@@ -128,7 +128,7 @@ func (l *checkedLine) checkCounter() (err error) {
 }
 
 // decodeKey reads the record of a key of a workspace.
-func (l *checkedLine) decodeKey(field, id, ws string) (*newKey, error) {
+func (l *checkedRecord) decodeKey(field, id, ws string) (*newKey, error) {
 	k, state, _, err := DecodeKey(string(l.Stored))
 	switch {
 	case err != nil:
@@ -154,19 +154,19 @@ func (l *checkedLine) decodeKey(field, id, ws string) (*newKey, error) {
 
 // placed reports whether a key is of an API, or a root key of none. A tombstone does not
 // say that it is a root key's.
-func (k *Key) placed(buried bool) bool {
-	if k.Root != nil || buried && k.APIID == "" {
+func (k *Key) placed(deleted bool) bool {
+	if k.Root != nil || deleted && k.APIID == "" {
 		return k.APIID == ""
 	}
 	return isID(k.APIID)
 }
 
-// checkDefinition refuses a record that is not of its noun, or has another id.
-func (l *checkedLine) checkDefinition(ws string) error {
-	k := noun(l.Noun)
+// checkDefinition refuses a record that is not of its kind, or has another id.
+func (l *checkedRecord) checkDefinition(ws string) error {
+	k := definitionKind(l.Kind)
 	switch {
-	case !slices.Contains(nouns, k):
-		return Invalidf("noun", "this version does not know %q", l.Noun)
+	case !slices.Contains(definitionKinds, k):
+		return Invalidf("noun", "this version does not know %q", l.Kind)
 	case l.ID == "":
 		return Invalidf("id", "is missing")
 	case l.Name != "" && len(l.Stored) > 0:
@@ -188,7 +188,7 @@ func (l *checkedLine) checkDefinition(ws string) error {
 
 // checkSecrets refuses what is no key, and secrets that no key can have.
 func (k *Key) checkSecrets() error {
-	if k.Held || k.Home != nil {
+	if k.Reserved || k.Target != nil {
 		return Invalidf("stored", "is no record of a key")
 	}
 	if len(k.Secrets) == 0 {
@@ -210,34 +210,34 @@ func (k *Key) checkSecrets() error {
 	if !current {
 		return Invalidf("stored", "has no secret that is current")
 	}
-	return firstError(checkTime("expires", k.Whole.Expires))
+	return firstError(checkTime("expires", k.KeyWide.Expires))
 }
 
 var errForeignAPI = errors.New("it is another workspace's")
 
 // definedID reads the id in a definition's record, and refuses what could not have
 // been stored.
-func definedID(k noun, ws, stored string) (id string, err error) {
+func definedID(k definitionKind, ws, stored string) (id string, err error) {
 	if stored == "" {
 		return "", errCorrupt
 	}
 	switch k {
-	case nounAPI:
+	case kindAPI:
 		return idIn(stored, func(d *API) (string, error) {
 			if d.WorkspaceID != ws {
 				return "", errForeignAPI
 			}
 			return d.ID, nil
 		})
-	case nounPermission:
+	case kindPermission:
 		return idIn(stored, func(d *Permission) (string, error) { return d.ID, nil })
-	case nounRole:
+	case kindRole:
 		return idIn(stored, func(d *Role) (string, error) { return d.ID, nil })
-	case nounIdentity:
+	case kindIdentity:
 		return idIn(stored, func(d *Identity) (string, error) { return d.ID, firstError(checkLimits(d.Limits), checkMeta(d.Meta)) })
-	case nounNamespace:
+	case kindNamespace:
 		return idIn(stored, func(d *Namespace) (string, error) { return d.ID, d.checkOverrides() })
-	case nounGroup:
+	case kindGroup:
 		return idIn(stored, func(d *Group) (string, error) { return d.ID, nil })
 	}
 	return idIn(stored, func(d *Migration) (string, error) { return d.ID, nil })
