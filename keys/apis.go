@@ -12,7 +12,7 @@ const (
 )
 
 // CreateAPI makes an API with a name, which need not be unique.
-func (s *Store) CreateAPI(ctx context.Context, a Access, name string) (*API, error) {
+func (s *Catalog) CreateAPI(ctx context.Context, a Access, name string) (*API, error) {
 	if n := utf8.RuneCountInString(name); n < MinAPIName || n > MaxAPIName {
 		return nil, Invalidf("name", "the name has %d to %d characters", MinAPIName, MaxAPIName)
 	}
@@ -32,7 +32,7 @@ func (s *Store) CreateAPI(ctx context.Context, a Access, name string) (*API, err
 }
 
 // API returns an API of the caller's workspace; KindNotFound without one.
-func (s *Store) API(ctx context.Context, a Access, id string) (*API, error) {
+func (s *Catalog) API(ctx context.Context, a Access, id string) (*API, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func apiNotFound(id string) error { return Errorf(KindNotFound, "api", "api %s n
 
 // readDefinition reads one definition as it is now, and its stored text; nil
 // where there is none.
-func readDefinition[T any](ctx context.Context, s *Store, ws string, k definitionKind, id string) (*T, string, error) {
+func readDefinition[T any](ctx context.Context, s *Catalog, ws string, k definitionKind, id string) (*T, string, error) {
 	reply, err := s.run(ctx, readScript, []string{definitionName(ws, k, id)}, 0)
 	if err != nil {
 		return nil, "", err

@@ -175,7 +175,7 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 
 // read returns the definitions of those ids that have one.
 func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []string) (map[string]*T, error) {
-	found, err := definitionsOf[T](ctx, s, ws, at.refKind.kind, ids)
+	found, err := definitionsOf[T](ctx, s.Catalog, ws, at.refKind.kind, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func newClaim(keyID string) string { return keyID + ":" + xid.New().String() }
 
 // claim makes the peer's claim of a setup key and returns it; "" where the peer has
 // redeemed another one, and errClaimChanged where it has to be tried again.
-func (s *Store) claim(ctx context.Context, k *Key, peer string) (string, error) {
+func (s *SetupStore) claim(ctx context.Context, k *Key, peer string) (string, error) {
 	if err := s.indexClaims(ctx, k.WorkspaceID); err != nil {
 		return "", err
 	}
@@ -73,7 +73,7 @@ func claimed(claim string) string {
 }
 
 // setClaim changes a peer's claim from one text to another and returns what it is then.
-func (s *Store) setClaim(ctx context.Context, ws, peer, from, to string) (string, error) {
+func (s *SetupStore) setClaim(ctx context.Context, ws, peer, from, to string) (string, error) {
 	reply, err := s.run(ctx, claimScript, []string{claimName(ws, peer)}, from, to)
 	if err != nil {
 		return "", err
@@ -83,7 +83,7 @@ func (s *Store) setClaim(ctx context.Context, ws, peer, from, to string) (string
 
 // withdrawClaim takes a claim's token away, and reports whether the claim stands instead:
 // its key is there and the peer redeemed it.
-func (s *Store) withdrawClaim(ctx context.Context, ws, claim, peer string) (stands bool, err error) {
+func (s *SetupStore) withdrawClaim(ctx context.Context, ws, claim, peer string) (stands bool, err error) {
 	id, token, _ := strings.Cut(claim, ":")
 	other, err := s.loadSetupKey(ctx, ws, id)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Store) withdrawClaim(ctx context.Context, ws, claim, peer string) (stan
 
 // dropClaim takes a claim away that led to no redemption. Where it fails the claim
 // blocks nobody.
-func (s *Store) dropClaim(ctx context.Context, ws, claim, peer string) {
+func (s *SetupStore) dropClaim(ctx context.Context, ws, claim, peer string) {
 	if stands, err := s.withdrawClaim(ctx, ws, claim, peer); err == nil && !stands {
 		_, _ = s.setClaim(ctx, ws, peer, claim, "")
 	}
@@ -113,7 +113,7 @@ const claimPage = 500
 
 // dropClaims takes the claims of a setup key away whose record is gone, and then the
 // list of its peers, which led to them.
-func (s *Store) dropClaims(ctx context.Context, k *Key) error {
+func (s *SetupStore) dropClaims(ctx context.Context, k *Key) error {
 	at := k.Digest.place()
 	for {
 		var peers *redis.StringSliceCmd
@@ -147,7 +147,7 @@ func (s *Store) dropClaims(ctx context.Context, k *Key) error {
 }
 
 // makeClaims makes the claims of peers that redeemed a setup key, where they have none.
-func (s *Store) makeClaims(ctx context.Context, k *Key, peers []string) error {
+func (s *SetupStore) makeClaims(ctx context.Context, k *Key, peers []string) error {
 	calls := make([]invocation, len(peers))
 	for i, peer := range peers {
 		calls[i] = invocation{[]string{claimName(k.WorkspaceID, peer)}, []any{"", newClaim(k.ID)}}
@@ -165,7 +165,7 @@ type claimIndex struct {
 
 // indexClaims waits until the redemptions that earlier releases made in a workspace have
 // claims. It makes them once a process and workspace, also when whoever asked gave up.
-func (s *Store) indexClaims(ctx context.Context, ws string) error {
+func (s *SetupStore) indexClaims(ctx context.Context, ws string) error {
 	if _, done := s.claims.indexed.Load(ws); done {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (s *Store) indexClaims(ctx context.Context, ws string) error {
 
 // claimAll makes the claims of every setup key that has none yet, and notes so in its
 // record. Keys made by this release have them from their first redemption on.
-func (s *Store) claimAll(ctx context.Context, ws string) error {
+func (s *SetupStore) claimAll(ctx context.Context, ws string) error {
 	return s.eachPage(ctx, keyListName(setupAPIID(ws), ""), func(entries []string) error {
 		page, err := s.loadSetupKeys(ctx, ws, entries)
 		if err != nil {
@@ -209,7 +209,7 @@ func (s *Store) claimAll(ctx context.Context, ws string) error {
 
 // claimEach makes the claims of one setup key. Where its record is changed meanwhile
 // that is not noted, and done again by the next process.
-func (s *Store) claimEach(ctx context.Context, found *stored) error {
+func (s *SetupStore) claimEach(ctx context.Context, found *stored) error {
 	for cursor, more := uint64(0), true; more; more = cursor != 0 {
 		var page *redis.ScanCmd
 		err := s.pipelined(ctx, func(p redis.Pipeliner) {

@@ -16,7 +16,7 @@ import (
 // confirm the revision of what was read in the call that spends, and for nobody else:
 // who shows things as they are now calls fetch.
 type coldReads struct {
-	store      *Store
+	store      *Catalog
 	mu         sync.Mutex
 	workspaces map[string]*coldQueue // those of which something is being read
 }

@@ -48,7 +48,7 @@ func (c counterOwner) counterIn(name, stored string, life int64) invocation {
 
 // CounterBudget names the record of how many counters requests made in a workspace: on a
 // Cluster those in a shard's slot, otherwise all.
-func (s *Store) CounterBudget(ws, shard string) string {
+func (s *Catalog) CounterBudget(ws, shard string) string {
 	if !s.cluster {
 		shard = ShardOf(ws)
 	}
@@ -57,7 +57,7 @@ func (s *Store) CounterBudget(ws, shard string) string {
 
 // ShardBudget returns how many of the counters that a workspace may have may be counted
 // in one record: all of them, or on a Cluster a shard's share.
-func (s *Store) ShardBudget(workspace int64) int64 {
+func (s *Catalog) ShardBudget(workspace int64) int64 {
 	if !s.cluster {
 		return workspace
 	}

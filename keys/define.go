@@ -76,7 +76,7 @@ func (c *change) claimName(f refKind, name, id string) {
 
 // applyNames is apply for a change that takes names of a kind. It returns false where one
 // of them is taken, or another condition does not hold.
-func (s *Store) applyNames(ctx context.Context, k definitionKind, c *change) (bool, error) {
+func (s *Catalog) applyNames(ctx context.Context, k definitionKind, c *change) (bool, error) {
 	for range tries {
 		failed, there, err := s.apply(ctx, c)
 		if err != nil || failed == 0 {
@@ -106,7 +106,7 @@ func (c *change) raise(b bucket) {
 
 // apply makes the change. failed is the number, counted from one, of the first
 // operation whose condition does not hold, with what stood there; 0 when made.
-func (s *Store) apply(ctx context.Context, c *change) (failed int, there string, err error) {
+func (s *Catalog) apply(ctx context.Context, c *change) (failed int, there string, err error) {
 	reply, err := s.define(ctx, c)
 	if err != nil {
 		return 0, "", err
@@ -125,7 +125,7 @@ func (s *Store) apply(ctx context.Context, c *change) (failed int, there string,
 }
 
 // define runs define.lua; on a Cluster after what is raised was prepared.
-func (s *Store) define(ctx context.Context, c *change) ([]any, error) {
+func (s *Catalog) define(ctx context.Context, c *change) ([]any, error) {
 	if !s.cluster || len(c.raises) == 0 {
 		return s.run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.args...)...)
 	}

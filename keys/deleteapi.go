@@ -8,7 +8,7 @@ import (
 
 // DeleteAPI takes an API of the caller's workspace away. Its keys end with it at
 // once, however many there are; Sweep removes what is left of them.
-func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
+func (s *Catalog) DeleteAPI(ctx context.Context, a Access, id string) error {
 	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s *Store) DeleteAPI(ctx context.Context, a Access, id string) error {
 }
 
 // ProtectAPI sets whether an API is protected against deletion.
-func (s *Store) ProtectAPI(ctx context.Context, a Access, id string, protected bool) error {
+func (s *Catalog) ProtectAPI(ctx context.Context, a Access, id string, protected bool) error {
 	return s.rewriteAPI(ctx, a, id, func(api *API) bool {
 		api.Protected = protected
 		return false
@@ -34,7 +34,7 @@ func (s *Store) ProtectAPI(ctx context.Context, a Access, id string, protected b
 
 // AllowIPs sets from which addresses an API's keys may be used: addresses and
 // networks such as 10.0.0.0/8; none is every address.
-func (s *Store) AllowIPs(ctx context.Context, a Access, id string, list []string) error {
+func (s *Catalog) AllowIPs(ctx context.Context, a Access, id string, list []string) error {
 	clean, err := checkAddresses(list)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *Store) AllowIPs(ctx context.Context, a Access, id string, list []string
 
 // rewriteAPI stores an API as edit leaves it, which reports whether that only takes
 // rights away.
-func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API) (revokes bool)) error {
+func (s *Catalog) rewriteAPI(ctx context.Context, a Access, id string, edit func(*API) (revokes bool)) error {
 	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *Store) rewriteAPI(ctx context.Context, a Access, id string, edit func(*
 
 // changeAPI makes a change of an API as it is now, which every gateway obeys from
 // then on.
-func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *change) error) error {
+func (s *Catalog) changeAPI(ctx context.Context, ws, id string, edit func(*API, *change) error) error {
 	for range tries {
 		api, stored, err := readDefinition[API](ctx, s, ws, kindAPI, id)
 		if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) changeAPI(ctx context.Context, ws, id string, edit func(*API, *c
 }
 
 // APIs returns a page of the caller's workspace's APIs.
-func (s *Store) APIs(ctx context.Context, a Access, ask ListOptions) (Page[*API], error) {
+func (s *Catalog) APIs(ctx context.Context, a Access, ask ListOptions) (Page[*API], error) {
 	if err := a.check(""); err != nil {
 		return Page[*API]{}, err
 	}
@@ -93,7 +93,7 @@ func (s *Store) APIs(ctx context.Context, a Access, ask ListOptions) (Page[*API]
 }
 
 // definitionTexts reads definitions as they are stored, "" where one is not there.
-func (s *Store) definitionTexts(ctx context.Context, ws string, k definitionKind, ids []string) ([]string, error) {
+func (s *Catalog) definitionTexts(ctx context.Context, ws string, k definitionKind, ids []string) ([]string, error) {
 	found := make([]*redis.StringCmd, len(ids))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, id := range ids {

@@ -24,7 +24,7 @@ func Age(ctx context.Context) time.Duration {
 }
 
 // bounded is ctx within the time that one more exchange may take.
-func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *DB) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := s.timeout
 	if age := Age(ctx); age > 0 {
 		limit = min(limit, max(s.timeout-age, leastWait))

@@ -56,7 +56,7 @@ func firstID(ids string) string {
 
 // otherwiseSpelt fills in the ids of names that nothing has as they are spelt, where the
 // family's names are looked up without regard to case beside that.
-func (s *Store) otherwiseSpelt(ctx context.Context, ws string, f refKind, names, ids []string) error {
+func (s *Catalog) otherwiseSpelt(ctx context.Context, ws string, f refKind, names, ids []string) error {
 	if !f.spelt {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (s *Store) otherwiseSpelt(ctx context.Context, ws string, f refKind, names,
 }
 
 // readFolded runs foldedread.lua on an index that is current.
-func (s *Store) readFolded(ctx context.Context, ws string, k definitionKind, args []any) ([]any, error) {
+func (s *Catalog) readFolded(ctx context.Context, ws string, k definitionKind, args []any) ([]any, error) {
 	names := []string{uniqueName(ws, k), foldedName(ws, k), revisionName(ws, sharedBucket)}
 	for range tries {
 		reply, err := s.run(ctx, foldedReadScript, names, args...)
@@ -106,7 +106,7 @@ func (s *Store) readFolded(ctx context.Context, ws string, k definitionKind, arg
 // foldNames waits until the index of folded names is made anew, of names that stand at
 // what is given. Where they changed meanwhile it is not: the caller looks again. One process
 // makes it once at a time, also when whoever asked gave up.
-func (s *Store) foldNames(ctx context.Context, ws string, k definitionKind, stand string) error {
+func (s *Catalog) foldNames(ctx context.Context, ws string, k definitionKind, stand string) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	under := s.folding.DoChan(foldedName(ws, k)+" "+stand, func() (any, error) {
@@ -128,7 +128,7 @@ func (s *Store) foldNames(ctx context.Context, ws string, k definitionKind, stan
 
 // foldedNames reads the names of a kind: by their folded form the spellings, each with
 // its id behind it.
-func (s *Store) foldedNames(ctx context.Context, ws string, k definitionKind) (map[string]map[string]string, error) {
+func (s *Catalog) foldedNames(ctx context.Context, ws string, k definitionKind) (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
 	for cursor, more := uint64(0), true; more; more = cursor != 0 {
 		var page *redis.ScanCmd
@@ -151,7 +151,7 @@ func (s *Store) foldedNames(ctx context.Context, ws string, k definitionKind) (m
 
 // writeFolded puts a new index of folded names in the place of the old one, part by part
 // unless the names change.
-func (s *Store) writeFolded(ctx context.Context, ws string, k definitionKind, stand string, byFolded map[string]map[string]string) error {
+func (s *Catalog) writeFolded(ctx context.Context, ws string, k definitionKind, stand string, byFolded map[string]map[string]string) error {
 	made := foldedName(ws, k) + ":" + NewID("new")
 	names := []string{uniqueName(ws, k), foldedName(ws, k), revisionName(ws, sharedBucket), made}
 	forms := slices.Collect(maps.Keys(byFolded))
@@ -178,7 +178,7 @@ func spelledIDs(spellings map[string]string) string {
 }
 
 // alike reports of names that are there which differ from another one by case alone.
-func (s *Store) alike(ctx context.Context, ws string, k definitionKind, names []string) ([]bool, error) {
+func (s *Catalog) alike(ctx context.Context, ws string, k definitionKind, names []string) ([]bool, error) {
 	if _, err := s.readFolded(ctx, ws, k, nil); err != nil {
 		return nil, err
 	}

@@ -265,7 +265,7 @@ func TestImportOfRoleNames(t *testing.T) {
 		lower, capital, alone := s.olderRole("admin"), s.olderRole("Admin"), s.olderRole("Alone")
 		lines := s.export()
 		s = &shop{Store: keys.Open(redistest.Empty(t), keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
-		s.must(s.EnsureWorkspaceID(t.Context(), "w", lines[0].Workspace))
+		s.must(transfers(s.Store).EnsureWorkspaceID(t.Context(), "w", lines[0].Workspace))
 		there, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "ALONE"})
 		s.must(err)
 		for range 2 {

@@ -133,9 +133,9 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 		s.must(err)
 		owner, err := s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "ada"})
 		s.must(err)
-		group, err := s.CreateGroup(t.Context(), s.access, "group")
+		group, err := keys.NewSetupStore(s.Store).CreateGroup(t.Context(), s.access, "group")
 		s.must(err)
-		setup, token, err := s.CreateSetupKey(t.Context(), s.access, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
+		setup, token, err := keys.NewSetupStore(s.Store).CreateSetupKey(t.Context(), s.access, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
 		s.must(err)
 		_, err = s.SetOverride(t.Context(), s.access, keys.NamespaceRef{Name: "space", Create: true}, keys.Override{Identifier: "ada", Limit: 3, Duration: 60000})
 		s.must(err)
@@ -189,13 +189,13 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 			t.Error("a deleted root key is believed")
 		}
 		revoked := true
-		_, err = s.UpdateSetupKey(t.Context(), s.access, setup.ID, keys.SetupKeyPatch{Groups: []string{group.ID}, Revoked: &revoked})
+		_, err = keys.NewSetupStore(s.Store).UpdateSetupKey(t.Context(), s.access, setup.ID, keys.SetupKeyPatch{Groups: []string{group.ID}, Revoked: &revoked})
 		s.must(err)
-		if _, err := s.Redeem(t.Context(), s.access, keys.RedeemRequest{Secret: token, Peer: "peer"}); kind(err) != keys.KindNotFound {
+		if _, err := keys.NewSetupStore(s.Store).Redeem(t.Context(), s.access, keys.RedeemRequest{Secret: token, Peer: "peer"}); kind(err) != keys.KindNotFound {
 			t.Errorf("a revoked setup key: %v", err)
 		}
-		s.must(s.DeleteSetupKey(t.Context(), s.access, setup.ID))
-		s.must(s.DeleteGroup(t.Context(), s.access, group.ID))
+		s.must(keys.NewSetupStore(s.Store).DeleteSetupKey(t.Context(), s.access, setup.ID))
+		s.must(keys.NewSetupStore(s.Store).DeleteGroup(t.Context(), s.access, group.ID))
 		s.must(s.DeleteIdentity(t.Context(), s.access, keys.IdentityRef{ID: owner.ID}))
 		s.must(s.DeleteNamespace(t.Context(), s.access, keys.NamespaceRef{Name: "space"}))
 		if _, _, err := other.Limit(t.Context(), s.access, []verify.LimitCheck{{Namespace: "space", Identifier: "ada", Limit: 9, Duration: 60000, Cost: 1}}); kind(err) != keys.KindGone {

@@ -212,7 +212,7 @@ func FuzzImport(f *testing.F) {
 	s := fuzzStore(f)
 	mine, other := newVillage(f, s, "mine"), newVillage(f, s, "other")
 	for _, v := range []*village{mine, other} {
-		err := s.Export(f.Context(), v.access.WorkspaceID, nil, func(lines []ExportRecord) error {
+		err := NewTransferStore(NewSetupStore(s), NewUsageReader(s, 0)).Export(f.Context(), v.access.WorkspaceID, nil, func(lines []ExportRecord) error {
 			for _, l := range lines {
 				text, _ := json.Marshal(l) // a Line always encodes
 				f.Add(text)
@@ -232,7 +232,7 @@ func FuzzImport(f *testing.F) {
 		if json.Unmarshal(text, &l) != nil {
 			return
 		}
-		_, err := s.Import(t.Context(), mine.access.WorkspaceID, []ExportRecord{l})
+		_, err := NewTransferStore(NewSetupStore(s), NewUsageReader(s, 0)).Import(t.Context(), mine.access.WorkspaceID, []ExportRecord{l})
 		var bad *BadRecord
 		if kind := AsError(err); err != nil && (kind.Kind == KindInternal || kind.Kind == KindInvalid && !errors.As(err, &bad)) {
 			t.Fatalf("%s: %v", text, err)

@@ -22,7 +22,7 @@ const kindGroupUse definitionKind = "group_use"
 
 // linkable reads the groups that a setup key shall have. One that is not there,
 // and All, are KindInvalid.
-func (s *Store) linkable(ctx context.Context, workspaceID string, ids []string) (map[string]string, error) {
+func (s *SetupStore) linkable(ctx context.Context, workspaceID string, ids []string) (map[string]string, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -45,7 +45,7 @@ func (s *Store) linkable(ctx context.Context, workspaceID string, ids []string) 
 }
 
 // link notes a setup key in each of its groups.
-func (s *Store) link(ctx context.Context, k *Key) error {
+func (s *SetupStore) link(ctx context.Context, k *Key) error {
 	for range tries {
 		groups, err := s.linkable(ctx, k.WorkspaceID, k.Setup.Groups)
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) link(ctx context.Context, k *Key) error {
 // tryLink notes a setup key in groups that are still as they were read, and marks
 // them; it reports whether they were. Where the key was noted in all of them before,
 // nothing is added, also while Redis is full.
-func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string, noted bool) (bool, error) {
+func (s *SetupStore) tryLink(ctx context.Context, k *Key, groups map[string]string, noted bool) (bool, error) {
 	if len(groups) == 0 {
 		return true, nil
 	}
@@ -79,7 +79,7 @@ func (s *Store) tryLink(ctx context.Context, k *Key, groups map[string]string, n
 
 // unlink takes a key that is gone out of its groups. Where that fails, whoever
 // deletes the group sees that there is no such key.
-func (s *Store) unlink(ctx context.Context, k *Key) {
+func (s *SetupStore) unlink(ctx context.Context, k *Key) {
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, id := range k.Setup.Groups {
 			p.ZRem(ctx, groupKeysName(k.WorkspaceID, id), k.ID)
@@ -89,7 +89,7 @@ func (s *Store) unlink(ctx context.Context, k *Key) {
 
 // DeleteGroup deletes a group of the caller's workspace, and takes it out of the
 // setup keys that can't be redeemed. KindProtected where one that can refers to it.
-func (s *Store) DeleteGroup(ctx context.Context, a Access, id string) error {
+func (s *SetupStore) DeleteGroup(ctx context.Context, a Access, id string) error {
 	if err := a.check(id); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Store) DeleteGroup(ctx context.Context, a Access, id string) error {
 }
 
 // dropGroup reports whether the group was not used anew meanwhile.
-func (s *Store) dropGroup(ctx context.Context, workspaceID, id string) (bool, error) {
+func (s *SetupStore) dropGroup(ctx context.Context, workspaceID, id string) (bool, error) {
 	texts, err := s.run(ctx, readScript, []string{definitionName(workspaceID, kindGroup, id), definitionName(workspaceID, kindGroupUse, id)}, 0)
 	if err != nil {
 		return false, err
@@ -136,7 +136,7 @@ func (s *Store) dropGroup(ctx context.Context, workspaceID, id string) (bool, er
 }
 
 // refuseUsed looks for a key that refers to a group and can be redeemed.
-func (s *Store) refuseUsed(ctx context.Context, workspaceID, id string) error {
+func (s *SetupStore) refuseUsed(ctx context.Context, workspaceID, id string) error {
 	return s.eachPage(ctx, groupKeysName(workspaceID, id), func(ids []string) error {
 		found, err := s.loadSetupKeys(ctx, workspaceID, ids)
 		if err != nil {
@@ -161,7 +161,7 @@ func (f *stored) refuseUse(group string) error {
 
 // detachAll takes a group out of every key that is noted in it, and reports whether
 // the mark still stands. Each page is done for good before the next.
-func (s *Store) detachAll(ctx context.Context, workspaceID, id, mark string) (bool, error) {
+func (s *SetupStore) detachAll(ctx context.Context, workspaceID, id, mark string) (bool, error) {
 	list := groupKeysName(workspaceID, id)
 	for {
 		ids, err := s.idsFrom(ctx, list, "-")
@@ -184,7 +184,7 @@ func (s *Store) detachAll(ctx context.Context, workspaceID, id, mark string) (bo
 
 // detach rewrites a key without a group. It also rewrites one that does not have
 // it: whoever is about to give it the group must look again.
-func (s *Store) detach(ctx context.Context, workspaceID, keyID, group string) error {
+func (s *SetupStore) detach(ctx context.Context, workspaceID, keyID, group string) error {
 	for range tries {
 		found, err := s.loadSetupKey(ctx, workspaceID, keyID)
 		switch {

@@ -49,7 +49,7 @@ func groupExists(name string) error {
 }
 
 // CreateGroup makes a group; KindConflict where one has the name.
-func (s *Store) CreateGroup(ctx context.Context, a Access, name string) (*Group, error) {
+func (s *SetupStore) CreateGroup(ctx context.Context, a Access, name string) (*Group, error) {
 	if err := firstError(checkGroupName(name), a.check("")); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Store) CreateGroup(ctx context.Context, a Access, name string) (*Group,
 }
 
 // Groups returns every group of the caller's workspace: All, then the others by age.
-func (s *Store) Groups(ctx context.Context, a Access) ([]*Group, error) {
+func (s *SetupStore) Groups(ctx context.Context, a Access) ([]*Group, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Store) Groups(ctx context.Context, a Access) ([]*Group, error) {
 }
 
 // Group returns a group of the caller's workspace.
-func (s *Store) Group(ctx context.Context, a Access, id string) (*Group, error) {
+func (s *SetupStore) Group(ctx context.Context, a Access, id string) (*Group, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Store) Group(ctx context.Context, a Access, id string) (*Group, error) 
 }
 
 // GroupByName returns the group of the caller's workspace that has a name.
-func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group, error) {
+func (s *SetupStore) GroupByName(ctx context.Context, a Access, name string) (*Group, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func (s *Store) GroupByName(ctx context.Context, a Access, name string) (*Group,
 }
 
 // readGroup reads a group that is stored, and its text.
-func (s *Store) readGroup(ctx context.Context, workspaceID, id string) (*Group, string, error) {
-	g, text, err := readDefinition[Group](ctx, s, workspaceID, kindGroup, id)
+func (s *SetupStore) readGroup(ctx context.Context, workspaceID, id string) (*Group, string, error) {
+	g, text, err := readDefinition[Group](ctx, s.Catalog, workspaceID, kindGroup, id)
 	if err == nil && g == nil {
 		err = groupNotFound(id)
 	}
@@ -138,7 +138,7 @@ func (s *Store) readGroup(ctx context.Context, workspaceID, id string) (*Group, 
 }
 
 // RenameGroup gives a group another name; KindConflict where one has it.
-func (s *Store) RenameGroup(ctx context.Context, a Access, id, name string) (*Group, error) {
+func (s *SetupStore) RenameGroup(ctx context.Context, a Access, id, name string) (*Group, error) {
 	if err := firstError(checkGroupName(name), a.check(id)); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Store) RenameGroup(ctx context.Context, a Access, id, name string) (*Gr
 }
 
 // groupTexts reads groups as they are stored; "" for one that is not there.
-func (s *Store) groupTexts(ctx context.Context, workspaceID string, ids []string) ([]string, error) {
+func (s *SetupStore) groupTexts(ctx context.Context, workspaceID string, ids []string) ([]string, error) {
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = definitionName(workspaceID, kindGroup, id)

@@ -45,7 +45,7 @@ type IdentityPatch struct {
 }
 
 // CreateIdentity makes an identity. An external id that is taken is KindConflict.
-func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (*Identity, error) {
+func (s *Catalog) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (*Identity, error) {
 	if d.ExternalID == "" {
 		return nil, Invalidf("externalId", "an identity has an external id")
 	}
@@ -71,7 +71,7 @@ func (s *Store) CreateIdentity(ctx context.Context, a Access, d IdentityDraft) (
 }
 
 // Identity returns an identity of the caller's workspace.
-func (s *Store) Identity(ctx context.Context, a Access, ref IdentityRef) (*Identity, error) {
+func (s *Catalog) Identity(ctx context.Context, a Access, ref IdentityRef) (*Identity, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Store) Identity(ctx context.Context, a Access, ref IdentityRef) (*Ident
 }
 
 // Identities lists identities. A search looks at ids and external ids.
-func (s *Store) Identities(ctx context.Context, a Access, ask ListOptions) (Page[*Identity], error) {
+func (s *Catalog) Identities(ctx context.Context, a Access, ask ListOptions) (Page[*Identity], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Identity]{}, err
 	}
@@ -96,7 +96,7 @@ func (s *Store) Identities(ctx context.Context, a Access, ask ListOptions) (Page
 // UpdateIdentity changes an identity and gives it as it is then. The next
 // verification of each of its keys obeys; a limit whose name and duration stay the
 // same goes on counting.
-func (s *Store) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p IdentityPatch) (*Identity, error) {
+func (s *Catalog) UpdateIdentity(ctx context.Context, a Access, ref IdentityRef, p IdentityPatch) (*Identity, error) {
 	if err := firstError(a.check(""), checkMeta(p.Meta.or(nil)), checkShared(p.Limits.or(nil))); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (i *Identity) apply(p IdentityPatch) {
 // DeleteIdentity takes an identity away, with its limits. Its keys go on without one;
 // its external id is free. They stay in the list of its keys, which nothing leads to
 // any more, until each is deleted or given to another identity.
-func (s *Store) DeleteIdentity(ctx context.Context, a Access, ref IdentityRef) error {
+func (s *Catalog) DeleteIdentity(ctx context.Context, a Access, ref IdentityRef) error {
 	return drop(ctx, s, a, identities, ref.ref(), func(i *Identity) dropped {
 		return dropped{i.ID, i.ExternalID, identityBucket(i.ID)}
 	})

@@ -17,7 +17,7 @@ type stored struct {
 }
 
 // Now reads the store's clock, in unix ms: the one clock of every decision.
-func (s *Store) Now(ctx context.Context) (int64, error) {
+func (s *DB) Now(ctx context.Context) (int64, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	t, err := s.redis.Time(ctx).Result()

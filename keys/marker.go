@@ -27,7 +27,7 @@ const (
 var ErrLost = errors.New("the store has lost its data, its marker is gone: restore it, or accept it as it is with 'tollgate store accept'")
 
 // Marker names the marker that has to be there for a record of a shard to be absent.
-func (s *Store) Marker(shard string) string {
+func (s *Catalog) Marker(shard string) string {
 	if !s.cluster {
 		shard = ""
 	}
@@ -35,7 +35,7 @@ func (s *Store) Marker(shard string) string {
 }
 
 // markerShards are the shards that have a marker, "" for the whole store.
-func (s *Store) markerShards() []string {
+func (s *Catalog) markerShards() []string {
 	if s.cluster {
 		return Shards()
 	}
@@ -45,7 +45,7 @@ func (s *Store) markerShards() []string {
 // Mark returns nil where the store has its markers, and makes them where it is new to
 // this process and has none. It returns KindUnavailable with ErrLost where the store has
 // lost its data. Call it before the first use of a store.
-func (s *Store) Mark(ctx context.Context) error {
+func (s *Catalog) Mark(ctx context.Context) error {
 	for again := true; ; again = false {
 		markers, err := s.markers(ctx)
 		if err != nil {
@@ -66,7 +66,7 @@ func (s *Store) Mark(ctx context.Context) error {
 
 // Accept makes the markers of a store as it is, also of one that has lost its data:
 // what is absent from then on is not found.
-func (s *Store) Accept(ctx context.Context) error {
+func (s *Catalog) Accept(ctx context.Context) error {
 	for _, state := range []string{markerBegun, markerComplete} {
 		var all []invocation
 		for _, shard := range s.markerShards() {
@@ -81,14 +81,14 @@ func (s *Store) Accept(ctx context.Context) error {
 }
 
 // Lost reports whether markers are missing in the store; KindUnavailable where it does not say.
-func (s *Store) Lost(ctx context.Context) (bool, error) {
+func (s *Catalog) Lost(ctx context.Context) (bool, error) {
 	markers, err := s.markers(ctx)
 	return slices.Contains(markers, ""), err
 }
 
 // Intact returns KindUnavailable with ErrLost where markers are missing in the store, or
 // where it does not say. What a read did not find while the store is intact is absent.
-func (s *Store) Intact(ctx context.Context) error {
+func (s *Catalog) Intact(ctx context.Context) error {
 	switch lost, err := s.Lost(ctx); {
 	case err != nil:
 		return err
@@ -99,7 +99,7 @@ func (s *Store) Intact(ctx context.Context) error {
 }
 
 // markers reads all markers; "" for one that is missing.
-func (s *Store) markers(ctx context.Context) ([]string, error) {
+func (s *Catalog) markers(ctx context.Context) ([]string, error) {
 	shards := s.markerShards()
 	found := make([]*redis.StringCmd, len(shards))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {

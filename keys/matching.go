@@ -42,7 +42,7 @@ func newMatching() *matching {
 // Override returns the override of a workspace's namespace that applies to an identifier, nil
 // where none does: the one that names it exactly, or the pattern that ratelimit.Pick takes.
 // KindUnavailable is that ctx ended before it was this workspace's turn to search.
-func (s *Store) Override(ctx context.Context, ws string, n RuledNamespace, identifier string) (*Override, error) {
+func (s *Catalog) Override(ctx context.Context, ws string, n RuledNamespace, identifier string) (*Override, error) {
 	if i, ok := n.exact[identifier]; ok {
 		return &n.Overrides[i], nil
 	}
@@ -67,7 +67,7 @@ func (s *Store) Override(ctx context.Context, ws string, n RuledNamespace, ident
 
 // search returns the place of the pattern that applies to an identifier, noMatch where none
 // does. It waits for its turn no longer than for Redis.
-func (s *Store) search(ctx context.Context, ws string, n *Namespace, identifier string) (int, error) {
+func (s *Catalog) search(ctx context.Context, ws string, n *Namespace, identifier string) (int, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	end, err := s.matching.turns.Take(ctx, ws)

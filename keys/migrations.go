@@ -62,12 +62,12 @@ func (s *Store) CreateMigration(ctx context.Context, workspaceID, id, algorithm 
 
 // Migrations lists the migrations of a workspace.
 func (s *Store) Migrations(ctx context.Context, workspaceID string, ask ListOptions) (Page[*Migration], error) {
-	return pageOf(ctx, s, workspaceID, kindMigration, ask, func(m *Migration) []string { return []string{m.ID} })
+	return pageOf(ctx, s.Catalog, workspaceID, kindMigration, ask, func(m *Migration) []string { return []string{m.ID} })
 }
 
 // migration reads a migration; KindNotFound without one.
 func (s *Store) migration(ctx context.Context, ws, id string) (*Migration, error) {
-	m, _, err := readDefinition[Migration](ctx, s, ws, kindMigration, id)
+	m, _, err := readDefinition[Migration](ctx, s.Catalog, ws, kindMigration, id)
 	if err == nil && m == nil {
 		err = Errorf(KindNotFound, string(kindMigration), "migration %s not found", Redact(id))
 	}

@@ -4,7 +4,7 @@ import "context"
 
 // NamespaceList returns a page of the caller's workspace's namespaces, those that were
 // deleted as well: their names stay taken.
-func (s *Store) NamespaceList(ctx context.Context, a Access, ask ListOptions) (Page[*Namespace], error) {
+func (s *Catalog) NamespaceList(ctx context.Context, a Access, ask ListOptions) (Page[*Namespace], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Namespace]{}, err
 	}

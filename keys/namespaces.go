@@ -99,7 +99,7 @@ type RuledNamespace struct {
 // and makes those that are missing and to be made. Whoever decides by them
 // confirms the revisions in Redis, and calls RefreshIn where one has changed. The
 // caller's rights over each of them are checked.
-func (s *Store) Namespaces(ctx context.Context, a Access, refs []NamespaceRef) ([]RuledNamespace, error) {
+func (s *Catalog) Namespaces(ctx context.Context, a Access, refs []NamespaceRef) ([]RuledNamespace, error) {
 	for range tries {
 		ids, err := s.namespaceIDs(ctx, a.WorkspaceID, refs)
 		if err != nil {
@@ -119,7 +119,7 @@ func (s *Store) Namespaces(ctx context.Context, a Access, refs []NamespaceRef) (
 
 // admit checks the caller's rights over namespaces and makes missing ones. It tells
 // whether to look again.
-func (s *Store) admit(ctx context.Context, a Access, refs []NamespaceRef, found []RuledNamespace) (again bool, err error) {
+func (s *Catalog) admit(ctx context.Context, a Access, refs []NamespaceRef, found []RuledNamespace) (again bool, err error) {
 	for i, r := range refs {
 		n := found[i].Namespace
 		if n == nil {
@@ -152,7 +152,7 @@ func (n *Namespace) gone() error {
 func nameOfNamespace(ws, name string) string { return uniqueName(ws, kindNamespace) + ":" + name }
 
 // namespaceIDs returns the ids of references, "" where nothing has the name.
-func (s *Store) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef) ([]string, error) {
+func (s *Catalog) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef) ([]string, error) {
 	ids, names, at := make([]string, len(refs)), []string(nil), []int(nil)
 	for i, r := range refs {
 		switch known, ok := s.definitions.GetIfPresent(nameOfNamespace(ws, r.Name)); {
@@ -184,7 +184,7 @@ func (s *Store) namespaceIDs(ctx context.Context, ws string, refs []NamespaceRef
 
 // namespacesOf returns the namespaces of ids, nil where there is none, each at the
 // newest revision that this gateway has seen.
-func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]RuledNamespace, error) {
+func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) ([]RuledNamespace, error) {
 	for range tries {
 		found, missing := make([]RuledNamespace, len(ids)), []need(nil)
 		for i, id := range ids {
@@ -213,7 +213,7 @@ func (s *Store) namespacesOf(ctx context.Context, ws string, ids []string) ([]Ru
 
 // makeNamespace makes the namespace of a name. Where somebody else was quicker it
 // makes none: the caller looks again.
-func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) error {
+func (s *Catalog) makeNamespace(ctx context.Context, a Access, r NamespaceRef) error {
 	if r.ID != "" || !r.Create || !a.can(CreateNamespace, "") {
 		return r.notFound()
 	}
@@ -238,7 +238,7 @@ func (s *Store) makeNamespace(ctx context.Context, a Access, r NamespaceRef) err
 
 // roomForNamespace refuses one more than a workspace may have. Those that are made at the
 // same moment may be a few more.
-func (s *Store) roomForNamespace(ctx context.Context, ws string) error {
+func (s *Catalog) roomForNamespace(ctx context.Context, ws string) error {
 	var there *redis.IntCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) { there = p.ZCard(ctx, listName(ws, kindNamespace)) })
 	if err == nil && there.Val() >= MaxNamespaces {
@@ -248,13 +248,13 @@ func (s *Store) roomForNamespace(ctx context.Context, ws string) error {
 }
 
 // Namespace returns a namespace of the caller's workspace as it is now.
-func (s *Store) Namespace(ctx context.Context, a Access, r NamespaceRef) (*Namespace, error) {
+func (s *Catalog) Namespace(ctx context.Context, a Access, r NamespaceRef) (*Namespace, error) {
 	n, _, err := s.readNamespace(ctx, a, r)
 	return n, err
 }
 
 // readNamespace reads a namespace as it is now, with its stored text.
-func (s *Store) readNamespace(ctx context.Context, a Access, r NamespaceRef) (*Namespace, string, error) {
+func (s *Catalog) readNamespace(ctx context.Context, a Access, r NamespaceRef) (*Namespace, string, error) {
 	for range tries {
 		ids, err := s.namespaceIDs(ctx, a.WorkspaceID, []NamespaceRef{r})
 		if err != nil {
@@ -277,7 +277,7 @@ func (s *Store) readNamespace(ctx context.Context, a Access, r NamespaceRef) (*N
 
 // DeleteNamespace takes a namespace away with its overrides. Its name stays taken:
 // who limits in it is told that it is gone.
-func (s *Store) DeleteNamespace(ctx context.Context, a Access, r NamespaceRef) error {
+func (s *Catalog) DeleteNamespace(ctx context.Context, a Access, r NamespaceRef) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -290,7 +290,7 @@ func (s *Store) DeleteNamespace(ctx context.Context, a Access, r NamespaceRef) e
 
 // changeNamespace reads a namespace, lets it be changed, and puts it back if
 // nobody else changed it meanwhile. Every gateway obeys from then on.
-func (s *Store) changeNamespace(ctx context.Context, a Access, r NamespaceRef, edit func(*Namespace) error) error {
+func (s *Catalog) changeNamespace(ctx context.Context, a Access, r NamespaceRef, edit func(*Namespace) error) error {
 	for try := range 4 * tries {
 		n, stored, err := s.readNamespace(ctx, a, r)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 // place of the override with the same identifier, whose id it keeps. It returns the
 // id. The next use on every gateway obeys; what was counted stays counted unless
 // the duration changes.
-func (s *Store) SetOverride(ctx context.Context, a Access, r NamespaceRef, o Override) (string, error) {
+func (s *Catalog) SetOverride(ctx context.Context, a Access, r NamespaceRef, o Override) (string, error) {
 	if err := o.check(); err != nil {
 		return "", err
 	}
@@ -61,7 +61,7 @@ func overrideNotFound(identifier string) error {
 
 // GetOverride returns the override with exactly this identifier; with resolve also
 // the one that a use of the identifier would be limited by. KindNotFound without one.
-func (s *Store) GetOverride(ctx context.Context, a Access, r NamespaceRef, identifier string, resolve bool) (*Override, error) {
+func (s *Catalog) GetOverride(ctx context.Context, a Access, r NamespaceRef, identifier string, resolve bool) (*Override, error) {
 	n, err := s.Namespace(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ type OverridePage struct {
 type OverrideCursor struct{ After, From string }
 
 // ListOverrides returns up to limit overrides of a namespace.
-func (s *Store) ListOverrides(ctx context.Context, a Access, r NamespaceRef, at OverrideCursor, limit int) (*OverridePage, error) {
+func (s *Catalog) ListOverrides(ctx context.Context, a Access, r NamespaceRef, at OverrideCursor, limit int) (*OverridePage, error) {
 	if err := checkCursors(prefixOverride, at.After, at.From); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Store) ListOverrides(ctx context.Context, a Access, r NamespaceRef, at 
 
 // DeleteOverride takes the override with exactly this identifier away;
 // KindNotFound without one.
-func (s *Store) DeleteOverride(ctx context.Context, a Access, r NamespaceRef, identifier string) error {
+func (s *Catalog) DeleteOverride(ctx context.Context, a Access, r NamespaceRef, identifier string) error {
 	return s.changeNamespace(ctx, a, r, func(n *Namespace) error {
 		i := n.find(identifier)
 		if i < 0 {

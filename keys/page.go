@@ -70,7 +70,7 @@ func (ask ListOptions) start() string {
 // pageOf reads a page of a workspace's definitions of one kind. A search that looked
 // at as much as it may gives what it found and where to go on. texts are what a
 // search looks into.
-func pageOf[T any](ctx context.Context, s *Store, ws string, k definitionKind, ask ListOptions, texts func(*T) []string) (Page[*T], error) {
+func pageOf[T any](ctx context.Context, s *Catalog, ws string, k definitionKind, ask ListOptions, texts func(*T) []string) (Page[*T], error) {
 	if err := ask.checkCursor(k); err != nil {
 		return Page[*T]{}, err
 	}
@@ -103,7 +103,7 @@ func pageOf[T any](ctx context.Context, s *Store, ws string, k definitionKind, a
 }
 
 // idsOf returns up to n ids of a list of definitions, and how long it is.
-func (s *Store) idsOf(ctx context.Context, ws string, k definitionKind, start string, n int) ([]string, int64, error) {
+func (s *Catalog) idsOf(ctx context.Context, ws string, k definitionKind, start string, n int) ([]string, int64, error) {
 	var ids *redis.StringSliceCmd
 	var total *redis.IntCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -118,7 +118,7 @@ func (s *Store) idsOf(ctx context.Context, ws string, k definitionKind, start st
 
 // definitionsOf reads definitions by their ids, each nil where there is none. They
 // are read as they are now, whatever is cached.
-func definitionsOf[T any](ctx context.Context, s *Store, ws string, k definitionKind, ids []string) ([]*T, error) {
+func definitionsOf[T any](ctx context.Context, s *Catalog, ws string, k definitionKind, ids []string) ([]*T, error) {
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = definitionName(ws, k, id)

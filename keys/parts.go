@@ -15,7 +15,7 @@ const (
 
 // inParts calls read with one part of names of strings after the other; "" is a name that
 // nothing has. The sizes of several are asked for before.
-func (s *Store) inParts(ctx context.Context, names []string, read func(names []string) error) error {
+func (s *DB) inParts(ctx context.Context, names []string, read func(names []string) error) error {
 	sizes := make([]int64, len(names))
 	if len(names) > 1 {
 		if err := s.sizes(ctx, names, sizes); err != nil {
@@ -44,7 +44,7 @@ func fitting(sizes []int64) int {
 }
 
 // sizes sets how many bytes strings have: 0 for one that is not there.
-func (s *Store) sizes(ctx context.Context, names []string, sizes []int64) error {
+func (s *DB) sizes(ctx context.Context, names []string, sizes []int64) error {
 	replies := make([]*redis.IntCmd, len(names))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, name := range names {

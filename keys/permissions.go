@@ -20,7 +20,7 @@ type PermissionDraft struct {
 
 // CreatePermission makes a permission. A slug that is taken, however it is
 // capitalised, is KindConflict.
-func (s *Store) CreatePermission(ctx context.Context, a Access, d PermissionDraft) (*Permission, error) {
+func (s *Catalog) CreatePermission(ctx context.Context, a Access, d PermissionDraft) (*Permission, error) {
 	slug := orDefault(d.Slug, d.Name)
 	if err := firstError(checkLength("name", d.Name, 1, MaxPermissionName), checkSlug("slug", slug),
 		checkLength("description", d.Description, 0, MaxDescription)); err != nil {
@@ -39,7 +39,7 @@ func (s *Store) CreatePermission(ctx context.Context, a Access, d PermissionDraf
 
 // Permission returns a permission by its id or slug. Here and wherever one thing is
 // meant, a Ref with both an ID and a Name means whichever is there, the id first.
-func (s *Store) Permission(ctx context.Context, a Access, ref Ref) (*Permission, error) {
+func (s *Catalog) Permission(ctx context.Context, a Access, ref Ref) (*Permission, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *Store) Permission(ctx context.Context, a Access, ref Ref) (*Permission,
 }
 
 // Permissions lists permissions. A search looks at ids, names, slugs and descriptions.
-func (s *Store) Permissions(ctx context.Context, a Access, ask ListOptions) (Page[*Permission], error) {
+func (s *Catalog) Permissions(ctx context.Context, a Access, ask ListOptions) (Page[*Permission], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Permission]{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) Permissions(ctx context.Context, a Access, ask ListOptions) (Pag
 
 // DeletePermission takes a permission away from every key and role at once. One that
 // is made anew under its slug is another: nobody who had the old one has it.
-func (s *Store) DeletePermission(ctx context.Context, a Access, ref Ref) error {
+func (s *Catalog) DeletePermission(ctx context.Context, a Access, ref Ref) error {
 	return drop(ctx, s, a, permissions, ref, func(p *Permission) dropped { return dropped{p.ID, p.Slug, sharedBucket} })
 }
 
@@ -74,7 +74,7 @@ func checkLength(field, value string, least, most int) error {
 func Called(text string) Ref { return Ref{ID: text, Name: text} }
 
 // make stores a new definition under a unique name; KindConflict where it is taken.
-func (s *Store) make(ctx context.Context, ws string, f refKind, id, name string, definition any) error {
+func (s *Catalog) make(ctx context.Context, ws string, f refKind, id, name string, definition any) error {
 	c := newChange(ws)
 	c.claimName(f, name, id)
 	c.list(f.kind, id)
@@ -92,7 +92,7 @@ func (f refKind) taken(name string) error {
 }
 
 // named returns the id that a name leads to; "" where none has it.
-func (f refKind) named(ctx context.Context, s *Store, ws, name string) (string, error) {
+func (f refKind) named(ctx context.Context, s *Catalog, ws, name string) (string, error) {
 	id, err := s.named(ctx, ws, f.kind, f.unique(name))
 	if err != nil || id != "" {
 		return id, err
@@ -103,7 +103,7 @@ func (f refKind) named(ctx context.Context, s *Store, ws, name string) (string, 
 }
 
 // find reads the definition that a reference is to, and its stored text.
-func find[T any](ctx context.Context, s *Store, ws string, f refKind, ref Ref) (*T, string, error) {
+func find[T any](ctx context.Context, s *Catalog, ws string, f refKind, ref Ref) (*T, string, error) {
 	if ref.ID != "" {
 		d, stored, err := readDefinition[T](ctx, s, ws, f.kind, ref.ID)
 		if err != nil || d != nil {
@@ -131,7 +131,7 @@ type dropped struct {
 
 // drop takes a definition away. Keys and roles keep its id, which leads nowhere and
 // is given to nothing else.
-func drop[T any](ctx context.Context, s *Store, a Access, f refKind, ref Ref, of func(*T) dropped) error {
+func drop[T any](ctx context.Context, s *Catalog, a Access, f refKind, ref Ref, of func(*T) dropped) error {
 	if err := a.check(""); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ var errFull = errors.New("Redis is full: what takes memory is refused, reads and
 // Ping returns nil where every master answers, runs scripts and takes writes, and
 // KindUnavailable where one does not. One that is full is FailureFull: reads and
 // revocations work still.
-func (s *Store) Ping(ctx context.Context) error {
+func (s *Catalog) Ping(ctx context.Context) error {
 	var all []invocation
 	for _, shard := range s.oneShardEach(ctx) {
 		all = append(all, invocation{[]string{markerName(shard)}, nil})
@@ -37,7 +37,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // oneShardEach returns a shard of each master; "" where the store is one server. What a
 // Cluster's client knows of it may be out of date: then the shard says who its master is.
-func (s *Store) oneShardEach(ctx context.Context) []string {
+func (s *Catalog) oneShardEach(ctx context.Context) []string {
 	cluster, ok := s.redis.(*redis.ClusterClient)
 	if !ok {
 		return []string{""}

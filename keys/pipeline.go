@@ -15,7 +15,7 @@ type invocation struct {
 
 // runAll runs a script for each of several sets of names, each once at most, in
 // one round trip. An error leaves open which of them ran.
-func (s *Store) runAll(ctx context.Context, script *Script, all []invocation) ([][]any, error) {
+func (s *DB) runAll(ctx context.Context, script *Script, all []invocation) ([][]any, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}

@@ -70,7 +70,7 @@ func (r *RedemptionError) Error() string { return string(r.Reason) }
 // that asks for some is KindPrecondition, and so is one for a peer that redeemed
 // another setup key which is still there. A peer that redeemed the key before is told
 // the same again, unless the key is revoked.
-func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redemption, error) {
+func (s *SetupStore) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redemption, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (s *Store) Redeem(ctx context.Context, a Access, r RedeemRequest) (*Redempt
 
 // redeem looks first: who redeemed the key before, or is refused, needs no claim.
 // claims.go says why the order is as it is.
-func (s *Store) redeem(ctx context.Context, found *stored, r RedeemRequest) (status, told string, err error) {
+func (s *SetupStore) redeem(ctx context.Context, found *stored, r RedeemRequest) (status, told string, err error) {
 	k := found.key
 	status, told, err = s.tryRedeem(ctx, found, r, "")
 	if err != nil || status != "unclaimed" {
@@ -132,7 +132,7 @@ func (s *Store) redeem(ctx context.Context, found *stored, r RedeemRequest) (sta
 
 // tryRedeem asks the script. What the record alone decides was read a moment ago,
 // and holds for that moment.
-func (s *Store) tryRedeem(ctx context.Context, found *stored, r RedeemRequest, token string) (status, told string, err error) {
+func (s *SetupStore) tryRedeem(ctx context.Context, found *stored, r RedeemRequest, token string) (status, told string, err error) {
 	k := found.key
 	if k.Disabled {
 		return string(k.setupState(1, found.now)), "", nil
@@ -217,7 +217,7 @@ type Refusal struct {
 
 // noteRefusal remembers a refusal beside the key. It is no part of the decision:
 // where it fails, the log has it.
-func (s *Store) noteRefusal(ctx context.Context, found *stored, peer string, reason RedeemReason) {
+func (s *SetupStore) noteRefusal(ctx context.Context, found *stored, peer string, reason RedeemReason) {
 	note, _ := json.Marshal(Refusal{peer, found.now, reason}) // strings always encode
 	name := found.place.refusals()
 	_ = s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -236,7 +236,7 @@ type Redemptions struct {
 
 // Redemptions returns up to count redemptions of a setup key, from the one with the
 // number offset on, counted from 0.
-func (s *Store) Redemptions(ctx context.Context, a Access, id string, offset, count int64) (*Redemptions, error) {
+func (s *SetupStore) Redemptions(ctx context.Context, a Access, id string, offset, count int64) (*Redemptions, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
 	}
@@ -260,7 +260,7 @@ func (s *Store) Redemptions(ctx context.Context, a Access, id string, offset, co
 }
 
 // redemptionsOf reads what peers were told.
-func (s *Store) redemptionsOf(ctx context.Context, found *stored, peers []string) ([]*Redemption, error) {
+func (s *SetupStore) redemptionsOf(ctx context.Context, found *stored, peers []string) ([]*Redemption, error) {
 	if len(peers) == 0 {
 		return nil, nil
 	}

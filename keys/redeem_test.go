@@ -191,7 +191,7 @@ func TestRedemptionAtMostOnce(t *testing.T) {
 	direct := newOffice(t, server.Client())
 	k, secret := direct.make(keys.SetupKeyDraft{UsageLimit: 1000})
 	lossy := *direct
-	lossy.Store = keys.Open(client, keys.Options{})
+	lossy.SetupStore = keys.NewSetupStore(keys.Open(client, keys.Options{}))
 	lossy.enrol(secret, "first") // so that Redis has the script
 	for i := range 30 {
 		link.LoseReplies()

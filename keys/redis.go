@@ -216,7 +216,7 @@ func numbered(cmd *redis.Cmd, names int) *redis.Cmd {
 }
 
 // run is Run within the store's time limit.
-func (s *Store) run(ctx context.Context, script *Script, names []string, args ...any) ([]any, error) {
+func (s *DB) run(ctx context.Context, script *Script, names []string, args ...any) ([]any, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	reply, err := script.Run(ctx, s.redis, names, args...)
@@ -232,7 +232,7 @@ func (s *Store) run(ctx context.Context, script *Script, names []string, args ..
 
 // pipelined sends plain commands together, within the store's time limit. A
 // missing value is not a failure.
-func (s *Store) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
+func (s *DB) pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	sent, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

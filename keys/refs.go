@@ -97,7 +97,7 @@ func checkRefs(field string, refs []Ref) error {
 
 // resolveRefs turns references into ids, each once, and makes what is missing where the
 // reference says so and the caller may.
-func (s *Store) resolveRefs(ctx context.Context, a Access, f refKind, field string, refs []Ref) ([]string, error) {
+func (s *Catalog) resolveRefs(ctx context.Context, a Access, f refKind, field string, refs []Ref) ([]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -124,7 +124,7 @@ func (s *Store) resolveRefs(ctx context.Context, a Access, f refKind, field stri
 }
 
 // lookUp returns the ids of the references that are there, and the others.
-func (s *Store) lookUp(ctx context.Context, ws string, f refKind, refs []Ref) (ids []string, missing []Ref, err error) {
+func (s *Catalog) lookUp(ctx context.Context, ws string, f refKind, refs []Ref) (ids []string, missing []Ref, err error) {
 	var byID []*redis.IntCmd
 	var byName *redis.SliceCmd
 	var names []string
@@ -177,7 +177,7 @@ func (s *Store) lookUp(ctx context.Context, ws string, f refKind, refs []Ref) (i
 
 // mayMake refuses where a missing name must be there, is no name, or may not be
 // made by the caller.
-func (s *Store) mayMake(a Access, f refKind, field string, missing []Ref) error {
+func (s *Catalog) mayMake(a Access, f refKind, field string, missing []Ref) error {
 	for _, r := range missing {
 		switch r.Missing {
 		case Refuse:
@@ -199,7 +199,7 @@ func (s *Store) mayMake(a Access, f refKind, field string, missing []Ref) error 
 // makeNamed makes permissions or roles by name, so many at a time that Redis is not
 // held up. Where somebody else was quicker it makes none of those: the caller looks
 // again.
-func (s *Store) makeNamed(ctx context.Context, ws string, f refKind, missing []Ref) error {
+func (s *Catalog) makeNamed(ctx context.Context, ws string, f refKind, missing []Ref) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (s *Store) makeNamed(ctx context.Context, ws string, f refKind, missing []R
 }
 
 // named returns the id that has a unique name; "" where none has.
-func (s *Store) named(ctx context.Context, ws string, k definitionKind, name string) (string, error) {
+func (s *Catalog) named(ctx context.Context, ws string, k definitionKind, name string) (string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, uniqueName(ws, k), name).Result()
@@ -238,7 +238,7 @@ func (s *Store) named(ctx context.Context, ws string, k definitionKind, name str
 
 // identify returns the id of the identity with an external id, and makes it where
 // there is none.
-func (s *Store) identify(ctx context.Context, a Access, externalID string) (string, error) {
+func (s *Catalog) identify(ctx context.Context, a Access, externalID string) (string, error) {
 	for range tries {
 		id, err := s.named(ctx, a.WorkspaceID, kindIdentity, externalID)
 		if err != nil || id != "" {

@@ -40,7 +40,7 @@ func (f refKind) canonical(r Ref) Ref {
 
 // resolveAllRefs looks references up, each once however many drafts have it, and makes
 // what is missing where they say so.
-func (s *Store) resolveAllRefs(ctx context.Context, a Access, direct, viaRoles []Ref, owners []string) (f *found, err error) {
+func (s *Catalog) resolveAllRefs(ctx context.Context, a Access, direct, viaRoles []Ref, owners []string) (f *found, err error) {
 	f = &found{}
 	if f.permissions, err = s.lookUpAll(ctx, a, permissions, "permissions", direct); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *Store) resolveAllRefs(ctx context.Context, a Access, direct, viaRoles [
 	return f, err
 }
 
-func (s *Store) lookUpAll(ctx context.Context, a Access, f refKind, field string, refs []Ref) (lookup, error) {
+func (s *Catalog) lookUpAll(ctx context.Context, a Access, f refKind, field string, refs []Ref) (lookup, error) {
 	all, asked := lookup{}, []Ref(nil)
 	for _, r := range refs {
 		if _, twice := all[f.canonical(r)]; !twice {
@@ -86,7 +86,7 @@ func (s *Store) lookUpAll(ctx context.Context, a Access, f refKind, field string
 
 // identifyAll returns the ids of the identities with external ids, and makes those
 // that are missing.
-func (s *Store) identifyAll(ctx context.Context, ws string, externalIDs []string) (map[string]string, error) {
+func (s *Catalog) identifyAll(ctx context.Context, ws string, externalIDs []string) (map[string]string, error) {
 	names := slices.Clone(externalIDs)
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
@@ -105,7 +105,7 @@ func (s *Store) identifyAll(ctx context.Context, ws string, externalIDs []string
 
 // identities puts the ids of the identities that are there into all, and returns the
 // names of the others.
-func (s *Store) identities(ctx context.Context, ws string, names []string, all map[string]string) (missing []string, err error) {
+func (s *Catalog) identities(ctx context.Context, ws string, names []string, all map[string]string) (missing []string, err error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (s *Store) identities(ctx context.Context, ws string, names []string, all m
 
 // makeIdentities makes identities. Where somebody else was quicker it makes none:
 // the caller looks again.
-func (s *Store) makeIdentities(ctx context.Context, ws string, names []string) error {
+func (s *Catalog) makeIdentities(ctx context.Context, ws string, names []string) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err

@@ -479,7 +479,7 @@ func TestTransferOfARerolledKey(t *testing.T) {
 		next := s.reroll(other.ID, 0)
 		lines := s.export()
 		to := open(t, redistest.Start(t).Client(), "elsewhere")
-		s.must(to.EnsureWorkspaceID(t.Context(), "w", s.access.WorkspaceID))
+		s.must(transfers(to.Store).EnsureWorkspaceID(t.Context(), "w", s.access.WorkspaceID))
 		copied := &shop{Store: to.Store, t: t, access: s.access, api: s.api}
 		for range 2 {
 			copied.importAll(lines)
@@ -498,7 +498,7 @@ func TestTransferOfARerolledKey(t *testing.T) {
 			}
 		}
 		stranger := open(t, redistest.Start(t).Client(), "stranger")
-		s.must(stranger.EnsureWorkspaceID(t.Context(), "w", s.access.WorkspaceID))
+		s.must(transfers(stranger.Store).EnsureWorkspaceID(t.Context(), "w", s.access.WorkspaceID))
 		if _, err := stranger.ImportKeys(t.Context(), stranger.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: stranger.api}, Secret: third.Secret}}); err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,7 @@ var errBusy = errors.New("the definitions kept changing while they were read")
 // Resolve looks up what a key's record refers to, at the newest revisions that
 // this gateway has seen. Whoever decides by it confirms Revisions in Redis, and
 // calls Refresh where one has changed.
-func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
+func (s *Catalog) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 	for range tries {
 		g := s.collect(k)
 		if len(g.missing) == 0 {
@@ -69,13 +69,13 @@ func (s *Store) Resolve(ctx context.Context, k *Key) (*Resolved, error) {
 }
 
 // Guard names the Redis key that holds a revision for a key's verification.
-func (s *Store) Guard(k *Key, r BucketRevision) string {
+func (s *Catalog) Guard(k *Key, r BucketRevision) string {
 	return s.GuardIn(k.WorkspaceID, k.place().shard(), r)
 }
 
 // GuardIn names the Redis key that holds a workspace's revision for a decision made
 // in a shard: the workspace's own, or on a Cluster the copy in the shard's slot.
-func (s *Store) GuardIn(ws, shard string, r BucketRevision) string {
+func (s *Catalog) GuardIn(ws, shard string, r BucketRevision) string {
 	if s.cluster {
 		return revisionCopyName(shard, ws, r.bucket)
 	}
@@ -83,7 +83,7 @@ func (s *Store) GuardIn(ws, shard string, r BucketRevision) string {
 }
 
 // Refresh takes note that a guard no longer holds what r says but seen.
-func (s *Store) Refresh(ctx context.Context, k *Key, r BucketRevision, seen Revision) error {
+func (s *Catalog) Refresh(ctx context.Context, k *Key, r BucketRevision, seen Revision) error {
 	return s.RefreshIn(ctx, k.WorkspaceID, k.place().shard(), r, seen)
 }
 
@@ -97,7 +97,7 @@ type need struct {
 }
 
 // fetch reads definitions at one moment and remembers them, with the revisions.
-func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
+func (s *Catalog) fetch(ctx context.Context, ws string, needs []need) error {
 	var buckets []bucket
 	var names []string
 	args := []any{0}
@@ -131,7 +131,7 @@ func (s *Store) fetch(ctx context.Context, ws string, needs []need) error {
 	return s.remember(ws, buckets, needs, reply[1:], began)
 }
 
-func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any, began time.Time) error {
+func (s *Catalog) remember(ws string, buckets []bucket, needs []need, reply []any, began time.Time) error {
 	at := map[bucket]Revision{}
 	for i, b := range buckets {
 		at[b] = Revision(text(reply[i]))
@@ -154,7 +154,7 @@ func (s *Store) remember(ws string, buckets []bucket, needs []need, reply []any,
 
 // collector collects from the cache what a key refers to.
 type collector struct {
-	store     *Store
+	store     *Catalog
 	ws        string
 	revisions []BucketRevision
 	until     time.Time
@@ -166,7 +166,7 @@ type collector struct {
 	roles     []*Role
 }
 
-func (s *Store) collect(k *Key) *collector {
+func (s *Catalog) collect(k *Key) *collector {
 	g := &collector{store: s, ws: k.WorkspaceID}
 	shared := g.useBucket(sharedBucket)
 	if k.APIID != "" {

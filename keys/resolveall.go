@@ -10,7 +10,7 @@ const maxFetch = 1000
 
 // resolveAll resolves what keys of one workspace refer to as it is now, with a
 // number of round trips that does not depend on how many keys there are.
-func (s *Store) resolveAll(ctx context.Context, ws string, all []*Key) ([]*Resolved, error) {
+func (s *Catalog) resolveAll(ctx context.Context, ws string, all []*Key) ([]*Resolved, error) {
 	if err := s.fetch(ctx, ws, revisionsOf(all)); err != nil {
 		return nil, err
 	}

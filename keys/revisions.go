@@ -69,7 +69,7 @@ const noRevision Revision = "?"
 // observe caches a revision that was read, by a call that began at a moment; zero
 // for now. A lower one is cached only if its call began later than that of the higher:
 // a late answer must not take back what was seen since.
-func (s *Store) observe(ws string, b bucket, p Revision, at time.Time) {
+func (s *Catalog) observe(ws string, b bucket, p Revision, at time.Time) {
 	seen := observedRevision{revision: p, at: at}
 	if s.cluster && p.prepared() {
 		seen.until = at.Add(preparedTTL)
@@ -88,7 +88,7 @@ func (s *Store) observe(ws string, b bucket, p Revision, at time.Time) {
 
 // revision returns the newest one that was read, and until when it may be believed;
 // noRevision when none was.
-func (s *Store) revision(ws string, b bucket) (Revision, time.Time) {
+func (s *Catalog) revision(ws string, b bucket) (Revision, time.Time) {
 	there, _ := s.revisions.Load(revisionName(ws, b))
 	seen, ok := there.(observedRevision)
 	if !ok || !seen.until.IsZero() && !time.Now().Before(seen.until) {
@@ -98,12 +98,12 @@ func (s *Store) revision(ws string, b bucket) (Revision, time.Time) {
 }
 
 // masterRevision reads a revision at the master, which is raised where it is less than atLeast.
-func (s *Store) masterRevision(ctx context.Context, ws string, b bucket, atLeast Revision) (Revision, error) {
+func (s *Catalog) masterRevision(ctx context.Context, ws string, b bucket, atLeast Revision) (Revision, error) {
 	return s.masterRevisionBy(ctx, readScript, ws, b, atLeast)
 }
 
 // masterRevisionBy is masterRevision by read.lua as one kind of script or another.
-func (s *Store) masterRevisionBy(ctx context.Context, script *Script, ws string, b bucket, atLeast Revision) (Revision, error) {
+func (s *Catalog) masterRevisionBy(ctx context.Context, script *Script, ws string, b bucket, atLeast Revision) (Revision, error) {
 	began := time.Now()
 	reply, err := s.run(ctx, script, []string{revisionName(ws, b)}, 1, string(atLeast))
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Store) masterRevisionBy(ctx context.Context, script *Script, ws string,
 }
 
 // RefreshIn is Refresh for a guard of GuardIn.
-func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r BucketRevision, seen Revision) error {
+func (s *Catalog) RefreshIn(ctx context.Context, ws, shard string, r BucketRevision, seen Revision) error {
 	if !s.cluster {
 		s.observe(ws, r.bucket, seen, time.Time{})
 		return nil
@@ -146,7 +146,7 @@ func (s *Store) RefreshIn(ctx context.Context, ws, shard string, r BucketRevisio
 // the copies to an odd revision. settled reports that all of them are odd now: the change
 // may be made.
 // least is what the copies have that the master may have lost.
-func (s *Store) prepare(ctx context.Context, c *change, least Revision) (next Revision, settled bool, err error) {
+func (s *Catalog) prepare(ctx context.Context, c *change, least Revision) (next Revision, settled bool, err error) {
 	var names []string
 	for _, b := range c.raises {
 		names = append(names, revisionName(c.ws, b), preparationsName(c.ws, b))
@@ -166,7 +166,7 @@ var confirmScript = NewScript(fullLua, readLua)
 // confirm returns when what was read of a bucket's definitions is durable and every gateway
 // obeys it, although nothing is changed: the process that made it may have died, or given up
 // waiting.
-func (s *Store) confirm(ctx context.Context, ws string, b bucket) error {
+func (s *Catalog) confirm(ctx context.Context, ws string, b bucket) error {
 	now, err := s.masterRevisionBy(ctx, confirmScript, ws, b, "")
 	if err == nil {
 		_, _, err = s.propagate(ctx, ws, []bucket{b}, now)
@@ -176,7 +176,7 @@ func (s *Store) confirm(ctx context.Context, ws string, b bucket) error {
 
 // propagate raises the copies of a Cluster to at least a revision, and returns the highest that is
 // there then, and the highest even one, "" for none.
-func (s *Store) propagate(ctx context.Context, ws string, buckets []bucket, p Revision) (highest, even Revision, err error) {
+func (s *Catalog) propagate(ctx context.Context, ws string, buckets []bucket, p Revision) (highest, even Revision, err error) {
 	if !s.cluster {
 		return "", "", nil
 	}

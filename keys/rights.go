@@ -23,7 +23,7 @@ var errRights = errors.New("the user of Redis may not use commands that Tollgate
 
 // Rights returns KindUnavailable with FailureNotAllowed, and an error that names them,
 // where the user may not use some commands. Redis before 7 does not say.
-func (s *Store) Rights(ctx context.Context) error {
+func (s *Catalog) Rights(ctx context.Context) error {
 	wanted := commands
 	if s.cluster {
 		wanted = append(wanted[:len(wanted):len(wanted)], clusterCommands...)

@@ -21,7 +21,7 @@ type RoleDetails struct {
 
 // CreateRole makes a role; with permissions it needs AddPermissionToRole as well. A
 // name that is taken, however it is capitalised, is KindConflict.
-func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, error) {
+func (s *Catalog) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, error) {
 	if err := firstError(checkRoleName("name", d.Name), checkLength("description", d.Description, 0, MaxDescription)); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *Store) CreateRole(ctx context.Context, a Access, d RoleDraft) (*Role, e
 }
 
 // Role returns a role by its id or name.
-func (s *Store) Role(ctx context.Context, a Access, ref Ref) (RoleDetails, error) {
+func (s *Catalog) Role(ctx context.Context, a Access, ref Ref) (RoleDetails, error) {
 	if err := a.check(""); err != nil {
 		return RoleDetails{}, err
 	}
@@ -63,7 +63,7 @@ func (s *Store) Role(ctx context.Context, a Access, ref Ref) (RoleDetails, error
 
 // Roles lists roles. A search looks at ids, names and descriptions. Granted reads
 // the permissions of a page.
-func (s *Store) Roles(ctx context.Context, a Access, ask ListOptions) (Page[*Role], error) {
+func (s *Catalog) Roles(ctx context.Context, a Access, ask ListOptions) (Page[*Role], error) {
 	if err := a.check(""); err != nil {
 		return Page[*Role]{}, err
 	}
@@ -73,13 +73,13 @@ func (s *Store) Roles(ctx context.Context, a Access, ask ListOptions) (Page[*Rol
 }
 
 // DeleteRole takes a role away from every key at once.
-func (s *Store) DeleteRole(ctx context.Context, a Access, ref Ref) error {
+func (s *Catalog) DeleteRole(ctx context.Context, a Access, ref Ref) error {
 	return drop(ctx, s, a, roles, ref, func(r *Role) dropped { return dropped{r.ID, r.Name, sharedBucket} })
 }
 
 // SetRolePermissions makes these the permissions of a role, and returns the role as it
 // is then. However many keys have the role, their next verification obeys.
-func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs []Ref) (RoleDetails, error) {
+func (s *Catalog) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs []Ref) (RoleDetails, error) {
 	if err := a.check(""); err != nil {
 		return RoleDetails{}, err
 	}
@@ -116,7 +116,7 @@ func (s *Store) SetRolePermissions(ctx context.Context, a Access, ref Ref, refs 
 	return RoleDetails{}, Unavailable(errBusy)
 }
 
-func (s *Store) granted(ctx context.Context, ws string, r *Role) (RoleDetails, error) {
+func (s *Catalog) granted(ctx context.Context, ws string, r *Role) (RoleDetails, error) {
 	all, err := s.Granted(ctx, Operator(ws).As(), []*Role{r})
 	if err != nil {
 		return RoleDetails{}, err
@@ -126,7 +126,7 @@ func (s *Store) granted(ctx context.Context, ws string, r *Role) (RoleDetails, e
 
 // Granted reads the permissions of roles of the caller's workspace, all in one
 // exchange.
-func (s *Store) Granted(ctx context.Context, a Access, of []*Role) ([]RoleDetails, error) {
+func (s *Catalog) Granted(ctx context.Context, a Access, of []*Role) ([]RoleDetails, error) {
 	var ids []string
 	for _, r := range of {
 		ids = append(ids, r.Permissions...)

@@ -73,9 +73,9 @@ func setupAPIID(workspaceID string) string {
 
 // makeSetupAPI makes the workspace's API of setup keys where it is not there yet.
 // Its id was known before, so somebody may remember that there was none.
-func (s *Store) makeSetupAPI(ctx context.Context, workspaceID string) error {
+func (s *SetupStore) makeSetupAPI(ctx context.Context, workspaceID string) error {
 	id := setupAPIID(workspaceID)
-	api, _, err := readDefinition[API](ctx, s, workspaceID, kindAPI, id)
+	api, _, err := readDefinition[API](ctx, s.Catalog, workspaceID, kindAPI, id)
 	if err != nil || api != nil {
 		return err
 	}

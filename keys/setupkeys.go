@@ -20,7 +20,7 @@ const shownSetupKey = 5
 
 // CreateSetupKey makes a setup key. Its groups are there when it answers: a group
 // that went while the key was made takes the key with it.
-func (s *Store) CreateSetupKey(ctx context.Context, a Access, d SetupKeyDraft) (*SetupKey, Secret, error) {
+func (s *SetupStore) CreateSetupKey(ctx context.Context, a Access, d SetupKeyDraft) (*SetupKey, Secret, error) {
 	if err := firstError(d.check(), a.check("")); err != nil {
 		return nil, Secret{}, err
 	}
@@ -71,14 +71,14 @@ func (k *Key) live(now, seconds int64) {
 }
 
 // abandon takes away a key that could not be finished. Nobody has its secret.
-func (s *Store) abandon(ctx context.Context, k *Key) {
+func (s *SetupStore) abandon(ctx context.Context, k *Key) {
 	if found, err := s.loadAt(ctx, k.Digest.place()); err == nil && found != nil {
 		_, _ = s.deleteSetupRecord(ctx, found)
 	}
 }
 
 // SetupKey returns a setup key of the caller's workspace.
-func (s *Store) SetupKey(ctx context.Context, a Access, id string) (*SetupKey, error) {
+func (s *SetupStore) SetupKey(ctx context.Context, a Access, id string) (*SetupKey, error) {
 	if err := a.check(id); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Store) SetupKey(ctx context.Context, a Access, id string) (*SetupKey, e
 
 // UpdateSetupKey changes the groups of a setup key, and revokes it or takes that
 // back. Whoever redeems it later gets the new groups.
-func (s *Store) UpdateSetupKey(ctx context.Context, a Access, id string, p SetupKeyPatch) (*SetupKey, error) {
+func (s *SetupStore) UpdateSetupKey(ctx context.Context, a Access, id string, p SetupKeyPatch) (*SetupKey, error) {
 	if p.Groups == nil {
 		return nil, Invalidf("auto_groups", "setup key autogroups field is invalid")
 	}
@@ -116,7 +116,7 @@ func (s *Store) UpdateSetupKey(ctx context.Context, a Access, id string, p Setup
 
 // patchSetupKey reports whether nobody changed the key or a group meanwhile. The key
 // is read before it is linked: a group that is deleted after that changes the key.
-func (s *Store) patchSetupKey(ctx context.Context, workspaceID, id string, p SetupKeyPatch) (bool, error) {
+func (s *SetupStore) patchSetupKey(ctx context.Context, workspaceID, id string, p SetupKeyPatch) (bool, error) {
 	groups, err := s.linkable(ctx, workspaceID, p.Groups)
 	if err != nil {
 		return false, err
@@ -146,7 +146,7 @@ func (k *Key) regrouped(groups []string) *Key {
 
 // DeleteSetupKey takes a setup key of the caller's workspace away, for good and at
 // once, with the memory of who redeemed it.
-func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
+func (s *SetupStore) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 	if err := a.check(id); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (s *Store) DeleteSetupKey(ctx context.Context, a Access, id string) error {
 // deleteSetupRecord takes a key away with all that it has, and reports whether it was
 // still as it was read. The claims of its peers are in other slots and go when it is
 // gone; what leads to them goes last.
-func (s *Store) deleteSetupRecord(ctx context.Context, found *stored) (bool, error) {
+func (s *SetupStore) deleteSetupRecord(ctx context.Context, found *stored) (bool, error) {
 	at := found.place
 	one := removal(at, found.key.ID, found.revision)
 	names := append(one.names, at.lastUsed(), at.redemptions(), at.withdrawn(), at.refusals())
@@ -184,7 +184,7 @@ func setupKeyNotFound(id string) error {
 }
 
 // loadSetupKey reads a setup key of a workspace; KindNotFound without one.
-func (s *Store) loadSetupKey(ctx context.Context, workspaceID, id string) (*stored, error) {
+func (s *SetupStore) loadSetupKey(ctx context.Context, workspaceID, id string) (*stored, error) {
 	found, err := s.load(ctx, workspaceID, id)
 	switch {
 	case err != nil && AsError(err).Kind == KindNotFound:

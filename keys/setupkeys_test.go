@@ -20,7 +20,7 @@ import (
 
 // office is a workspace whose setup keys are tested, as an operator sees it.
 type office struct {
-	*keys.Store
+	*keys.SetupStore
 	t         *testing.T
 	workspace string
 	access    keys.Access
@@ -29,7 +29,7 @@ type office struct {
 
 func newOffice(t *testing.T, c redis.UniversalClient) *office {
 	t.Helper()
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := keys.NewSetupStore(keys.Open(c, keys.Options{Timeout: 10 * time.Second}))
 	workspace, err := store.Workspace(t.Context(), "office")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func newOffice(t *testing.T, c redis.UniversalClient) *office {
 // again is the same workspace through another gateway.
 func (o *office) again() *office {
 	other := *o
-	other.Store = keys.Open(o.redis, keys.Options{Timeout: 10 * time.Second})
+	other.SetupStore = keys.NewSetupStore(keys.Open(o.redis, keys.Options{Timeout: 10 * time.Second}))
 	return &other
 }
 

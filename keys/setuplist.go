@@ -13,7 +13,7 @@ import (
 const listPage = 500
 
 // SetupKeys returns every setup key of the caller's workspace, the oldest first.
-func (s *Store) SetupKeys(ctx context.Context, a Access) ([]*SetupKey, error) {
+func (s *SetupStore) SetupKeys(ctx context.Context, a Access) ([]*SetupKey, error) {
 	if err := a.check(""); err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Store) SetupKeys(ctx context.Context, a Access) ([]*SetupKey, error) {
 }
 
 // eachPage reads a list of ids to its end, some at a time.
-func (s *Store) eachPage(ctx context.Context, list string, use func(ids []string) error) error {
+func (s *SetupStore) eachPage(ctx context.Context, list string, use func(ids []string) error) error {
 	from := "-"
 	for {
 		ids, err := s.idsFrom(ctx, list, from)
@@ -49,7 +49,7 @@ func (s *Store) eachPage(ctx context.Context, list string, use func(ids []string
 }
 
 // idsFrom reads a page of a list, from the beginning "-" or after an id "(ID".
-func (s *Store) idsFrom(ctx context.Context, list, from string) ([]string, error) {
+func (s *SetupStore) idsFrom(ctx context.Context, list, from string) ([]string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	ids, err := s.redis.ZRangeByLex(ctx, list, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
@@ -61,7 +61,7 @@ func (s *Store) idsFrom(ctx context.Context, list, from string) ([]string, error
 
 // loadSetupKeys reads the setup keys among entries of a list, or ids. What is not there, not a setup key
 // or another workspace's is left out.
-func (s *Store) loadSetupKeys(ctx context.Context, workspaceID string, entries []string) ([]*stored, error) {
+func (s *SetupStore) loadSetupKeys(ctx context.Context, workspaceID string, entries []string) ([]*stored, error) {
 	loaded, err := s.loadAll(ctx, single(entries))
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Store) loadSetupKeys(ctx context.Context, workspaceID string, entries [
 }
 
 // setupKeysOf describes setup keys, with when they were last used, in one round trip.
-func (s *Store) setupKeysOf(ctx context.Context, found []*stored) ([]*SetupKey, error) {
+func (s *SetupStore) setupKeysOf(ctx context.Context, found []*stored) ([]*SetupKey, error) {
 	redeemed, verified := make([]*redis.ZSliceCmd, len(found)), make([]*redis.StringCmd, len(found))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, one := range found {

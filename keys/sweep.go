@@ -33,7 +33,7 @@ func pendingDeletionOf(entry string) pendingDeletion {
 
 // scheduleDeletion notes that an API is about to be deleted: before it is, so that a crash
 // leaves nothing that no sweep would find.
-func (s *Store) scheduleDeletion(ctx context.Context, ws, apiID string) error {
+func (s *Catalog) scheduleDeletion(ctx context.Context, ws, apiID string) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (s *Store) scheduleDeletion(ctx context.Context, ws, apiID string) error {
 
 // addToSweep has an API looked at from a moment on. It works while Redis is full: an
 // API is deleted then as well, and what a sweep removes makes room.
-func (s *Store) addToSweep(ctx context.Context, at int64, d pendingDeletion) error {
+func (s *Catalog) addToSweep(ctx context.Context, at int64, d pendingDeletion) error {
 	_, err := s.run(ctx, addToListScript, []string{sweepName}, at, d.String())
 	return err
 }
@@ -92,7 +92,7 @@ func (s *Store) SweepOnce(ctx context.Context) (worked bool, err error) {
 
 // leaseOf takes or renews the right to sweep, and reports whether this gateway has it. It
 // is manners, not safety: a sweep that two make at once is as right.
-func (s *Store) leaseOf(ctx context.Context, name string) (bool, error) {
+func (s *DB) leaseOf(ctx context.Context, name string) (bool, error) {
 	reply, err := s.run(ctx, leaseScript, []string{name}, s.name, sweepLease.Milliseconds())
 	return err == nil && number(reply[0]) == 1, err
 }

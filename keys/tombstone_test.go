@@ -305,7 +305,7 @@ func TestImportSaysWhatItLeftOut(t *testing.T) {
 		lines = slices.DeleteFunc(lines, func(l keys.ExportRecord) bool { return l.ID == doomed.ID })
 		why := map[string]string{}
 		for at, l := range lines {
-			done, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l})
+			done, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l})
 			s.must(err)
 			if int64(len(done.LeftOut)) != done.Different {
 				t.Errorf("line %d: %+v", at, done)

@@ -51,7 +51,7 @@ var definitionKinds = []definitionKind{kindAPI, kindPermission, kindRole, kindId
 // go on behind any line. What is found by scanning Redis has no order, so it comes
 // last, and all over again.
 type exporter struct {
-	store *Store
+	store *TransferStore
 	ws    string
 	since int64 // unix ms of the head: what was made later is left out with what refers to it
 	emit  func([]ExportRecord) error
@@ -76,7 +76,7 @@ type ExportCheckpoint struct {
 //
 // It is no snapshot: what changes meanwhile is given as it is when its turn comes.
 // Keys that are made meanwhile are left out.
-func (s *Store) Export(ctx context.Context, ws string, begun *ExportCheckpoint, emit func([]ExportRecord) error) error {
+func (s *TransferStore) Export(ctx context.Context, ws string, begun *ExportCheckpoint, emit func([]ExportRecord) error) error {
 	e := &exporter{store: s, ws: ws, emit: emit, defined: map[string]int64{}}
 	var after *ExportRecord
 	if begun == nil {

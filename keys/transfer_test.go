@@ -24,7 +24,7 @@ func (s *shop) export(begun ...keys.ExportRecord) (all []keys.ExportRecord) {
 	if n := len(begun); n > 0 {
 		from = &keys.ExportCheckpoint{Time: begun[0].Time, Last: begun[n-1]}
 	}
-	s.must(s.Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []keys.ExportRecord) error {
+	s.must(transfers(s.Store).Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []keys.ExportRecord) error {
 		all = append(all, lines...)
 		return nil
 	}))
@@ -59,7 +59,7 @@ func (s *shop) full(gateway *verify.Verifier) (used keys.NewKey, root keys.Secre
 	limits := []ratelimit.Limit{{Name: "shared", Limit: 9, Duration: 24 * 3600_000, AutoApply: true}}
 	_, err := s.UpdateIdentity(s.t.Context(), s.access, keys.IdentityRef{ExternalID: "user1"}, keys.IdentityPatch{Limits: keys.To(limits)})
 	s.must(err)
-	_, err = s.CreateGroup(s.t.Context(), s.access, "group")
+	_, err = keys.NewSetupStore(s.Store).CreateGroup(s.t.Context(), s.access, "group")
 	s.must(err)
 	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, []string{"0.0.0.0/0", "::/0"}))
 	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, nil))
@@ -129,14 +129,14 @@ func (s *shop) importAll(lines []keys.ExportRecord) (total keys.Imported) {
 	if there, err := s.FindWorkspace(s.t.Context(), "w"); err == nil && there == s.access.WorkspaceID {
 		name = "w"
 	}
-	s.must(s.EnsureWorkspaceID(s.t.Context(), name, s.access.WorkspaceID))
+	s.must(transfers(s.Store).EnsureWorkspaceID(s.t.Context(), name, s.access.WorkspaceID))
 	for part := range slices.Chunk(lines, 170) {
-		done, err := s.Import(s.t.Context(), s.access.WorkspaceID, part)
+		done, err := transfers(s.Store).Import(s.t.Context(), s.access.WorkspaceID, part)
 		s.must(err)
 		total.LeftOut = append(total.LeftOut, done.LeftOut...)
 		total.Stored, total.Same, total.Different = total.Stored+done.Stored, total.Same+done.Same, total.Different+done.Different
 	}
-	s.must(s.FinishImport(s.t.Context(), s.access.WorkspaceID))
+	s.must(transfers(s.Store).FinishImport(s.t.Context(), s.access.WorkspaceID))
 	return total
 }
 
@@ -177,10 +177,10 @@ func TestImportChangesNothing(t *testing.T) {
 			t.Error("an import took a change back")
 		}
 		s.must(s.DeleteAPI(t.Context(), s.access, s.api))
-		if _, err := s.Import(t.Context(), s.access.WorkspaceID, lines); kind(err) != keys.KindPrecondition {
+		if _, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, lines); kind(err) != keys.KindPrecondition {
 			t.Errorf("an API that is being removed: %v", err)
 		}
-		if err := s.EnsureWorkspaceID(t.Context(), "w", "ws_other"); kind(err) != keys.KindConflict {
+		if err := transfers(s.Store).EnsureWorkspaceID(t.Context(), "w", "ws_other"); kind(err) != keys.KindConflict {
 			t.Errorf("a name that is taken: %v", err)
 		}
 		other := open(t, c, "other")
@@ -189,9 +189,14 @@ func TestImportChangesNothing(t *testing.T) {
 			if l.Key != made.ID {
 				continue
 			}
-			if _, err := s.Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); kind(err) != keys.KindInvalid {
+			if _, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); kind(err) != keys.KindInvalid {
 				t.Errorf("a key of another workspace: %v", err)
 			}
 		}
 	})
+}
+
+// transfers exports from a store and imports into it.
+func transfers(s *keys.Store) *keys.TransferStore {
+	return keys.NewTransferStore(keys.NewSetupStore(s), keys.NewUsageReader(s, 0))
 }

@@ -67,7 +67,7 @@ func (l *ExportRecord) what() (kind, id string) {
 
 // EnsureWorkspaceID makes a workspace with an id it had elsewhere, under a name. KindConflict
 // where the name is another workspace's, or the id has another name.
-func (s *Store) EnsureWorkspaceID(ctx context.Context, name, id string) error {
+func (s *TransferStore) EnsureWorkspaceID(ctx context.Context, name, id string) error {
 	if name == "" || len(name) > 64 {
 		return Invalidf("workspace", "the name has 1 to 64 characters")
 	}
@@ -91,7 +91,7 @@ func (s *Store) EnsureWorkspaceID(ctx context.Context, name, id string) error {
 }
 
 // nameOf looks for the name of a workspace; "" where the store has none of the id.
-func (s *Store) nameOf(ctx context.Context, id string) (string, error) {
+func (s *TransferStore) nameOf(ctx context.Context, id string) (string, error) {
 	for cursor := uint64(0); ; {
 		var page *redis.ScanCmd
 		if err := s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -115,7 +115,7 @@ func (s *Store) nameOf(ctx context.Context, id string) (string, error) {
 // Import stores lines of an export of a workspace, at most MaxImport of them. What
 // is there already is never changed, so that an import can be repeated. Where a line
 // can't be it is a *BadRecord.
-func (s *Store) Import(ctx context.Context, ws string, lines []ExportRecord) (done Imported, err error) {
+func (s *TransferStore) Import(ctx context.Context, ws string, lines []ExportRecord) (done Imported, err error) {
 	all, err := checkRecords(ws, lines)
 	if err != nil {
 		return done, err
@@ -167,7 +167,7 @@ func (s *Store) Import(ctx context.Context, ws string, lines []ExportRecord) (do
 
 // FinishImport makes every gateway read definitions that it may have looked for
 // before they were there.
-func (s *Store) FinishImport(ctx context.Context, ws string) error {
+func (s *TransferStore) FinishImport(ctx context.Context, ws string) error {
 	c := newChange(ws)
 	for _, b := range allBuckets() {
 		c.raise(b)
@@ -176,7 +176,7 @@ func (s *Store) FinishImport(ctx context.Context, ws string) error {
 	return err
 }
 
-func (s *Store) importDefinitions(ctx context.Context, ws string, k definitionKind, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importDefinitions(ctx context.Context, ws string, k definitionKind, lines []checkedRecord, done *Imported) error {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ID
@@ -225,7 +225,7 @@ type nameKind struct {
 // importNames stores names. One of a role that differs from another's by case alone is
 // left out, unless both are of the file: then its store had them already, each of a role
 // of its own.
-func (s *Store) importNames(ctx context.Context, ws string, of nameKind, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importNames(ctx context.Context, ws string, of nameKind, lines []checkedRecord, done *Imported) error {
 	k, names := of.noun, make([]string, len(lines))
 	for i, l := range lines {
 		names[i] = l.Name
@@ -273,7 +273,7 @@ func (of nameKind) unique() bool { return of.noun == roles.kind && !of.alike }
 
 // otherwiseThere tells of names that nothing has as they are spelt whether they are there
 // otherwise, or among the names before them.
-func (s *Store) otherwiseThere(ctx context.Context, ws string, of nameKind, names, there []string) ([]bool, error) {
+func (s *TransferStore) otherwiseThere(ctx context.Context, ws string, of nameKind, names, there []string) ([]bool, error) {
 	otherwise := make([]bool, len(names))
 	if !of.unique() {
 		return otherwise, nil
@@ -288,7 +288,7 @@ func (s *Store) otherwiseThere(ctx context.Context, ws string, of nameKind, name
 }
 
 // importChange makes a change; false where somebody else was quicker.
-func (s *Store) importChange(ctx context.Context, k definitionKind, c *change, tally Imported, done *Imported) (bool, error) {
+func (s *TransferStore) importChange(ctx context.Context, k definitionKind, c *change, tally Imported, done *Imported) (bool, error) {
 	if len(c.args) > 0 {
 		made, err := s.applyNames(ctx, k, c)
 		if err != nil || !made {

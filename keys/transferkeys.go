@@ -124,7 +124,7 @@ func (e *exporter) laterUses(ctx context.Context, lines []ExportRecord, issued [
 }
 
 // Size is about how many lines an export has.
-func (s *Store) Size(ctx context.Context, ws string) (int64, error) {
+func (s *TransferStore) Size(ctx context.Context, ws string) (int64, error) {
 	total := int64(2)
 	for _, k := range append([]definitionKind{kindRootKey}, definitionKinds...) {
 		_, n, err := s.idsOf(ctx, ws, k, "-", 0)

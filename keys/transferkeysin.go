@@ -9,7 +9,7 @@ import (
 )
 
 // importKeys stores keys with what they have left.
-func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importKeys(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	if err := s.importableAPIs(ctx, ws, lines); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (s *Store) importKeys(ctx context.Context, ws string, lines []checkedRecord
 }
 
 // importableAPIs refuses keys of an API that the workspace does not have.
-func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedRecord) error {
+func (s *TransferStore) importableAPIs(ctx context.Context, ws string, lines []checkedRecord) error {
 	all := make([]*stored, len(lines))
 	for i, l := range lines {
 		all[i] = &stored{key: l.key.key}
@@ -53,7 +53,7 @@ func (s *Store) importableAPIs(ctx context.Context, ws string, lines []checkedRe
 
 // unknownKeys returns the keys whose digest and id nobody has, and these with those
 // that are there already, and counts them. An id that another workspace has is refused.
-func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedRecord) (fresh []*newKey, known []checkedRecord, tally Imported, err error) {
+func (s *TransferStore) unknownKeys(ctx context.Context, ws string, lines []checkedRecord) (fresh []*newKey, known []checkedRecord, tally Imported, err error) {
 	seen, err := s.seenKeys(ctx, lines)
 	if err != nil {
 		return nil, nil, tally, err
@@ -98,7 +98,7 @@ func (s *Store) unknownKeys(ctx context.Context, ws string, lines []checkedRecor
 
 // unknownSecrets leaves those keys out of which a later secret has an id or a place that is
 // taken. An id that another workspace has is refused.
-func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, known []checkedRecord, tally Imported) ([]*newKey, []checkedRecord, Imported, error) {
+func (s *TransferStore) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, known []checkedRecord, tally Imported) ([]*newKey, []checkedRecord, Imported, error) {
 	var ids []string
 	var own []place
 	var of []*newKey
@@ -137,7 +137,7 @@ func (s *Store) unknownSecrets(ctx context.Context, ws string, fresh []*newKey, 
 
 // seenKeys tells of which keys anything is there: a record, a tombstone, or an entry. On
 // one Redis it asks for all of them at once first: mostly there is nothing.
-func (s *Store) seenKeys(ctx context.Context, lines []checkedRecord) ([]bool, error) {
+func (s *TransferStore) seenKeys(ctx context.Context, lines []checkedRecord) ([]bool, error) {
 	seen := make([]bool, len(lines))
 	if !s.cluster {
 		var names []string
@@ -167,7 +167,7 @@ func (s *Store) seenKeys(ctx context.Context, lines []checkedRecord) ([]bool, er
 
 // sameKeys returns what is where the keys would be, and what their ids lead to elsewhere. It
 // notes of a line when that is a tombstone.
-func (s *Store) sameKeys(ctx context.Context, lines []checkedRecord) (found, elsewhere []*stored, err error) {
+func (s *TransferStore) sameKeys(ctx context.Context, lines []checkedRecord) (found, elsewhere []*stored, err error) {
 	ids, places := make([]string, len(lines)), make([]place, len(lines))
 	for i, l := range lines {
 		ids[i], places[i] = l.Key, l.key.key.Digest.place()
@@ -200,7 +200,7 @@ func (s *Store) sameKeys(ctx context.Context, lines []checkedRecord) (found, els
 }
 
 // writeGroupIndexes notes in groups which setup keys may refer to them.
-func (s *Store) writeGroupIndexes(ctx context.Context, ws string, made []*newKey) error {
+func (s *SetupStore) writeGroupIndexes(ctx context.Context, ws string, made []*newKey) error {
 	var setup []*Key
 	for _, m := range made {
 		if m.key.Setup != nil && len(m.key.Setup.Groups) > 0 {
@@ -220,7 +220,7 @@ func (s *Store) writeGroupIndexes(ctx context.Context, ws string, made []*newKey
 }
 
 // importUse stores when keys were last used, where they were not used since.
-func (s *Store) importUse(ctx context.Context, lines []checkedRecord) error {
+func (s *TransferStore) importUse(ctx context.Context, lines []checkedRecord) error {
 	used := map[place]int64{}
 	for _, l := range lines {
 		if len(l.Used) > 0 {

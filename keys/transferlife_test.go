@@ -62,7 +62,7 @@ func keyset(t *testing.T) *keys.Sealer {
 func begin(t *testing.T, c redis.UniversalClient, sealer *keys.Sealer, workspace string, seed uint64) *life {
 	t.Helper()
 	l := &life{t: t, r: rand.New(rand.NewPCG(seed, 1)), store: keys.Open(c, keys.Options{Timeout: 5 * time.Second, Sealer: sealer}), done: map[string]int{}}
-	l.usage = keys.NewUsage(l.store)
+	l.usage = keys.NewUsage(keys.NewUsageReader(l.store, 0))
 	l.gateway = verify.New(l.store, verify.Options{Observer: verify.CountUsage(l.usage, nil)})
 	ws, err := l.store.Workspace(t.Context(), workspace)
 	if err != nil {
@@ -195,24 +195,24 @@ func (l *life) setupThings() []thing {
 			return s.DeleteNamespace(ctx, a, keys.NamespaceRef{Name: "gone"})
 		}},
 		{"group", func() error {
-			g, err := s.CreateGroup(ctx, a, fmt.Sprint("g", l.r.IntN(5)))
+			g, err := keys.NewSetupStore(s).CreateGroup(ctx, a, fmt.Sprint("g", l.r.IntN(5)))
 			if err == nil {
 				l.groups = append(l.groups, g.ID)
 			}
 			return err
 		}},
-		{"drop a group", func() error { return s.DeleteGroup(ctx, a, pick(l.r, l.groups)) }},
+		{"drop a group", func() error { return keys.NewSetupStore(s).DeleteGroup(ctx, a, pick(l.r, l.groups)) }},
 		{"setup key", l.makeSetup},
 		{"update a setup key", func() error {
 			revoked := l.r.IntN(2) == 0
-			_, err := s.UpdateSetupKey(ctx, a, pick(l.r, l.setups), keys.SetupKeyPatch{Groups: append([]string{}, l.some(l.groups...)...), Revoked: &revoked})
+			_, err := keys.NewSetupStore(s).UpdateSetupKey(ctx, a, pick(l.r, l.setups), keys.SetupKeyPatch{Groups: append([]string{}, l.some(l.groups...)...), Revoked: &revoked})
 			return err
 		}},
 		{"drop a setup key", func() error {
 			if l.r.IntN(3) > 0 {
 				return nil
 			}
-			return s.DeleteSetupKey(ctx, a, pick(l.r, l.setups))
+			return keys.NewSetupStore(s).DeleteSetupKey(ctx, a, pick(l.r, l.setups))
 		}},
 	}
 }
@@ -298,7 +298,7 @@ func (l *life) updateKey() error {
 
 func (l *life) makeSetup() error {
 	d := keys.SetupKeyDraft{Name: "s", Type: keys.SetupReusable, UsageLimit: int64(l.r.IntN(4)), Groups: append([]string{}, l.some(l.groups...)...), ExtraDNSLabels: l.r.IntN(2) == 0}
-	made, secret, err := l.store.CreateSetupKey(l.t.Context(), l.access, d)
+	made, secret, err := keys.NewSetupStore(l.store).CreateSetupKey(l.t.Context(), l.access, d)
 	if err == nil {
 		l.setups, l.tokens = append(l.setups, made.ID), append(l.tokens, secret)
 	}
@@ -310,7 +310,7 @@ func (l *life) redeem() error {
 	if l.r.IntN(3) == 0 {
 		r.ExtraDNSLabels = []string{"a.example"}
 	}
-	_, err := l.store.Redeem(l.t.Context(), l.access, r)
+	_, err := keys.NewSetupStore(l.store).Redeem(l.t.Context(), l.access, r)
 	return err
 }
 

@@ -121,7 +121,7 @@ func decodeRedeemed(l *ExportRecord) (*redeemed, error) {
 
 // importRedeemed notes who redeemed setup keys, where it is not noted yet. What
 // there is no setup key for is left out.
-func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importRedeemed(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.Redeemed
@@ -158,7 +158,7 @@ func (s *Store) importRedeemed(ctx context.Context, ws string, lines []checkedRe
 }
 
 // claimImported makes the claims of peers that redeemed a key elsewhere.
-func (s *Store) claimImported(ctx context.Context, k *Key, told []peerRedemption) error {
+func (s *TransferStore) claimImported(ctx context.Context, k *Key, told []peerRedemption) error {
 	peers := make([]string, len(told))
 	for i, one := range told {
 		peers[i] = one.Peer

@@ -56,9 +56,9 @@ func look(l *life, store *keys.Store) []string {
 		v.see("import of "+id, nil, err)
 	}
 	for _, id := range l.setups {
-		k, err := store.SetupKey(l.t.Context(), l.access, id)
+		k, err := keys.NewSetupStore(store).SetupKey(l.t.Context(), l.access, id)
 		v.see("setup key", k, err)
-		r, err := store.Redemptions(l.t.Context(), l.access, id, 0, 100)
+		r, err := keys.NewSetupStore(store).Redemptions(l.t.Context(), l.access, id, 0, 100)
 		v.see("redemptions", r, err)
 	}
 	return v.seen
@@ -89,11 +89,11 @@ func (v *view) definitions() {
 	v.see("identities", identities, err)
 	migrations, err := s.Migrations(ctx, a.WorkspaceID, keys.ListOptions{})
 	v.see("migrations", migrations, err)
-	groups, err := s.Groups(ctx, a)
+	groups, err := keys.NewSetupStore(s).Groups(ctx, a)
 	v.see("groups", groups, err)
 	roots, err := s.RootKeys(ctx, a.WorkspaceID)
 	v.see("roots", roots, err)
-	setups, err := s.SetupKeys(ctx, a)
+	setups, err := keys.NewSetupStore(s).SetupKeys(ctx, a)
 	v.see("setup keys", setups, err)
 	for _, name := range []string{"email", "sms", "gone"} {
 		page, err := s.ListOverrides(ctx, a, keys.NamespaceRef{Name: name}, keys.OverrideCursor{}, 100)
@@ -133,7 +133,7 @@ func (v *view) used(api string) {
 		{ExternalID: "ann", Group: keys.UsageGroups{Span: keys.ByDay, Tags: true}}, {KeyIDs: v.life.ids, Group: keys.UsageGroups{Span: keys.ByMonth}},
 	} {
 		q.APIID, q.Start, q.End = api, now-48*3600_000, now+48*3600_000
-		rows, err := v.store.Usage(v.t.Context(), v.access, q)
+		rows, err := keys.NewUsageReader(v.store, 0).Usage(v.t.Context(), v.access, q)
 		v.see(fmt.Sprintf("usage %+v", q.Group), rows, err)
 	}
 }
@@ -161,7 +161,7 @@ func spend(l *life, store *keys.Store) (came []string) {
 	}
 	for _, token := range l.tokens {
 		for peer := range 7 {
-			r, err := store.Redeem(l.t.Context(), l.access, keys.RedeemRequest{Secret: token, Peer: fmt.Sprint("peer", peer)})
+			r, err := keys.NewSetupStore(store).Redeem(l.t.Context(), l.access, keys.RedeemRequest{Secret: token, Peer: fmt.Sprint("peer", peer)})
 			if err != nil {
 				came = append(came, err.Error())
 				continue
@@ -176,7 +176,7 @@ func spend(l *life, store *keys.Store) (came []string) {
 func (s *shop) left(lines []keys.ExportRecord) string {
 	s.t.Helper()
 	for _, l := range lines {
-		if done, err := s.Import(s.t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); err != nil || done.Different > 0 {
+		if done, err := transfers(s.Store).Import(s.t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); err != nil || done.Different > 0 {
 			return fmt.Sprintf("%+v %v", l, err)
 		}
 	}

@@ -35,7 +35,7 @@ func (e *exporter) scan(ctx context.Context, _ *ExportRecord) error {
 }
 
 // masters are the servers that together have everything.
-func (s *Store) masters(ctx context.Context) (all []redis.Cmdable, err error) {
+func (s *DB) masters(ctx context.Context) (all []redis.Cmdable, err error) {
 	cluster, ok := s.redis.(*redis.ClusterClient)
 	if !ok {
 		return []redis.Cmdable{s.redis}, nil
@@ -75,7 +75,7 @@ func (e *exporter) scanOne(ctx context.Context, server redis.Cmdable) error {
 }
 
 // scanStep returns names on a server that fit a pattern, and where to go on; 0 at the end.
-func (s *Store) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64, pattern string) ([]string, uint64, error) {
+func (s *DB) scanStep(ctx context.Context, server redis.Cmdable, cursor uint64, pattern string) ([]string, uint64, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	names, next, err := server.Scan(ctx, cursor, pattern, scanStep).Result()
@@ -201,7 +201,7 @@ func isID(text string) bool {
 // ownersIn tells which owners of counters belong to a workspace, and to whom the
 // counters' shards are right: of keys when they were made, unix ms; 1 for others; 0
 // for what is not the workspace's.
-func (s *Store) ownersIn(ctx context.Context, ws string, owners []counterOwner) ([]int64, error) {
+func (s *TransferStore) ownersIn(ctx context.Context, ws string, owners []counterOwner) ([]int64, error) {
 	made := make([]int64, len(owners))
 	definitions, ids, at := make([]*redis.IntCmd, len(owners)), []string(nil), []int(nil)
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {

@@ -13,7 +13,7 @@ var tombstoneScript = NewScript(tombstoneLua)
 // importCounters stores the counts of limits where none has begun yet. They are set,
 // never added. What there is no owner for in the workspace is left out, and of a key
 // what is more than it may have.
-func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importCounters(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	owners := make([]counterOwner, len(lines))
 	for i, l := range lines {
 		owners[i] = l.counter
@@ -50,7 +50,7 @@ func (s *Store) importCounters(ctx context.Context, ws string, lines []checkedRe
 
 // importTombstones keeps the digests of soft-deleted keys taken, by nothing but tombstones,
 // whatever the file has. Those of an API that is not there are left out.
-func (s *Store) importTombstones(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importTombstones(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	all := make([]*stored, len(lines))
 	for i, l := range lines {
 		all[i] = &stored{key: l.key.key, place: l.key.key.Digest.place()}

@@ -98,7 +98,7 @@ func (e *exporter) usageOf(ctx context.Context, api string, at usageDay) error {
 }
 
 // daysUsed returns the days from one to another on which an API was used.
-func (s *Store) daysUsed(ctx context.Context, api string, from, to int64) (used []int64, err error) {
+func (s *TransferStore) daysUsed(ctx context.Context, api string, from, to int64) (used []int64, err error) {
 	for ; from <= to; from += transferPage {
 		var there []*redis.IntCmd
 		if err := s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -184,7 +184,7 @@ func (e *exporter) usageIndexed(ctx context.Context, of usageDay, level int, fro
 }
 
 // tagsOn reads what the numbers of an API's tags on a day stand for.
-func (s *Store) tagsOn(ctx context.Context, api string, day int64) (map[int]string, error) {
+func (s *TransferStore) tagsOn(ctx context.Context, api string, day int64) (map[int]string, error) {
 	var numbers *redis.MapStringStringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) { numbers = p.HGetAll(ctx, usageTagsName(api, day)) }) // usagetags.lua bounds it
 	tags := map[int]string{}
@@ -214,7 +214,7 @@ func (e *exporter) usage(ctx context.Context, days []usageDay, tags map[int]stri
 			continue
 		}
 		d := &days[i]
-		if d.Expires = e.store.usageEnd(d.Day); lives[i].Val() > 0 {
+		if d.Expires = e.store.usage.usageEnd(d.Day); lives[i].Val() > 0 {
 			d.Expires = now.Val().Add(lives[i].Val()).Round(time.Second).UnixMilli() // the clock went on between the two
 		}
 		d.read(counts[i].Val(), tags)

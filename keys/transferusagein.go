@@ -45,7 +45,7 @@ func decodeUsage(l *ExportRecord) (*usageDay, error) {
 
 // importUsage stores counts where there are none yet: they are set, never added. An
 // API that is not there and a key of another workspace are refused.
-func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
+func (s *TransferStore) importUsage(ctx context.Context, ws string, lines []checkedRecord, done *Imported) error {
 	now, err := s.usageOwners(ctx, ws, lines)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *Store) importUsage(ctx context.Context, ws string, lines []checkedRecor
 }
 
 // usageOwners refuses what is not the workspace's. It returns the store's clock.
-func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedRecord) (now int64, err error) {
+func (s *TransferStore) usageOwners(ctx context.Context, ws string, lines []checkedRecord) (now int64, err error) {
 	ids, apis := make([]string, len(lines)), make([]*redis.IntCmd, len(lines))
 	var clock *redis.TimeCmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -104,7 +104,7 @@ func (s *Store) usageOwners(ctx context.Context, ws string, lines []checkedRecor
 }
 
 // numberTags gives the tags of days their numbers, by the name of the numbers.
-func (s *Store) numberTags(ctx context.Context, days []*usageDay) (map[string]map[string]int, error) {
+func (s *TransferStore) numberTags(ctx context.Context, days []*usageDay) (map[string]map[string]int, error) {
 	asked, order := map[string]*invocation{}, []string(nil)
 	for _, d := range days {
 		if len(d.Tags) == 0 {
@@ -112,7 +112,7 @@ func (s *Store) numberTags(ctx context.Context, days []*usageDay) (map[string]ma
 		}
 		name := usageTagsName(d.API, d.Day)
 		if asked[name] == nil {
-			asked[name] = &invocation{[]string{name}, []any{maxDayTags, max(d.Expires, s.usageEnd(d.Day))}}
+			asked[name] = &invocation{[]string{name}, []any{maxDayTags, max(d.Expires, s.usage.usageEnd(d.Day))}}
 			order = append(order, name)
 		}
 		for _, tag := range d.Tags {
@@ -138,7 +138,7 @@ func (s *Store) numberTags(ctx context.Context, days []*usageDay) (map[string]ma
 }
 
 // indexUsage makes sure that what will be stored can be found.
-func (s *Store) indexUsage(ctx context.Context, days []*usageDay) error {
+func (s *TransferStore) indexUsage(ctx context.Context, days []*usageDay) error {
 	asked, order := map[string]*invocation{}, []string(nil)
 	for _, d := range days {
 		if d.Level == levelAPI {
@@ -146,7 +146,7 @@ func (s *Store) indexUsage(ctx context.Context, days []*usageDay) error {
 		}
 		name := usageIndexName(d.API, d.Day, map[int]string{levelIdentity: usageOfIdentities, levelKey: usageOfKeys}[d.Level])
 		if asked[name] == nil {
-			asked[name] = &invocation{[]string{name}, []any{max(d.Expires, s.usageEnd(d.Day)), "index"}}
+			asked[name] = &invocation{[]string{name}, []any{max(d.Expires, s.usage.usageEnd(d.Day)), "index"}}
 			order = append(order, name)
 		}
 		asked[name].args = append(asked[name].args, d.member())

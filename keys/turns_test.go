@@ -101,7 +101,7 @@ func TestATurnIsFollowedByARest(t *testing.T) {
 // nothing was spent.
 func TestASearchWaitsNoLongerThanForRedis(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Store{timeout: 250 * time.Millisecond, matching: &matching{turns: &Turns{}}}
+		s := &Catalog{DB: &DB{timeout: 250 * time.Millisecond}, matching: &matching{turns: &Turns{}}}
 		began := time.Now()
 		_, err := s.search(t.Context(), "ws", &Namespace{}, "identifier")
 		if err == nil || AsError(err).Kind != KindUnavailable || !NotRun(err) || time.Since(began) != s.timeout {

@@ -76,7 +76,7 @@ const OtherTag = "(other)"
 // answer counts wait, up to a bound; what is beyond it, or was sent and got no
 // reply, is dropped and shows in Dropped. Nothing is ever counted twice.
 type Usage struct {
-	store   *Store
+	store   *UsageReader
 	shards  [usageShards]usageShard
 	dropped atomic.Int64
 
@@ -108,7 +108,7 @@ type usageTally struct {
 }
 
 // NewUsage counts into a store until Close.
-func NewUsage(s *Store) *Usage {
+func NewUsage(s *UsageReader) *Usage {
 	u := &Usage{store: s, stopped: make(chan struct{})}
 	u.sender.forget()
 	for i := range u.shards {
@@ -232,7 +232,7 @@ func (u *Usage) flushShard(ctx context.Context, shard *usageShard) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if _, err := u.store.Now(ctx); err != nil { // nothing is sent to a store that is gone
+	if _, err := u.store.store.Now(ctx); err != nil { // nothing is sent to a store that is gone
 		u.keep(shard, rows)
 		return err
 	}

@@ -13,8 +13,8 @@ type UsageOwner struct{ KeyID, ExternalID string }
 // every API, ended from the hour of start on and before end, both in unix ms. No end is
 // now, by Redis's clock; no start is a day before the end. The caller needs its rights
 // over each API that is involved.
-func (s *Store) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, end *int64) ([]UsageRow, error) {
-	now, err := s.Now(ctx)
+func (s *UsageReader) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, end *int64) ([]UsageRow, error) {
+	now, err := s.store.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +46,9 @@ func (s *Store) KeyUsage(ctx context.Context, a Access, of UsageOwner, start, en
 }
 
 // usageAPIs returns the APIs that are involved, and checks the rights over them.
-func (s *Store) usageAPIs(ctx context.Context, a Access, of UsageOwner, r *usageReader) ([]string, error) {
+func (s *UsageReader) usageAPIs(ctx context.Context, a Access, of UsageOwner, r *usageReader) ([]string, error) {
 	if of.KeyID != "" {
-		found, _, err := s.owned(ctx, a, of.KeyID)
+		found, _, err := s.store.owned(ctx, a, of.KeyID)
 		if err != nil {
 			return nil, err
 		}
@@ -57,10 +57,10 @@ func (s *Store) usageAPIs(ctx context.Context, a Access, of UsageOwner, r *usage
 	}
 	var err error
 	r.ExternalID = of.ExternalID
-	if r.identity, err = s.named(ctx, a.WorkspaceID, kindIdentity, of.ExternalID); err != nil {
+	if r.identity, err = s.store.named(ctx, a.WorkspaceID, kindIdentity, of.ExternalID); err != nil {
 		return nil, err
 	}
-	apis, err := s.apisOf(ctx, a.WorkspaceID, r.identity)
+	apis, err := s.store.apisOf(ctx, a.WorkspaceID, r.identity)
 	if err != nil {
 		return nil, err
 	}

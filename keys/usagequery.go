@@ -94,8 +94,8 @@ type UsageRow struct {
 
 // Usage answers a question about an API of the caller's workspace. The work is
 // bounded: a question that would take more is KindInvalid.
-func (s *Store) Usage(ctx context.Context, a Access, q UsageQuery) ([]UsageRow, error) {
-	now, err := s.Now(ctx)
+func (s *UsageReader) Usage(ctx context.Context, a Access, q UsageQuery) ([]UsageRow, error) {
+	now, err := s.store.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +107,13 @@ func (s *Store) Usage(ctx context.Context, a Access, q UsageQuery) ([]UsageRow, 
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	if _, err := s.API(ctx, a, q.APIID); err != nil {
+	if _, err := s.store.API(ctx, a, q.APIID); err != nil {
 		return nil, err
 	}
 	r := &usageReader{s: s, UsageQuery: q, sums: map[usageGroup]*UsageCounts{}}
 	r.from, r.until = s.usageWindow(q.Start, q.End, now)
 	if q.ExternalID != "" {
-		if r.identity, err = s.named(ctx, a.WorkspaceID, kindIdentity, q.ExternalID); err != nil {
+		if r.identity, err = s.store.named(ctx, a.WorkspaceID, kindIdentity, q.ExternalID); err != nil {
 			return nil, err
 		}
 	}
@@ -129,7 +129,7 @@ func (s *Store) Usage(ctx context.Context, a Access, q UsageQuery) ([]UsageRow, 
 }
 
 // usageWindow is the hours of a question, and nothing that is forgotten or to come.
-func (s *Store) usageWindow(start, end, now int64) (from, until int64) {
+func (s *UsageReader) usageWindow(start, end, now int64) (from, until int64) {
 	return max(ByHour.floor(start), ByDay.floor(max(0, now-s.retention.Milliseconds()))), min(end, ByHour.floor(now)+dayMS)
 }
 
@@ -172,7 +172,7 @@ type subjectDay struct {
 
 // usageReader gathers the answer.
 type usageReader struct {
-	s *Store
+	s *UsageReader
 	UsageQuery
 	identity    string // id of the external id
 	from, until int64
@@ -192,7 +192,7 @@ func (r *usageReader) read(ctx context.Context) error {
 	}
 	for step := range slices.Chunk(r.reads, size) {
 		found := make([]*redis.MapStringStringCmd, len(step))
-		err := r.s.pipelined(ctx, func(p redis.Pipeliner) {
+		err := r.s.store.pipelined(ctx, func(p redis.Pipeliner) {
 			for i, one := range step {
 				found[i] = p.HGetAll(ctx, one.name) // usage.lua bounds it
 			}
@@ -265,11 +265,11 @@ func (r *usageReader) chooseKeys(ctx context.Context, day int64) error {
 }
 
 // usageIndex lists the members of an index that begin with one of the prefixes.
-func (s *Store) usageIndex(ctx context.Context, name string, prefixes []string) (all []string, err error) {
+func (s *UsageReader) usageIndex(ctx context.Context, name string, prefixes []string) (all []string, err error) {
 	prefixes = slices.Compact(slices.Sorted(slices.Values(prefixes)))
 	for step := range slices.Chunk(prefixes, usageReadStep) {
 		found := make([]*redis.StringSliceCmd, len(step))
-		err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		err := s.store.pipelined(ctx, func(p redis.Pipeliner) {
 			for i, prefix := range step {
 				by := &redis.ZRangeBy{Min: "-", Max: "+", Count: maxUsageReads + 1}
 				if prefix != "" {
@@ -298,7 +298,7 @@ func (r *usageReader) readTags(ctx context.Context) error {
 	}
 	found := map[int64]*redis.MapStringStringCmd{}
 	for step := range slices.Chunk(r.reads, usageReadStep) {
-		err := r.s.pipelined(ctx, func(p redis.Pipeliner) {
+		err := r.s.store.pipelined(ctx, func(p redis.Pipeliner) {
 			for _, one := range step {
 				if found[one.day] == nil {
 					found[one.day] = p.HGetAll(ctx, usageTagsName(r.APIID, one.day)) // usagetags.lua bounds it
@@ -385,7 +385,7 @@ func (r *usageReader) tagsOf(day int64, numbers string) (tags []string) {
 // rows makes the answer of the sums: filled, named, sorted and cut.
 func (r *usageReader) rows(ctx context.Context, ws string) ([]UsageRow, error) {
 	r.fill()
-	identities, err := r.s.identitiesOf(ctx, ws, r.sums)
+	identities, err := r.s.store.identitiesOf(ctx, ws, r.sums)
 	if err != nil {
 		return nil, err
 	}
@@ -457,7 +457,7 @@ func (i *Identity) id() string {
 
 // identitiesOf reads the identities of groups, as they are now; one that was
 // deleted has its id alone.
-func (s *Store) identitiesOf(ctx context.Context, ws string, sums map[usageGroup]*UsageCounts) (map[string]*Identity, error) {
+func (s *Catalog) identitiesOf(ctx context.Context, ws string, sums map[usageGroup]*UsageCounts) (map[string]*Identity, error) {
 	all := map[string]*Identity{}
 	var ids []string
 	for g := range sums {

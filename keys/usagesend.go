@@ -71,7 +71,7 @@ type usageRecord struct {
 
 // send sends rows step by step. It returns those that were certainly not counted, and
 // how many verifications may not have been counted and must not be sent again.
-func (f *usageSender) send(ctx context.Context, s *Store, rows map[usageRow]usageTally) (kept map[usageRow]usageTally, lost int64, err error) {
+func (f *usageSender) send(ctx context.Context, s *UsageReader, rows map[usageRow]usageTally) (kept map[usageRow]usageTally, lost int64, err error) {
 	lines := make([]usageRecord, 0, len(rows))
 	for row, t := range rows {
 		lines = append(lines, usageRecord{row, t})
@@ -97,7 +97,7 @@ func (f *usageSender) send(ctx context.Context, s *Store, rows map[usageRow]usag
 
 // prepare makes sure that tags have numbers and that what will be counted can be
 // found. Both may be done twice.
-func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageRecord) error {
+func (f *usageSender) prepare(ctx context.Context, s *UsageReader, step []usageRecord) error {
 	if err := f.number(ctx, s, step); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageRecord)
 	if len(added) == 0 {
 		return nil
 	}
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+	err := s.store.pipelined(ctx, func(p redis.Pipeliner) {
 		for name, members := range added {
 			p.ZAdd(ctx, name, members...)
 			p.PExpireAt(ctx, name, time.UnixMilli(s.usageEnd(days[name])))
@@ -134,7 +134,7 @@ func (f *usageSender) prepare(ctx context.Context, s *Store, step []usageRecord)
 }
 
 // number asks for the numbers of tags that are not known yet.
-func (f *usageSender) number(ctx context.Context, s *Store, step []usageRecord) error {
+func (f *usageSender) number(ctx context.Context, s *UsageReader, step []usageRecord) error {
 	asked := map[string]invocation{}
 	var order []string
 	for _, line := range step {
@@ -159,7 +159,7 @@ func (f *usageSender) number(ctx context.Context, s *Store, step []usageRecord) 
 	for i, name := range order {
 		all[i] = asked[name]
 	}
-	replies, err := s.runAll(ctx, usageTagsScript, all)
+	replies, err := s.store.runAll(ctx, usageTagsScript, all)
 	if err != nil {
 		return err
 	}
@@ -217,17 +217,17 @@ type usageCall struct {
 
 // count adds a step's counts. failed says that certainly nothing was; lost is how
 // many verifications may not have been.
-func (f *usageSender) count(ctx context.Context, s *Store, step []usageRecord) (failed bool, lost int64, err error) {
+func (f *usageSender) count(ctx context.Context, s *UsageReader, step []usageRecord) (failed bool, lost int64, err error) {
 	calls := usageCalls(s, f.sums(step))
 	runs := make([]invocation, len(calls))
 	for i := range calls {
 		runs[i] = calls[i].invocation
 	}
-	replies, err := s.runAll(ctx, usageScript, runs)
+	replies, err := s.store.runAll(ctx, usageScript, runs)
 	if err == nil {
-		return false, 0, s.noteUse(ctx, step)
+		return false, 0, s.store.noteUse(ctx, step)
 	}
-	if !s.cluster && NotRun(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
+	if !s.store.cluster && NotRun(err) && !slices.ContainsFunc(replies, func(r []any) bool { return r != nil }) {
 		return true, 0, err
 	}
 	return false, lostOf(calls, replies), err
@@ -265,7 +265,7 @@ func lostOf(calls []usageCall, replies [][]any) int64 {
 }
 
 // usageCalls makes the runs of the script: each short, and within one slot.
-func usageCalls(s *Store, sums map[usageOp]int64) (calls []usageCall) {
+func usageCalls(s *UsageReader, sums map[usageOp]int64) (calls []usageCall) {
 	ops := make([]usageOp, 0, len(sums))
 	for op := range sums {
 		ops = append(ops, op)
@@ -273,7 +273,7 @@ func usageCalls(s *Store, sums map[usageOp]int64) (calls []usageCall) {
 	slices.SortFunc(ops, func(a, b usageOp) int { return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.name, b.name)) })
 	for i, op := range ops {
 		last := len(calls) - 1
-		if last < 0 || len(calls[last].args) >= 6*usageOps || s.cluster && op.shard != ops[i-1].shard {
+		if last < 0 || len(calls[last].args) >= 6*usageOps || s.store.cluster && op.shard != ops[i-1].shard {
 			calls, last = append(calls, usageCall{}), last+1
 		}
 		calls[last].add(s, op, sums[op])
@@ -281,7 +281,7 @@ func usageCalls(s *Store, sums map[usageOp]int64) (calls []usageCall) {
 	return calls
 }
 
-func (c *usageCall) add(s *Store, op usageOp, n int64) {
+func (c *usageCall) add(s *UsageReader, op usageOp, n int64) {
 	if len(c.names) == 0 || c.names[len(c.names)-1] != op.name {
 		c.names = append(c.names, op.name)
 	}
@@ -294,7 +294,7 @@ func (c *usageCall) add(s *Store, op usageOp, n int64) {
 }
 
 // usageEnd is when what was counted on a day is forgotten, unix ms.
-func (s *Store) usageEnd(day int64) int64 { return (day+1)*dayMS + s.retention.Milliseconds() }
+func (s *UsageReader) usageEnd(day int64) int64 { return (day+1)*dayMS + s.retention.Milliseconds() }
 
 // noteUse remembers when keys were last used.
 func (s *Store) noteUse(ctx context.Context, step []usageRecord) error {

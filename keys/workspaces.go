@@ -14,7 +14,7 @@ const DefaultWorkspace = "default"
 
 // Workspace returns the id of the workspace with a name, and makes it where there
 // is none. Names are unique in the store; they have 1 to 64 characters.
-func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
+func (s *Catalog) Workspace(ctx context.Context, name string) (string, error) {
 	if name == "" || len(name) > 64 {
 		return "", Invalidf("workspace", "the name has 1 to 64 characters")
 	}
@@ -44,7 +44,7 @@ func (s *Store) Workspace(ctx context.Context, name string) (string, error) {
 }
 
 // FindWorkspace returns the id of the workspace with a name; KindNotFound without one.
-func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) {
+func (s *Catalog) FindWorkspace(ctx context.Context, name string) (string, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	id, err := s.redis.HGet(ctx, workspacesName, name).Result()
@@ -61,7 +61,7 @@ func (s *Store) FindWorkspace(ctx context.Context, name string) (string, error) 
 type WorkspaceName struct{ ID, Name string }
 
 // Workspaces returns all workspaces of the store, by name.
-func (s *Store) Workspaces(ctx context.Context) ([]WorkspaceName, error) {
+func (s *Catalog) Workspaces(ctx context.Context) ([]WorkspaceName, error) {
 	var names *redis.MapStringStringCmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) { names = p.HGetAll(ctx, workspacesName) }); err != nil {
 		return nil, err

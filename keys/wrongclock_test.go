@@ -68,7 +68,7 @@ func TestLastUseAfterAWrongClock(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		s := open(t, c, "w")
 		made := s.create(keys.KeyDraft{})
-		usage := keys.NewUsage(s.Store)
+		usage := keys.NewUsage(keys.NewUsageReader(s.Store, 0))
 		defer func() { _ = usage.Close(t.Context()) }()
 		gateway := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(usage, nil)})
 		now := clock.Now()

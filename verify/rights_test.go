@@ -60,7 +60,7 @@ func everyOperation(t *testing.T, w *world) {
 	t.Helper()
 	w.must(w.Mark(t.Context()))
 	w.must(w.Ping(t.Context()))
-	usage := keys.NewUsage(w.Store)
+	usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
 	w.Verifier = verify.New(w.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(usage, nil)})
 	made := w.create(keys.KeyDraft{Remaining: uses(10)})
 	w.code(verify.Valid, verify.Request{Secret: made.Secret, Cost: 1, Limits: []verify.LimitRequest{{Name: "own", Own: true, Limit: 5, Duration: 60_000, Cost: 1}}})

@@ -26,7 +26,7 @@ type counted struct {
 
 func newCounted(t *testing.T, c redis.UniversalClient) counted {
 	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
-	usage := keys.NewUsage(store)
+	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
 	t.Cleanup(func() { _ = usage.Close(context.Background()) })
 	return counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
 }
@@ -168,7 +168,7 @@ func TestUsageEqualsModel(t *testing.T) {
 			"nobody's": {keys.UsageQuery{ExternalID: "nobody", Group: keys.UsageGroups{Key: true}}, func(event) []string { return nil }},
 		} {
 			row.q.APIID, row.q.Start, row.q.End = w.api, time.Now().Add(-3*time.Hour).UnixMilli(), time.Now().Add(time.Hour).UnixMilli()
-			got, err := w.Usage(t.Context(), w.access, row.q)
+			got, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, row.q)
 			w.must(err)
 			want, seen := expect(events, row.groups), map[string]keys.UsageCounts{}
 			for _, r := range got {
@@ -185,7 +185,7 @@ func TestUsageEqualsModel(t *testing.T) {
 			}
 		}
 		start, end := time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()+1
-		mine, err := w.KeyUsage(t.Context(), w.access, keys.UsageOwner{ExternalID: "ann"}, &start, &end)
+		mine, err := keys.NewUsageReader(w.Store, 0).KeyUsage(t.Context(), w.access, keys.UsageOwner{ExternalID: "ann"}, &start, &end)
 		w.must(err)
 		var sum int64
 		for _, r := range mine {
@@ -203,7 +203,7 @@ func (w *world) total() int64 {
 	w.t.Helper()
 	now, err := w.Now(w.t.Context())
 	w.must(err)
-	rows, err := w.Usage(w.t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: max(0, now-3600_000), End: now + 1})
+	rows, err := keys.NewUsageReader(w.Store, 0).Usage(w.t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: max(0, now-3600_000), End: now + 1})
 	w.must(err)
 	return rows[0].Counts.Total()
 }
@@ -237,7 +237,7 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	}
 	w := newWorld(t, server.Client())
 	store := keys.Open(behind, keys.Options{})
-	usage := keys.NewUsage(store)
+	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
 	made := w.create(keys.KeyDraft{ExternalID: "ann"})
 	details, err := w.Key(t.Context(), w.access, made.ID, false)
 	w.must(err)
@@ -300,8 +300,9 @@ func TestUsageIsForgotten(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 		w := newWorld(t, c)
-		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second, Retention: 48 * time.Hour})
-		usage := keys.NewUsage(store)
+		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		reader := keys.NewUsageReader(store, 48*time.Hour)
+		usage := keys.NewUsage(reader)
 		g := counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
 		made := w.create(keys.KeyDraft{})
 		o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Tags: []string{"a"}})
@@ -311,7 +312,7 @@ func TestUsageIsForgotten(t *testing.T) {
 		if n := len(usageNames(t, c)); n != 6 {
 			t.Fatalf("within the retention there are %q", usageNames(t, c))
 		}
-		rows, err := store.Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: o.Now, End: o.Now + 1})
+		rows, err := reader.Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: o.Now, End: o.Now + 1})
 		w.must(err)
 		if rows[0].Counts.Total() != 1 {
 			t.Fatalf("within the retention %+v", rows)
@@ -339,7 +340,7 @@ func TestUsageIsForgotten(t *testing.T) {
 func TestUsageTagsFold(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		usage := keys.NewUsage(w.Store)
+		usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
 		made := w.create(keys.KeyDraft{})
 		details, err := w.Key(t.Context(), w.access, made.ID, false)
 		w.must(err)
@@ -352,7 +353,7 @@ func TestUsageTagsFold(t *testing.T) {
 		usage.Count(details.Key, keys.UsageDisabled, nil, now)
 		w.must(usage.Close(t.Context()))
 		q := keys.UsageQuery{APIID: w.api, Start: now - 3600_000, End: now + 3600_000, Group: keys.UsageGroups{Tag: true}}
-		rows, err := w.Usage(t.Context(), w.access, q)
+		rows, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q)
 		w.must(err)
 		sums := map[string]int64{}
 		for _, r := range rows {
@@ -362,7 +363,7 @@ func TestUsageTagsFold(t *testing.T) {
 			t.Errorf("%d different tags are counted, %d times another", len(sums), sums[keys.OtherTag])
 		}
 		q.Group = keys.UsageGroups{}
-		if rows, err = w.Usage(t.Context(), w.access, q); err != nil || rows[0].Counts.Total() != 3001 {
+		if rows, err = keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q); err != nil || rows[0].Counts.Total() != 3001 {
 			t.Errorf("in all %+v, %v", rows, err)
 		}
 		for _, name := range usageNames(t, c) {
@@ -391,7 +392,7 @@ func TestUsageWaitsWithinABound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	usage := keys.NewUsage(keys.Open(client, keys.Options{}))
+	usage := keys.NewUsage(keys.NewUsageReader(keys.Open(client, keys.Options{}), 0))
 	const n = 200_000
 	for i := range n {
 		k := &keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: "api", Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}
@@ -413,7 +414,7 @@ func TestUsageCountsWithoutAllocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	usage := keys.NewUsage(keys.Open(client, keys.Options{}))
+	usage := keys.NewUsage(keys.NewUsageReader(keys.Open(client, keys.Options{}), 0))
 	k := &keys.Key{ID: "key_1", APIID: "api", IdentityID: "id_1"}
 	usage.Count(k, keys.UsageValid, nil, 1_800_000_000_000)
 	if n := testing.AllocsPerRun(1000, func() { usage.Count(k, keys.UsageValid, nil, 1_800_000_000_000) }); n > 0.1 {
@@ -434,21 +435,21 @@ func TestUsageQuestionsAreBounded(t *testing.T) {
 		"start:":  {Start: 0, End: now, Group: keys.UsageGroups{Span: keys.ByHour}},
 	} {
 		q.APIID = w.api
-		_, err := w.Usage(t.Context(), w.access, q)
+		_, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q)
 		if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid || e.Field != strings.TrimSuffix(name, ":") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	usage := keys.NewUsage(w.Store)
+	usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
 	for i := range 10_001 {
 		usage.Count(&keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: w.api, Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}, keys.UsageValid, nil, now)
 	}
 	w.must(usage.Close(t.Context()))
-	_, err := w.Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 1, End: now + 1, Group: keys.UsageGroups{Key: true}})
+	_, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 1, End: now + 1, Group: keys.UsageGroups{Key: true}})
 	if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid {
 		t.Errorf("10,001 keys: %v", err)
 	}
-	series, err := w.Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 48*3600_000, End: now + 1, Group: keys.UsageGroups{Span: keys.ByHour}})
+	series, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 48*3600_000, End: now + 1, Group: keys.UsageGroups{Span: keys.ByHour}})
 	w.must(err)
 	if len(series) < 49 || len(series) > 50 || !slices.IsSortedFunc(series, func(a, b keys.UsageRow) int { return int(a.Time - b.Time) }) {
 		t.Errorf("a series of 48 hours has %d points", len(series))

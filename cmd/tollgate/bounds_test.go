@@ -100,7 +100,7 @@ type crowd struct {
 func newCrowd(t *testing.T) *crowd {
 	w := newTown(t)
 	c := &crowd{town: w, metrics: newMetrics(), secret: w.has.Replace("{secret}")}
-	c.usage = keys.NewUsage(w.store)
+	c.usage = keys.NewUsage(keys.NewUsageReader(w.store, 0))
 	t.Cleanup(func() { _ = c.usage.Close(context.Background()) })
 	verifier := verify.New(w.store, verify.Options{Timeout: 10 * time.Second, MaxCounters: 1000, Observer: verify.CountUsage(c.usage, c.metrics)})
 	c.url = golden.Listen(t, serveAll(w.store, verifier))

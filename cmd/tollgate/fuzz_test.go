@@ -68,7 +68,7 @@ func newFuzzed(f *testing.F, dialect string) *fuzzed {
 
 func everyDialect(store *keys.Store, verifier *verify.Verifier) *web.Router {
 	unkey := serveUnkey(store, verifier)
-	setup := netbird.New(store, verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
+	setup := netbird.New(keys.NewSetupStore(store), verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
 	router := web.NewRouter(unkey.Routes()[0].Dialect(), dialects(unkey, setup.Dialect())...)
 	for _, r := range unkey.Routes() {
 		router.Add(r.Dialect(), r)

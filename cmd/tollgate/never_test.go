@@ -19,7 +19,7 @@ import (
 
 // serveAll is the router of every dialect.
 func serveAll(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1, v2, setup := unkeyv1.New(store, verifier), unkeyv2.New(store, verifier), netbird.New(store, verifier, netbird.Options{})
+	v1, v2, setup := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier), unkeyv2.New(store, verifier), netbird.New(keys.NewSetupStore(store), verifier, netbird.Options{})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

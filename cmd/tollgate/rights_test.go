@@ -275,7 +275,7 @@ func TestNoCustomerKeyIsACaller(t *testing.T) {
 		rights = append(rights, keys.Ref{Name: grant, Missing: keys.CreateFreely})
 	}
 	customer := must(w.store.CreateKey(t.Context(), a, keys.KeyDraft{APIID: w.has.Replace("{api}"), Permissions: rights})).Secret
-	_, setup, err := w.store.CreateSetupKey(t.Context(), a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable})
+	_, setup, err := keys.NewSetupStore(w.store).CreateSetupKey(t.Context(), a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func (f *serveCommand) check() (*keys.Store, error) {
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return nil, usagef("--metrics-addr: want HOST:PORT")
 	}
-	options := keys.Options{Retention: f.UsageRetention, DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
+	options := keys.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
 	if f.SealingKeyset != "" {
 		sealer, err := keys.LoadSealer(f.SealingKeyset)
 		if err != nil {
@@ -155,6 +155,7 @@ type gateway struct {
 	addresses *web.Addresses // whose address a request has; nil for the connection's
 	counts    *metrics       // nil without --metrics-addr
 	usage     *keys.Usage
+	reader    *keys.UsageReader
 	watch     *watch      // what the start looked at, as long as it runs
 	opened    atomic.Bool // the store was looked at and the root key is there
 	verifier  *verify.Verifier
@@ -166,7 +167,8 @@ func (g *gateway) serve(stop context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.usage = keys.NewUsage(g.store)
+	g.reader = keys.NewUsageReader(g.store, g.flags.UsageRetention)
+	g.usage = keys.NewUsage(g.reader)
 	defer g.countRest()
 	if err := g.openMetrics(stop); err != nil {
 		return errors.Join(err, listener.Close())
@@ -269,9 +271,9 @@ func (g *gateway) router() *web.Router {
 		Observer: verify.CountUsage(g.usage, g.observer()), UnknownRootKey: g.guard.guessed,
 	})
 	g.verifier = verifier
-	v1 := unkeyv1.New(g.store, verifier)
+	v1 := unkeyv1.New(g.store, g.reader, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
-	setup := netbird.New(g.store, verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
+	setup := netbird.New(keys.NewSetupStore(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

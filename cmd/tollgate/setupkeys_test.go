@@ -16,7 +16,7 @@ import (
 // not exist, and nothing changes.
 func TestSetupKeysAreUnknownToUnkey(t *testing.T) {
 	w := newTown(t)
-	setup, secret, err := w.store.CreateSetupKey(t.Context(), keys.Operator(w.ws).As(), keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupOneOff})
+	setup, secret, err := keys.NewSetupStore(w.store).CreateSetupKey(t.Context(), keys.Operator(w.ws).As(), keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupOneOff})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,12 @@ It is no snapshot: what changes meanwhile is written as it is when its turn come
 out. For an exact copy stop the gateways first.`
 }
 
+// transfers returns a store for exports and imports. How long usage is kept is decided by
+// the gateways.
+func transfers(s *keys.Store) *keys.TransferStore {
+	return keys.NewTransferStore(keys.NewSetupStore(s), keys.NewUsageReader(s, 0))
+}
+
 // maxLine bounds a line of the file, in bytes: a namespace can have many overrides.
 const maxLine = 64 << 20
 
@@ -80,10 +86,11 @@ func (f *exportCommand) Run() error {
 		return err
 	}
 	ctx := context.Background()
-	store, workspace, err := f.find(ctx)
+	keyStore, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
+	store := transfers(keyStore)
 	part := &partFile{file: os.Stdout}
 	if f.File != standardStream {
 		if part, err = openPart(f.File+".part", workspace); err != nil {
@@ -252,10 +259,11 @@ func (f *importCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	store, err := f.openCommand()
+	keyStore, err := f.openCommand()
 	if err != nil {
 		return err
 	}
+	store := transfers(keyStore)
 	if err := store.Mark(ctx); err != nil {
 		return err
 	}
@@ -359,7 +367,7 @@ func survey(file *os.File, name string) (head keys.ExportRecord, total int64, er
 
 // importFile stores the lines of a file. Version 1 has counters before what they
 // belong to: there they are stored in a second pass.
-func importFile(ctx context.Context, store *keys.Store, file *os.File, name string, head keys.ExportRecord, step func(int)) (keys.Imported, error) {
+func importFile(ctx context.Context, store *keys.TransferStore, file *os.File, name string, head keys.ExportRecord, step func(int)) (keys.Imported, error) {
 	i := &importing{store: store, file: name, workspace: head.Workspace, step: step}
 	late := func(l keys.ExportRecord) bool { return head.Version == 1 && l.Counter != "" }
 	err := i.pass(ctx, file, func(l keys.ExportRecord) bool { return !late(l) })
@@ -375,7 +383,7 @@ func importFile(ctx context.Context, store *keys.Store, file *os.File, name stri
 
 // importing is an import under way.
 type importing struct {
-	store     *keys.Store
+	store     *keys.TransferStore
 	file      string
 	workspace string
 	step      func(int)

@@ -92,7 +92,7 @@ func seed(t *testing.T, url string) {
 // and deletes others, so that there is something of every kind to transfer.
 func spendSome(t *testing.T, store *keys.Store, operator keys.Access, drafts []keys.ImportDraft, ids []string) {
 	t.Helper()
-	usage := keys.NewUsage(store)
+	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
 	gateway := verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})
 	named := []verify.LimitRequest{{Name: "named", Cost: 1, Own: true, Limit: 9, Duration: 24 * 3600_000}}
 	for i := 0; i < len(ids); i += 20 {

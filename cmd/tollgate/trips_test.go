@@ -165,8 +165,8 @@ var netbirdVisits = map[string]string{
 func (w *town) furnishNetBird(ws string) *strings.Replacer {
 	w.t.Helper()
 	ctx, a := w.t.Context(), keys.Operator(ws).As()
-	group := must(w.store.CreateGroup(ctx, a, "theirs"))
-	setup, secret, err := w.store.CreateSetupKey(ctx, a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
+	group := must(keys.NewSetupStore(w.store).CreateGroup(ctx, a, "theirs"))
+	setup, secret, err := keys.NewSetupStore(w.store).CreateSetupKey(ctx, a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func (w *town) furnishNetBird(ws string) *strings.Replacer {
 // The same for every endpoint of NetBird's.
 func TestForeignSetupKeysTakeAsManyTripsAsAbsent(t *testing.T) {
 	w := newTown(t)
-	api := netbird.New(w.store, verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), netbird.Options{})
+	api := netbird.New(keys.NewSetupStore(w.store), verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), netbird.Options{})
 	router := web.NewRouter(api.Dialect())
 	router.Add(api.Dialect(), api.Routes()...)
 	w.url = golden.Listen(t, router)

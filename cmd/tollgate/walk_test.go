@@ -27,7 +27,7 @@ import (
 )
 
 func serveUnkey(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1, v2 := unkeyv1.New(store, verifier), unkeyv2.New(store, verifier)
+	v1, v2 := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier), unkeyv2.New(store, verifier)
 	router := web.NewRouter(v1.Dialect(), v2.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

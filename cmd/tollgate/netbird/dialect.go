@@ -27,14 +27,14 @@ type Options struct {
 
 // API serves the endpoints on a store.
 type API struct {
-	store    *keys.Store
+	store    *keys.SetupStore
 	verifier *verify.Verifier
 	options  Options
 	dialect  *web.Dialect
 }
 
 // New makes the dialect.
-func New(store *keys.Store, verifier *verify.Verifier, o Options) *API {
+func New(store *keys.SetupStore, verifier *verify.Verifier, o Options) *API {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

@@ -18,7 +18,7 @@ func serve(store *keys.Store, verifier *verify.Verifier) *web.Router {
 
 func serveWith(o netbird.Options) golden.Serve {
 	return func(store *keys.Store, verifier *verify.Verifier) *web.Router {
-		api := netbird.New(store, verifier, o)
+		api := netbird.New(keys.NewSetupStore(store), verifier, o)
 		router := web.NewRouter(api.Dialect())
 		router.Add(api.Dialect(), api.Routes()...)
 		return router

@@ -18,7 +18,7 @@ import (
 
 // everything is the router of the program.
 func everything() *web.Router {
-	v1, v2, setup := unkeyv1.New(nil, nil), unkeyv2.New(nil, nil), netbird.New(nil, nil, netbird.Options{})
+	v1, v2, setup := unkeyv1.New(nil, nil, nil), unkeyv2.New(nil, nil), netbird.New(nil, nil, netbird.Options{})
 	r := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	r.Add(v1.Dialect(), v1.Routes()...)
 	r.Add(v2.Dialect(), v2.Routes()...)

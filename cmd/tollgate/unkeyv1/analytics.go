@@ -40,7 +40,7 @@ func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVer
 	if in.KeyID == "" && in.OwnerID == "" {
 		return out, keys.Invalidf("keyId", "required, or ownerId in its place")
 	}
-	rows, err := a.store.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, in.Start, in.End)
+	rows, err := a.usage.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, in.Start, in.End)
 	if err != nil {
 		return out, err
 	}
@@ -126,7 +126,7 @@ type usageIdentity struct {
 
 func (a *API) verifications(c *web.Call, in *verificationsRequest) (web.Rows[verificationsRow], error) {
 	q := in.query()
-	rows, err := a.store.Usage(c.Context(), access(c), q)
+	rows, err := a.usage.Usage(c.Context(), access(c), q)
 	if err != nil {
 		return nil, err
 	}

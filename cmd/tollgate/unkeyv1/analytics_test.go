@@ -69,7 +69,7 @@ func TestGoldenKeyVerifications(t *testing.T) {
 // use counts for each key what its letters say, with its tags, and returns the moment.
 func (g *golden) use(of map[string]string, tags map[string][]string) int64 {
 	g.t.Helper()
-	usage := keys.NewUsage(g.Store)
+	usage := keys.NewUsage(keys.NewUsageReader(g.Store, 0))
 	now, err := g.Store.Now(g.t.Context())
 	if err != nil {
 		g.t.Fatal(err)

@@ -17,13 +17,14 @@ import (
 // API serves the endpoints on a store.
 type API struct {
 	store    *keys.Store
+	usage    *keys.UsageReader
 	verifier *verify.Verifier
 	dialect  *web.Dialect
 }
 
-// New makes the dialect.
-func New(store *keys.Store, verifier *verify.Verifier) *API {
-	a := &API{store: store, verifier: verifier}
+// New makes the dialect. Analytics are read from usage.
+func New(store *keys.Store, usage *keys.UsageReader, verifier *verify.Verifier) *API {
+	a := &API{store: store, usage: usage, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v1", Prefixes: []string{"/v1/"},
 		RequestIDHeader: "Unkey-Request-Id",

@@ -23,7 +23,7 @@ func TestGoldenErrors(t *testing.T) {
 	}
 	goldenOf(t, g.With(expired.Reveal(), "an expired root key")).get("expired root key", "/v1/apis.getApi?apiId="+api)
 
-	setup, _, err := g.Store.CreateSetupKey(t.Context(), operator, keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupReusable})
+	setup, _, err := keys.NewSetupStore(g.Store).CreateSetupKey(t.Context(), operator, keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupReusable})
 	if err != nil {
 		t.Fatal(err)
 	}

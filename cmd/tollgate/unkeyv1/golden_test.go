@@ -34,7 +34,7 @@ func newGolden(t *testing.T, name string) *golden {
 }
 
 func serveV1(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1 := unkeyv1.New(store, verifier)
+	v1 := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier)
 	router := web.NewRouter(v1.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	return router
