@@ -47,7 +47,7 @@ stores:
 race:
 	.ci/redis
 	go test -race $(TESTFLAGS) -skip 'IsQuick|KeepsItsBound|Batches|DeathWhile|FailoverLoses' ./verify ./cmd/tollgate/web
-	go test -race $(TESTFLAGS) -run 'Concurrent|Race|Once|Storm|Meanwhile|RootKeys' ./keys ./cmd/tollgate/netbird
+	go test -race $(TESTFLAGS) -run 'Concurrent|Race|Once|Storm|Meanwhile|RootKeys' ./keys/... ./cmd/tollgate/netbird
 
 lint:
 	@bad=$$(gofmt -l $$($(SOURCES))); test -z "$$bad" || { echo "not as gofmt would have it:"; echo "$$bad"; exit 1; }

@@ -12,6 +12,8 @@ import (
 	"tollgate/bench/redistest"
 	"tollgate/bench/rig"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -25,7 +27,7 @@ import (
 func BenchmarkLibrary(b *testing.B) {
 	b.Run("redis", func(b *testing.B) {
 		server := redistest.Start(b)
-		client, err := keys.Dial(server.URL(), 0)
+		client, err := redisdb.Dial(server.URL(), 0)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -34,7 +36,7 @@ func BenchmarkLibrary(b *testing.B) {
 	// It runs scripts a hundred times slower: a full line would be refused for its age.
 	b.Run("miniredis", func(b *testing.B) {
 		address := redistest.Mini(b).Addr()
-		library(b, keys.DialInProcess(address), address, 0, 4)
+		library(b, redisdb.DialInProcess(address), address, 0, 4)
 	})
 }
 
@@ -64,7 +66,7 @@ func library(b *testing.B, client redis.UniversalClient, address string, pid, ma
 	pool := redis.NewClient(&redis.Options{Addr: address})
 	b.Cleanup(func() { _ = pool.Close() })
 	p := peer{redis_rate.NewLimiter(pool), pid}
-	store := keys.Open(client, keys.Options{})
+	store := store.Open(client, store.Options{})
 	verifier := verify.New(store, verify.Options{})
 	for _, kind := range []string{"1limit", "credits+1limit"} {
 		secrets := mint(b, store, kind)
@@ -75,7 +77,7 @@ func library(b *testing.B, client redis.UniversalClient, address string, pid, ma
 }
 
 // mint makes keys with a limit, and with credits too if their kind says so.
-func mint(b *testing.B, store *keys.Store, kind string) (secrets []keys.Secret) {
+func mint(b *testing.B, store *store.Store, kind string) (secrets []keys.Secret) {
 	b.Helper()
 	workspace, err := store.Workspace(b.Context(), keys.DefaultWorkspace)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 
 	"tollgate/bench/rig"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -60,45 +62,45 @@ func BenchmarkNeighbour(b *testing.B) {
 
 // tenants makes two workspaces, and returns what is asked in them.
 func tenants(side *rig.Side) (quiet asking, patterns, list func(int) asking, err error) {
-	client, err := keys.Dial("redis://"+side.RedisAddr, 0)
+	client, err := redisdb.Dial("redis://"+side.RedisAddr, 0)
 	if err != nil {
 		return quiet, nil, nil, err
 	}
 	defer client.Close()
-	ctx, store := context.Background(), keys.Open(client, keys.Options{Timeout: 10 * time.Second})
+	ctx, keyStore := context.Background(), store.Open(client, store.Options{Timeout: 10 * time.Second})
 	var access [2]keys.Access
 	var apis, roots [2]string
 	for i, name := range []string{"quiet", "loud"} {
-		ws, err := store.Workspace(ctx, name)
+		ws, err := keyStore.Workspace(ctx, name)
 		if err != nil {
 			return quiet, nil, nil, err
 		}
 		access[i] = keys.Operator(ws).As()
-		api, err := store.CreateAPI(ctx, access[i], name)
+		api, err := keyStore.CreateAPI(ctx, access[i], name)
 		if err != nil {
 			return quiet, nil, nil, err
 		}
-		_, root, err := store.CreateRootKey(ctx, ws, keys.RootDraft{Grants: []string{keys.Everything}})
+		_, root, err := keyStore.CreateRootKey(ctx, ws, keys.RootDraft{Grants: []string{keys.Everything}})
 		if err != nil {
 			return quiet, nil, nil, err
 		}
 		apis[i], roots[i] = api.ID, root.Reveal()
 	}
 	uses := int64(1 << 40)
-	made, err := store.CreateKey(ctx, access[0], keys.KeyDraft{APIID: apis[0], Remaining: &uses})
+	made, err := keyStore.CreateKey(ctx, access[0], keys.KeyDraft{APIID: apis[0], Remaining: &uses})
 	if err != nil {
 		return quiet, nil, nil, err
 	}
 	meta, _ := json.Marshal(map[string]string{"text": strings.Repeat("x", keys.MaxMeta-100)})
-	for range keys.MaxPage {
-		if _, err := store.CreateKey(ctx, access[1], keys.KeyDraft{APIID: apis[1], Meta: meta}); err != nil {
+	for range store.MaxPage {
+		if _, err := keyStore.CreateKey(ctx, access[1], keys.KeyDraft{APIID: apis[1], Meta: meta}); err != nil {
 			return quiet, nil, nil, err
 		}
 	}
 	space := keys.NamespaceRef{Name: "space", Create: true}
 	for i := range 2500 {
 		pattern := fmt.Sprintf("%s*%d*", strings.Repeat("*a", 100), i)
-		if _, err := store.SetOverride(ctx, access[1], space, keys.Override{Identifier: pattern, Limit: 1, Duration: 60_000}); err != nil {
+		if _, err := keyStore.SetOverride(ctx, access[1], space, keys.Override{Identifier: pattern, Limit: 1, Duration: 60_000}); err != nil {
 			return quiet, nil, nil, err
 		}
 	}

@@ -57,6 +57,9 @@ const (
 	RedeemSetupKey Right = "setup_keys.redeem"
 )
 
+// DefaultWorkspace is the name of the workspace of TOLLGATE_ROOT_KEY.
+const DefaultWorkspace = "default"
+
 // Everything is the grant of each right.
 const Everything = "*"
 
@@ -72,10 +75,17 @@ func Operator(workspaceID string) *Caller {
 	return &Caller{WorkspaceID: workspaceID, Grants: []string{Everything}}
 }
 
-// can reports whether the caller has a right over the thing with an id; "" stands
-// for things that have none yet.
-func (c *Caller) can(r Right, id string) bool {
-	return slices.ContainsFunc(r.grants(id), c.granted)
+// Can reports whether the caller has a right over the thing with an id; "" stands for
+// things that have none yet. Operations of a store take an Access, which is checked by it.
+func (c *Caller) Can(r Right, id string) bool {
+	if c.granted(Everything) {
+		return true
+	}
+	resource, action, _ := strings.Cut(string(r), ".")
+	if c.granted(resource + ".*." + action) {
+		return true
+	}
+	return id != "" && resource != "rbac" && c.granted(resource+"."+id+"."+action) // a key's API is no thing of rbac
 }
 
 func (c *Caller) granted(grant string) bool {
@@ -83,11 +93,11 @@ func (c *Caller) granted(grant string) bool {
 	return ok
 }
 
-// grants are the texts any of which gives the right over id.
-func (r Right) grants(id string) []string {
+// Grants are the texts any of which gives the right over id.
+func (r Right) Grants(id string) []string {
 	resource, action, _ := strings.Cut(string(r), ".")
 	all := []string{Everything, resource + ".*." + action}
-	if id != "" && resource != "rbac" { // a key's API is no thing of rbac
+	if id != "" && resource != "rbac" { // see Can
 		all = append(all, resource+"."+id+"."+action)
 	}
 	return all
@@ -114,18 +124,18 @@ type Access struct {
 // As returns the access of a caller to an operation that needs rights.
 func (c *Caller) As(needs ...Right) Access { return Access{Caller: c, Needs: needs} }
 
-// missing is the refusal of who has none of these grants.
-func missing(grants []string) error {
+// MissingRights is the refusal of who has none of these grants.
+func MissingRights(grants []string) error {
 	return Errorf(KindMissingPermission, "", "missing one of these permissions: %s", strings.Join(grants, " or "))
 }
 
-// check refuses with KindMissingPermission where the caller lacks a right over id,
+// Check refuses with KindMissingPermission where the caller lacks a right over id,
 // one that the operation needs or one of also.
-func (a Access) check(id string, also ...Right) error {
+func (a Access) Check(id string, also ...Right) error {
 	for _, needs := range [][]Right{a.Needs, also} {
 		for _, r := range needs {
-			if !a.can(r, id) {
-				return missing(r.grants(id)[1:])
+			if !a.Can(r, id) {
+				return MissingRights(r.Grants(id)[1:])
 			}
 		}
 	}

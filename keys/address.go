@@ -1,12 +1,14 @@
 package keys
 
-import "net/netip"
+import (
+	"net/netip"
+)
 
 // MaxAllowedIPs bounds how many addresses and networks an API may name.
 const MaxAllowedIPs = 1000
 
-// checkAddresses returns addresses and networks in their canonical form.
-func checkAddresses(list []string) ([]string, error) {
+// CheckAddresses returns addresses and networks in their canonical form.
+func CheckAddresses(list []string) ([]string, error) {
 	if len(list) > MaxAllowedIPs {
 		return nil, Invalidf("allowedIps", "at most %d", MaxAllowedIPs)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,21 +30,21 @@ func slugs(all []*keys.Permission) string {
 func TestAttach(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
-		key := s.create(keys.KeyDraft{Permissions: keys.Named([]string{"b"}, keys.Create), Roles: keys.Named([]string{"role"}, keys.Create)})
-		made := func(names ...string) []keys.Ref { return keys.Named(names, keys.Create) }
+		key := s.create(keys.KeyDraft{Permissions: keys.Named([]string{"b"}, catalog.Create), Roles: keys.Named([]string{"role"}, catalog.Create)})
+		made := func(names ...string) []keys.Ref { return keys.Named(names, catalog.Create) }
 		for _, step := range []struct {
-			do         func(context.Context, keys.Access, string, []keys.Ref) (keys.Attached[*keys.Permission], error)
+			do         func(context.Context, keys.Access, string, []keys.Ref) (store.Attached[*keys.Permission], error)
 			refs       []keys.Ref
 			asked, all string
 			kind       keys.Kind
 		}{
 			{s.AddPermissions, made("c", "a", "C"), "a c", "a b c", 255},
-			{s.AddPermissions, keys.Named([]string{"b"}, keys.Refuse), "b", "a b c", 255},
-			{s.RemovePermissions, keys.Named([]string{"B", "a"}, keys.Refuse), "a b", "c", 255},
-			{s.RemovePermissions, keys.Named([]string{"a"}, keys.Refuse), "a", "c", 255},
-			{s.RemovePermissions, keys.Named([]string{"unknown"}, keys.Skip), "", "c", 255},
-			{s.RemovePermissions, keys.Named([]string{"c", "unknown"}, keys.Refuse), "", "", keys.KindNotFound},
-			{s.AddPermissions, []keys.Ref{{ID: "perm_unknown", Missing: keys.Create}}, "", "", keys.KindNotFound},
+			{s.AddPermissions, keys.Named([]string{"b"}, catalog.Refuse), "b", "a b c", 255},
+			{s.RemovePermissions, keys.Named([]string{"B", "a"}, catalog.Refuse), "a b", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"a"}, catalog.Refuse), "a", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"unknown"}, catalog.Skip), "", "c", 255},
+			{s.RemovePermissions, keys.Named([]string{"c", "unknown"}, catalog.Refuse), "", "", keys.KindNotFound},
+			{s.AddPermissions, []keys.Ref{{ID: "perm_unknown", Missing: catalog.Create}}, "", "", keys.KindNotFound},
 			{s.SetPermissions, made("d", "b"), "b d", "b d", 255},
 			{s.SetPermissions, made("e", "not one"), "", "", keys.KindInvalid},
 			{s.SetPermissions, nil, "", "", 255},
@@ -76,20 +78,20 @@ func TestAttach(t *testing.T) {
 // Those who add at the same time, through several gateways, all do.
 func TestConcurrentAttachmentsAllHappen(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		s, other := open(t, c, "w"), store.Open(c, store.Options{Timeout: 10 * time.Second})
 		key := s.create(keys.KeyDraft{Remaining: count(0)})
 		role, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "r"})
 		s.must(err)
 		var all sync.WaitGroup
 		for i := range 12 {
-			store := []*keys.Store{s.Store, other}[i%2]
+			store := []*store.Store{s.Store, other}[i%2]
 			all.Go(func() {
-				if _, err := store.AddPermissions(t.Context(), s.access, key.ID, keys.Named([]string{fmt.Sprint("p", i), "shared"}, keys.Create)); err != nil {
+				if _, err := store.AddPermissions(t.Context(), s.access, key.ID, keys.Named([]string{fmt.Sprint("p", i), "shared"}, catalog.Create)); err != nil {
 					t.Error(err)
 				}
 			})
 			all.Go(func() {
-				if _, err := store.SetRolePermissions(t.Context(), s.access, keys.Called("r"), keys.Named([]string{fmt.Sprint("p", i), "of.role"}, keys.Create)); err != nil {
+				if _, err := store.SetRolePermissions(t.Context(), s.access, catalog.Called("r"), keys.Named([]string{fmt.Sprint("p", i), "of.role"}, catalog.Create)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -98,7 +100,7 @@ func TestConcurrentAttachmentsAllHappen(t *testing.T) {
 		if got := s.read(key.ID).Resolved.Direct; len(got) != 13 {
 			t.Errorf("the key has %v", got)
 		}
-		if got, err := s.Role(t.Context(), s.access, keys.Called(role.ID)); err != nil || len(got.Granted) != 2 {
+		if got, err := s.Role(t.Context(), s.access, catalog.Called(role.ID)); err != nil || len(got.Granted) != 2 {
 			t.Errorf("the role has %+v, %v", got, err)
 		}
 	})
@@ -114,18 +116,18 @@ func TestAttachmentsAreBounded(t *testing.T) {
 		for i := range names {
 			names[i] = fmt.Sprintf("p%04d", i)
 		}
-		_, err := s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names, keys.Create))
+		_, err := s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names, catalog.Create))
 		if kind(err) != keys.KindInvalid {
 			t.Errorf("1001 at once: %v", err)
 		}
-		_, err = s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names[:1000], keys.Create))
+		_, err = s.SetPermissions(t.Context(), s.access, key.ID, keys.Named(names[:1000], catalog.Create))
 		s.must(err)
-		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], keys.Create))
+		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], catalog.Create))
 		if kind(err) != keys.KindInvalid {
 			t.Errorf("one more: %v", err)
 		}
-		s.must(s.DeletePermission(t.Context(), s.access, keys.Called("p0000")))
-		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], keys.Create))
+		s.must(s.DeletePermission(t.Context(), s.access, catalog.Called("p0000")))
+		_, err = s.AddPermissions(t.Context(), s.access, key.ID, keys.Named(names[1000:], catalog.Create))
 		s.must(err)
 		if d := s.read(key.ID); len(d.Key.Permissions) != 1000 {
 			t.Errorf("%d ids are kept", len(d.Key.Permissions))

@@ -10,6 +10,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -24,7 +27,7 @@ func (o *office) elsewhere(secret keys.Secret, peer string) {
 }
 
 // used is how often a setup key was redeemed.
-func (o *office) used(k *keys.SetupKey) int64 {
+func (o *office) used(k *setupkeys.SetupKey) int64 {
 	o.t.Helper()
 	return o.get(k.ID).UsedTimes
 }
@@ -36,7 +39,7 @@ func TestPeerRedeemsAgainAfterTheEnd(t *testing.T) {
 		clock.SetClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 		o := newOffice(t, c)
 		group := o.group("g")
-		k, secret := o.make(keys.SetupKeyDraft{ExpiresIn: 60, Groups: []string{group}})
+		k, secret := o.make(setupkeys.SetupKeyDraft{ExpiresIn: 60, Groups: []string{group}})
 		first := o.enrol(secret, "p")
 		clock.Advance(2 * time.Minute)
 		if again := o.enrol(secret, "p"); again.At != first.At || again.UsedTimes != 1 || len(again.Groups) != 1 || again.Groups[0] != group {
@@ -60,8 +63,8 @@ func TestPeerRedeemsAgainAfterTheEnd(t *testing.T) {
 func TestPeerHasOneSetupKey(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		first, secret := o.make(keys.SetupKeyDraft{UsageLimit: 1})
-		second, other := o.make(keys.SetupKeyDraft{UsageLimit: 1})
+		first, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 1})
+		second, other := o.make(setupkeys.SetupKeyDraft{UsageLimit: 1})
 		o.enrol(secret, "p")
 		o.elsewhere(other, "p")
 		o.update(first.ID, []string{}, true)
@@ -70,14 +73,14 @@ func TestPeerHasOneSetupKey(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		redeemed, err := o.Redemptions(t.Context(), o.access, second.ID, 0, 10)
-		if o.must(err); redeemed.Total != 0 || len(redeemed.Refused) != 2 || redeemed.Refused[0].Reason != keys.RedeemClaimed {
+		if o.must(err); redeemed.Total != 0 || len(redeemed.Refused) != 2 || redeemed.Refused[0].Reason != setupkeys.RedeemClaimed {
 			t.Errorf("%+v", redeemed)
 		}
 		ws, err := o.Workspace(t.Context(), "another")
 		o.must(err)
 		abroad := *o
 		abroad.workspace, abroad.access = ws, keys.Operator(ws).As()
-		_, foreign := abroad.make(keys.SetupKeyDraft{})
+		_, foreign := abroad.make(setupkeys.SetupKeyDraft{})
 		abroad.enrol(foreign, "p")
 
 		o.must(o.DeleteSetupKey(t.Context(), o.access, first.ID))
@@ -96,9 +99,9 @@ func TestPeerHasOneSetupKey(t *testing.T) {
 // A key that refuses leaves no claim: whoever asks can't fill Redis with them.
 func TestARefusalLeavesNoClaim(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 1})
+	k, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 1})
 	o.enrol(secret, "p")
-	revoked, disabled := o.make(keys.SetupKeyDraft{})
+	revoked, disabled := o.make(setupkeys.SetupKeyDraft{})
 	o.update(revoked.ID, []string{}, true)
 	for i := range 20 {
 		_, err := o.redeem(secret, fmt.Sprint("late ", i))
@@ -110,7 +113,7 @@ func TestARefusalLeavesNoClaim(t *testing.T) {
 		t.Errorf("%q", claims)
 	}
 	// Many at once for one use: those that came too late leave none either.
-	_, one := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff})
+	_, one := o.make(setupkeys.SetupKeyDraft{Type: setupkeys.SetupOneOff})
 	var all sync.WaitGroup
 	for i := range 40 {
 		gateway := o.again()
@@ -129,10 +132,10 @@ func TestPeerOnSeveralKeysAtOnce(t *testing.T) {
 		o := newOffice(t, c)
 		gateways := []*office{o, o.again(), o.again()}
 		for round := range 20 {
-			var made [3]*keys.SetupKey
+			var made [3]*setupkeys.SetupKey
 			var secrets [3]keys.Secret
 			for i := range made {
-				made[i], secrets[i] = o.make(keys.SetupKeyDraft{UsageLimit: 5})
+				made[i], secrets[i] = o.make(setupkeys.SetupKeyDraft{UsageLimit: 5})
 			}
 			peer := fmt.Sprint("peer ", round)
 			var passed [3]atomic.Int64
@@ -166,18 +169,18 @@ func TestPeerOnSeveralKeysAtOnce(t *testing.T) {
 func TestInterruptedRedemptions(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		first, secret := o.make(keys.SetupKeyDraft{})
-		second, other := o.make(keys.SetupKeyDraft{})
+		first, secret := o.make(setupkeys.SetupKeyDraft{})
+		second, other := o.make(setupkeys.SetupKeyDraft{})
 		o.enrol(secret, "model")
 		claim := redistest.Names(t, c, "tg:sc:*")[0]
 		text := c.Get(t.Context(), claim).Val()
-		record, _ := first.Digest.RecordName()
+		record, _ := layout.RecordName(first.Digest)
 		withdrawn := strings.Replace(record, "tg:k:", "tg:sw:", 1)
 		id, token, _ := strings.Cut(text, ":")
 		// The claim of "model" stands for one that was made before the gateway died.
 		forget := func() {
-			for _, at := range []*keys.SetupKey{first, second} {
-				record, _ := at.Digest.RecordName()
+			for _, at := range []*setupkeys.SetupKey{first, second} {
+				record, _ := layout.RecordName(at.Digest)
 				o.must(c.Del(t.Context(), strings.Replace(record, "tg:k:", "tg:sr:", 1), strings.Replace(record, "tg:k:", "tg:sp:", 1)).Err())
 			}
 			o.must(c.Set(t.Context(), claim, text, 0).Err())
@@ -205,15 +208,15 @@ func TestInterruptedRedemptions(t *testing.T) {
 func TestEarlierRedemptionsHaveClaims(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		_, secret := o.make(keys.SetupKeyDraft{})
-		_, other := o.make(keys.SetupKeyDraft{})
+		_, secret := o.make(setupkeys.SetupKeyDraft{})
+		_, other := o.make(setupkeys.SetupKeyDraft{})
 		for i := range 30 {
 			o.enrol(secret, fmt.Sprint("peer ", i))
 		}
 		for _, claim := range redistest.Names(t, c, "tg:sc:*") {
 			o.must(c.Del(t.Context(), claim).Err())
 		}
-		keys.WithoutClaims(t, o.Store, secret)
+		withoutClaims(t, o.Store, secret)
 		gateway := o.again()
 		for i := range 30 {
 			gateway.elsewhere(other, fmt.Sprint("peer ", i))
@@ -228,13 +231,13 @@ func TestEarlierRedemptionsHaveClaims(t *testing.T) {
 func TestClaimsMoveWithRedemptions(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		old := newOffice(t, c)
-		_, secret := old.make(keys.SetupKeyDraft{})
-		_, other := old.make(keys.SetupKeyDraft{UsageLimit: 1})
+		_, secret := old.make(setupkeys.SetupKeyDraft{})
+		_, other := old.make(setupkeys.SetupKeyDraft{UsageLimit: 1})
 		told := old.enrol(secret, "p")
 		shop := &shop{Store: old.Store, t: t, access: old.access}
 		lines := shop.export()
 		there := redistest.Client(t, redistest.Mini(t).Addr())
-		shop.Store = keys.Open(there, keys.Options{Timeout: 10 * time.Second})
+		shop.Store = store.Open(there, store.Options{Timeout: 10 * time.Second})
 		shop.importAll(lines)
 		moved := *old
 		moved.Store, moved.redis = shop.Store, there
@@ -244,4 +247,18 @@ func TestClaimsMoveWithRedemptions(t *testing.T) {
 		}
 		moved.enrol(other, "q")
 	})
+}
+
+// withoutClaims makes a setup key one of a release that made no claims.
+func withoutClaims(t *testing.T, s *store.Store, secret keys.Secret) {
+	t.Helper()
+	found, err := s.LoadAt(t.Context(), layout.PlaceOf(secret.Digest()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, setup := *found.Key, *found.Key.Setup
+	setup.Claims, k.Setup = false, &setup
+	if done, err := s.Put(t.Context(), found, &k, store.Put{}); err != nil || !done {
+		t.Fatal(done, err)
+	}
 }

@@ -9,6 +9,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -18,7 +21,7 @@ import (
 // swept makes one sweep after the counters of older versions.
 func (s *shop) swept() bool {
 	s.t.Helper()
-	complete, err := s.SweepCountersOnce(s.t.Context())
+	complete, err := sweep.New(s.Store).SweepCountersOnce(s.t.Context())
 	s.must(err)
 	return complete
 }
@@ -26,7 +29,7 @@ func (s *shop) swept() bool {
 // older writes a counter as an older version did, and indexes nothing.
 func older(t *testing.T, c redis.UniversalClient, shard, owner, name string, duration int64) string {
 	t.Helper()
-	counter := keys.Counter(shard, owner, name, duration)
+	counter := layout.Counter(shard, owner, name, duration)
 	value := strings.Repeat("\x00", 20) + "\x01"
 	if err := c.Set(t.Context(), counter, value, time.Duration(2*duration)*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
@@ -35,7 +38,7 @@ func older(t *testing.T, c redis.UniversalClient, shard, owner, name string, dur
 }
 
 func shardOf(secret keys.Secret) string {
-	_, shard := secret.Digest().RecordName()
+	_, shard := layout.RecordName(secret.Digest())
 	return shard
 }
 
@@ -57,14 +60,14 @@ func TestCountersFromBeforeGetAnEnd(t *testing.T) {
 		_, err = s.SetOverride(t.Context(), long, keys.NamespaceRef{Name: "n", Create: true}, keys.Override{Identifier: "x*", Limit: 1, Duration: keys.MaxLongDuration})
 		s.must(err)
 		lengthen(t, c)
-		s = &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		s = &shop{Store: store.Open(c, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		i, err := s.Identity(t.Context(), s.access, person)
 		s.must(err)
 		n, err := s.Namespace(t.Context(), s.access, keys.NamespaceRef{Name: "n"})
 		s.must(err)
 
 		inSpace := func(identifier string, duration int64) string {
-			return older(t, c, keys.ShardOf(n.ID+":"+identifier), n.ID, identifier, duration)
+			return older(t, c, layout.ShardOf(n.ID+":"+identifier), n.ID, identifier, duration)
 		}
 		names := map[string]string{
 			"longest":           older(t, c, shardOf(alive.Secret), alive.ID, "a", ratelimit.MaxDuration),
@@ -104,7 +107,7 @@ func TestCountersFromBeforeGetAnEnd(t *testing.T) {
 			}
 		}
 		indexes := redistest.Names(t, c, "tg:ci:*")
-		listed := c.ZRange(t.Context(), keys.CounterIndex(shardOf(alive.Secret), alive.ID), 0, -1).Val()
+		listed := c.ZRange(t.Context(), layout.CounterIndex(shardOf(alive.Secret), alive.ID), 0, -1).Val()
 		if len(indexes) != 2 || fmt.Sprint(listed) != "[60000:b:c 137438953471:a]" {
 			t.Errorf("indexes %v, that of the key lists %v", indexes, listed)
 		}
@@ -128,8 +131,8 @@ func TestCountersFromBeforeStay(t *testing.T) {
 		if n := len(redistest.Names(t, c, "tg:c:*")); n != 200 {
 			t.Errorf("%d counters are left of 200", n)
 		}
-		index := keys.CounterIndex(shardOf(made.Secret), made.ID)
-		if n := c.ZCard(t.Context(), index).Val(); n != keys.MaxKeyCounters {
+		index := layout.CounterIndex(shardOf(made.Secret), made.ID)
+		if n := c.ZCard(t.Context(), index).Val(); n != store.MaxKeyCounters {
 			t.Errorf("the index lists %d", n)
 		}
 		gateway := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second})
@@ -158,7 +161,7 @@ func TestCounterSweepEnds(t *testing.T) {
 		clock.Advance(2 * time.Minute)
 		stopped, cancel := context.WithCancel(t.Context())
 		cancel()
-		if complete, err := s.SweepCountersOnce(stopped); complete || err == nil {
+		if complete, err := sweep.New(s.Store).SweepCountersOnce(stopped); complete || err == nil {
 			t.Errorf("a sweep that was stopped: %v, %v", complete, err)
 		}
 		sweeps := 0
@@ -193,11 +196,11 @@ func TestImportedCountersAreListed(t *testing.T) {
 			older(t, c, shardOf(made.Secret), made.ID, fmt.Sprint("old:", i), ratelimit.MaxDuration)
 		}
 		there := redistest.Empty(t)
-		into := &shop{Store: keys.Open(there, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		into := &shop{Store: store.Open(there, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		done := into.importAll(s.export())
-		index := keys.CounterIndex(shardOf(made.Secret), made.ID)
-		if n, counters := there.ZCard(t.Context(), index).Val(), redistest.Names(t, there, "tg:c:*"); n != keys.MaxKeyCounters || len(counters) != keys.MaxKeyCounters || done.Different != 12 {
-			t.Errorf("%d of %d counters are listed, want %d; %+v", n, len(counters), keys.MaxKeyCounters, done)
+		index := layout.CounterIndex(shardOf(made.Secret), made.ID)
+		if n, counters := there.ZCard(t.Context(), index).Val(), redistest.Names(t, there, "tg:c:*"); n != store.MaxKeyCounters || len(counters) != store.MaxKeyCounters || done.Different != 12 {
+			t.Errorf("%d of %d counters are listed, want %d; %+v", n, len(counters), store.MaxKeyCounters, done)
 		}
 		for _, name := range redistest.Names(t, there, "tg:c:*") {
 			if life := there.PTTL(t.Context(), name).Val(); life > 2*keys.MaxDuration*time.Millisecond || life <= 0 {

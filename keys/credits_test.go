@@ -7,6 +7,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 
@@ -22,7 +23,7 @@ func TestUpdateCreditsMovesUpdatedAt(t *testing.T) {
 			Name: "n\x14\x1b", Remaining: count(10), Refill: &refill.Schedule{Amount: 9}, Limits: []ratelimit.Limit{{Name: "a", Limit: 3, Duration: 1000}},
 		})
 		last := s.read(made.ID)
-		for _, op := range []keys.CreditsOperation{keys.SetCredits, keys.IncrementCredits, keys.DecrementCredits, keys.DecrementCredits} {
+		for _, op := range []keys.CreditsOperation{store.SetCredits, store.IncrementCredits, store.DecrementCredits, store.DecrementCredits} {
 			time.Sleep(3 * time.Millisecond)
 			before, err := s.Now(t.Context())
 			s.must(err)
@@ -51,7 +52,7 @@ func TestUpdateCreditsAtTheSameMoment(t *testing.T) {
 		for range 24 {
 			all.Go(func() {
 				for range 5 {
-					if _, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, keys.IncrementCredits, count(3)); err != nil {
+					if _, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, store.IncrementCredits, count(3)); err != nil {
 						t.Error(err)
 					}
 				}

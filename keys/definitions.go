@@ -1,17 +1,7 @@
 package keys
 
-import "tollgate/ratelimit"
-
-// definitionKind is a kind of definition; with a workspace it names an index.
-type definitionKind string
-
-const (
-	kindAPI        definitionKind = "api"
-	kindPermission definitionKind = "permission"
-	kindRole       definitionKind = "role"
-	kindIdentity   definitionKind = "identity"
-	kindRootKey    definitionKind = "root_key"
-	kindNamespace  definitionKind = "ratelimit_namespace"
+import (
+	"tollgate/ratelimit"
 )
 
 // API is a set of keys that are verified together.
@@ -52,22 +42,4 @@ type Identity struct {
 	Meta        []byte            `cbor:"4,keyasint,omitempty"` // a JSON object's text
 	Limits      []ratelimit.Limit `cbor:"5,keyasint,omitempty"` // shared by its keys
 	CreatedAt   int64             `cbor:"6,keyasint"`           // unix ms
-}
-
-// encodeDefinition puts the version before a definition's CBOR.
-func encodeDefinition(d any) string { return string(layoutVersion) + string(encode(d)) }
-
-// decodeDefinition reads what encodeDefinition wrote; nil for "".
-func decodeDefinition[T any](stored string) (*T, error) {
-	if stored == "" {
-		return nil, nil
-	}
-	if stored[0] != layoutVersion {
-		return nil, errCorrupt
-	}
-	d := new(T)
-	if err := decoding.Unmarshal([]byte(stored[1:]), d); err != nil {
-		return nil, err
-	}
-	return d, nil
 }

@@ -10,6 +10,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -17,15 +20,15 @@ import (
 // durable opens a store as a program does that must lose nothing.
 func durable(t *testing.T, url string, timeout time.Duration) (*shop, *waits) {
 	t.Helper()
-	client, err := keys.DialWithin(url, 0, timeout)
+	client, err := redisdb.DialWithin(url, 0, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	w := &waits{}
-	keys.DurableWrites(client, w.add)
+	redisdb.DurableWrites(client, w.add)
 	s := open(t, client, "w")
-	s.Store = keys.Open(client, keys.Options{Timeout: timeout})
+	s.Store = store.Open(client, store.Options{Timeout: timeout})
 	return s, w
 }
 
@@ -74,8 +77,8 @@ func TestDurableWritesWait(t *testing.T) {
 	if left := s.read(made.ID).State.Balance; left != 10 || time.Since(begun) > time.Second {
 		t.Errorf("a read waits: %v, %d left", time.Since(begun), left)
 	}
-	_, _, err := impatient.UpdateCredits(t.Context(), impatient.access, made.ID, keys.DecrementCredits, count(1))
-	if kind(err) != keys.KindUnavailable || keys.NotRun(err) {
+	_, _, err := impatient.UpdateCredits(t.Context(), impatient.access, made.ID, store.DecrementCredits, count(1))
+	if kind(err) != keys.KindUnavailable || redisdb.NotRun(err) {
 		t.Errorf("a change that nobody knows to be kept: %v", err)
 	}
 	select {
@@ -171,39 +174,18 @@ func calls(server *redistest.Server, command string) int {
 	return n
 }
 
-// No command that is taken for harmless is one that Redis says writes.
-func TestHarmless(t *testing.T) {
-	client := redistest.Shared(t).Client()
-	known, err := client.Command(t.Context()).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range keys.Harmless() {
-		info, ok := known[name]
-		if !ok {
-			t.Errorf("Redis does not know %s", name)
-			continue
-		}
-		for _, flag := range info.Flags {
-			if strings.EqualFold(flag, "write") {
-				t.Errorf("%s writes", name)
-			}
-		}
-	}
-}
-
 // Saying the same again, after an answer that nobody knows, is acknowledged when it is
 // written and no sooner, although nothing is changed.
 func TestDurableWritesOfTheSame(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
 	s, _ := durable(t, server.URL(), 10*time.Second)
 	impatient, _ := durable(t, server.URL(), 250*time.Millisecond)
-	reader := keys.Called("reader")
+	reader := catalog.Called("reader")
 	set := func() error {
-		_, err := impatient.SetRolePermissions(t.Context(), s.access, reader, keys.Named([]string{"read"}, keys.Create))
+		_, err := impatient.SetRolePermissions(t.Context(), s.access, reader, keys.Named([]string{"read"}, catalog.Create))
 		return err
 	}
-	_, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"read", "write"}, keys.Create)})
+	_, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"read", "write"}, catalog.Create)})
 	s.must(err)
 	writing(t, server)
 	release := server.HoldFsync()
@@ -226,7 +208,7 @@ func TestDurableWritesLostWait(t *testing.T) {
 	release := server.HoldFsync()
 	failed := make(chan error)
 	go func() {
-		_, _, err := s.UpdateCredits(context.Background(), s.access, made.ID, keys.DecrementCredits, count(1))
+		_, _, err := s.UpdateCredits(context.Background(), s.access, made.ID, store.DecrementCredits, count(1))
 		failed <- err
 	}()
 	time.Sleep(50 * time.Millisecond)
@@ -235,7 +217,7 @@ func TestDurableWritesLostWait(t *testing.T) {
 	err := <-failed
 	release()
 	time.Sleep(500 * time.Millisecond)
-	if left := s.read(made.ID).State.Balance; left != 9 || kind(err) != keys.KindUnavailable || keys.NotRun(err) {
+	if left := s.read(made.ID).State.Balance; left != 9 || kind(err) != keys.KindUnavailable || redisdb.NotRun(err) {
 		t.Errorf("%d left after %v", left, err)
 	}
 }
@@ -243,7 +225,7 @@ func TestDurableWritesLostWait(t *testing.T) {
 // A transaction is answered as without the wait.
 func TestDurableWritesTransaction(t *testing.T) {
 	c := redistest.Start(t, redistest.WithAOF("everysec")).Client()
-	keys.DurableWrites(c, nil)
+	redisdb.DurableWrites(c, nil)
 	got, err := c.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		p.Set(t.Context(), "a", "1", 0)
 		p.Incr(t.Context(), "a")

@@ -24,20 +24,21 @@ func (a Access) CheckDuration(field string, ms int64) error {
 	if a.LongDurations {
 		longest = MaxLongDuration
 	}
-	return checkDuration(field, ms, longest)
+	return CheckWindow(field, ms, longest)
 }
 
-func checkDuration(field string, ms, longest int64) error {
+// CheckWindow refuses with KindInvalid a window shorter than ratelimit.MinDuration or longer than longest, in ms.
+func CheckWindow(field string, ms, longest int64) error {
 	if ms < ratelimit.MinDuration || ms > longest {
 		return Invalidf(field, "milliseconds, from %d to %d", int64(ratelimit.MinDuration), longest)
 	}
 	return nil
 }
 
-// checkDurations refuses limits to be stored whose windows are longer than the caller
+// CheckDurations refuses limits to be stored whose windows are longer than the caller
 // may ask for, but for those that are stored with just these. field names the duration
 // of the limit at an index.
-func (a Access) checkDurations(limits, stored []ratelimit.Limit, field func(int) string) error {
+func (a Access) CheckDurations(limits, stored []ratelimit.Limit, field func(int) string) error {
 	for i, limit := range limits {
 		if !storedDuration(limit, stored) {
 			if err := a.CheckDuration(field(i), limit.Duration); err != nil {
@@ -58,5 +59,5 @@ func storedDuration(limit ratelimit.Limit, stored []ratelimit.Limit) bool {
 	return false
 }
 
-// keyDuration names the duration of a key's limit in an error.
-func keyDuration(int) string { return "ratelimit.duration" }
+// KeyDuration names the duration of a key's limit in an error.
+func KeyDuration(int) string { return "ratelimit.duration" }

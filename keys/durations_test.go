@@ -9,6 +9,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 
 	"github.com/redis/go-redis/v9"
@@ -88,7 +89,7 @@ func TestStoredDurationsStay(t *testing.T) {
 		_, err = s.SetOverride(t.Context(), long, space, rule)
 		s.must(err)
 		lengthen(t, c)
-		s = &shop{Store: keys.Open(c, keys.Options{}), t: t, access: s.access, api: s.api}
+		s = &shop{Store: store.Open(c, store.Options{}), t: t, access: s.access, api: s.api}
 
 		old := limitOf(ratelimit.MaxDuration)
 		s.must(s.UpdateKey(t.Context(), s.access, made.ID, keys.KeyPatch{Name: keys.To("other")}))

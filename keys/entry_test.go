@@ -13,6 +13,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -80,7 +81,7 @@ func TestPagesOfOlderEntries(t *testing.T) {
 		for _, size := range []int{1, 2, 3, 10, 31, 100} {
 			for _, inclusive := range []bool{true, false} {
 				for _, external := range []string{"", "one"} {
-					if got := s.pages(keys.KeyQuery{Limit: size, ExternalID: external}, inclusive); !slices.Equal(got, want) {
+					if got := s.pages(store.KeyQuery{Limit: size, ExternalID: external}, inclusive); !slices.Equal(got, want) {
 						t.Errorf("pages of %d of %q give %d of %d keys", size, external, len(got), len(want))
 					}
 				}
@@ -138,7 +139,7 @@ func TestEntriesOfARerolledKey(t *testing.T) {
 		old := s.create(keys.KeyDraft{ExternalID: "one"})
 		lists := s.lists("one")
 		s.age(lists, old.ID)
-		made, err := s.RerollKey(t.Context(), s.access, old.ID, keys.Reroll{Grace: 60_000})
+		made, err := s.RerollKey(t.Context(), s.access, old.ID, store.Reroll{Grace: 60_000})
 		s.must(err)
 		for _, row := range []struct {
 			delete string
@@ -148,7 +149,7 @@ func TestEntriesOfARerolledKey(t *testing.T) {
 				s.must(s.DeleteKey(t.Context(), s.access, row.delete, true))
 			}
 			for _, external := range []string{"", "one"} {
-				if got := s.pages(keys.KeyQuery{Limit: 1, ExternalID: external}, true); !slices.Equal(got, row.left) {
+				if got := s.pages(store.KeyQuery{Limit: 1, ExternalID: external}, true); !slices.Equal(got, row.left) {
 					t.Errorf("after %q was deleted: %q", row.delete, got)
 				}
 			}
@@ -179,7 +180,7 @@ func TestEntriesOfAnAdoptedKey(t *testing.T) {
 		check := func(when string) {
 			t.Helper()
 			for _, external := range []string{"", "one"} {
-				if got := s.pages(keys.KeyQuery{Limit: 5, ExternalID: external}, true); !slices.Equal(got, want) {
+				if got := s.pages(store.KeyQuery{Limit: 5, ExternalID: external}, true); !slices.Equal(got, want) {
 					t.Errorf("%s: %d of %d keys", when, len(got), n)
 				}
 			}
@@ -188,7 +189,7 @@ func TestEntriesOfAnAdoptedKey(t *testing.T) {
 
 		var all sync.WaitGroup
 		for range 2 {
-			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 5 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+			gateway := verify.New(store.Open(c, store.Options{Timeout: 5 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			all.Go(func() {
 				for _, plaintext := range plaintexts {
 					r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}
@@ -199,7 +200,7 @@ func TestEntriesOfAnAdoptedKey(t *testing.T) {
 			})
 		}
 		for range 5 {
-			got := s.pages(keys.KeyQuery{Limit: 5}, true)
+			got := s.pages(store.KeyQuery{Limit: 5}, true)
 			if once := slices.Compact(slices.Sorted(slices.Values(got))); len(once) != len(got) {
 				t.Errorf("a key is there twice: %q", got)
 			}
@@ -261,7 +262,7 @@ func TestPagesDoNotAskTheIndex(t *testing.T) {
 		for _, want := range []int64{0, 3} {
 			s.age(s.lists(), ids[:want]...)
 			hook.n.Store(0)
-			if got := s.pages(keys.KeyQuery{Limit: 100}, true); !slices.Equal(got, ids) {
+			if got := s.pages(store.KeyQuery{Limit: 100}, true); !slices.Equal(got, ids) {
 				t.Errorf("%d keys", len(got))
 			}
 			if n := hook.n.Load(); n != want {

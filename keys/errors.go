@@ -39,6 +39,8 @@ var kindNames = [...]string{
 // String names the kind for logs.
 func (k Kind) String() string { return kindNames[k] }
 
+var ErrCorrupt = errors.New("a stored record does not have the layout of this version")
+
 // Error is a refusal or a failure of the domain. Message is safe to show to the
 // caller and never holds a secret; Err, when set, is for the log alone.
 type Error struct {
@@ -78,14 +80,6 @@ func Errorf(kind Kind, resource, format string, args ...any) *Error {
 // Invalidf makes a KindInvalid error about the input at the dotted path field.
 func Invalidf(field, format string, args ...any) *Error {
 	return &Error{Kind: KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
-}
-
-// Unavailable wraps a failure of the store. Its message says in what way the store
-// failed and no more: what the store said is for the log. What was asked for may or may
-// not have happened, unless NotRun says that it did not; it happened at most once.
-func Unavailable(err error) *Error {
-	f := failureOf(err)
-	return &Error{Kind: KindUnavailable, Message: failures[f].message, Failure: f, Err: err}
 }
 
 // SpentNothing returns a KindUnavailable that says that nothing was spent, and other

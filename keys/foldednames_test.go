@@ -11,6 +11,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/redis/go-redis/v9"
@@ -47,7 +49,7 @@ func (s *shop) called(name string) string {
 // roleNames are the names of the workspace's roles, sorted.
 func (s *shop) roleNames() []string {
 	s.t.Helper()
-	page, err := s.Roles(s.t.Context(), s.access, keys.ListOptions{Limit: 100})
+	page, err := s.Roles(s.t.Context(), s.access, catalog.ListOptions{Limit: 100})
 	s.must(err)
 	var names []string
 	for _, r := range page.Rows {
@@ -108,7 +110,7 @@ func TestRolesAreReferredToWithoutCase(t *testing.T) {
 		s := open(t, c, "w")
 		r, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "Reader"})
 		s.must(err)
-		named := func(names ...string) []keys.Ref { return keys.Named(names, keys.Create) }
+		named := func(names ...string) []keys.Ref { return keys.Named(names, catalog.Create) }
 		made := s.create(keys.KeyDraft{Roles: named("READER", "Writer", "WRITER")})
 		writer := s.called("writer")
 		want := []string{r.ID, writer}
@@ -120,13 +122,13 @@ func TestRolesAreReferredToWithoutCase(t *testing.T) {
 			}
 		}
 		has("created", want...)
-		_, err = s.RemoveRoles(t.Context(), s.access, made.ID, keys.Named([]string{"reader", "nobody"}, keys.Skip))
+		_, err = s.RemoveRoles(t.Context(), s.access, made.ID, keys.Named([]string{"reader", "nobody"}, catalog.Skip))
 		s.must(err)
 		has("removed", writer)
 		_, err = s.SetRoles(t.Context(), s.access, made.ID, named("rEADER"))
 		s.must(err)
 		has("set", r.ID)
-		_, err = s.AddRoles(t.Context(), s.access, made.ID, keys.Named([]string{"wRITER"}, keys.Refuse))
+		_, err = s.AddRoles(t.Context(), s.access, made.ID, keys.Named([]string{"wRITER"}, catalog.Refuse))
 		s.must(err)
 		has("added", want...)
 		s.must(s.UpdateKey(t.Context(), s.access, made.ID, keys.KeyPatch{Roles: keys.To(named("reader"))}))
@@ -165,7 +167,7 @@ func TestRoleNamesOfOlderReleases(t *testing.T) {
 			}
 			s.taken(spelling.name)
 		}
-		key := s.create(keys.KeyDraft{Roles: keys.Named([]string{"admin", "Admin", "OTHER"}, keys.Create)})
+		key := s.create(keys.KeyDraft{Roles: keys.Named([]string{"admin", "Admin", "OTHER"}, catalog.Create)})
 		if got := s.read(key.ID).Key.Roles; len(got) != 3 || !slices.Contains(got, lower) || !slices.Contains(got, capital) || !slices.Contains(got, other) {
 			t.Errorf("the key has %q", got)
 		}
@@ -228,13 +230,13 @@ func TestManyRoleNamesOfOlderReleases(t *testing.T) {
 // where it was not looked up before.
 func TestOneOfManyMakesARole(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		s, other := open(t, c, "w"), store.Open(c, store.Options{Timeout: 10 * time.Second})
 		spellings := []string{"admin", "Admin", "ADMIN", "aDmIn"}
 		var made, conflicts atomic.Int64
 		var all sync.WaitGroup
 		for i := range 12 {
 			all.Go(func() {
-				store := []*keys.Store{s.Store, other}[i%2]
+				store := []*store.Store{s.Store, other}[i%2]
 				_, err := store.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: spellings[i%4]})
 				switch kind(err) {
 				case 255:
@@ -244,7 +246,7 @@ func TestOneOfManyMakesARole(t *testing.T) {
 				default:
 					t.Error(err)
 				}
-				_, err = store.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api, Roles: keys.Named([]string{spellings[i%4], fmt.Sprint("own ", i)}, keys.Create)})
+				_, err = store.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api, Roles: keys.Named([]string{spellings[i%4], fmt.Sprint("own ", i)}, catalog.Create)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -264,7 +266,7 @@ func TestImportOfRoleNames(t *testing.T) {
 		s := open(t, c, "w")
 		lower, capital, alone := s.olderRole("admin"), s.olderRole("Admin"), s.olderRole("Alone")
 		lines := s.export()
-		s = &shop{Store: keys.Open(redistest.Empty(t), keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		s = &shop{Store: store.Open(redistest.Empty(t), store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		s.must(transfers(s.Store).EnsureWorkspaceID(t.Context(), "w", lines[0].Workspace))
 		there, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "ALONE"})
 		s.must(err)

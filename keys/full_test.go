@@ -9,6 +9,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -74,7 +77,7 @@ func (s *shop) revocations() []revocation {
 		{name: "shorten", key: keys.KeyDraft{Expires: 4102444800000}, do: patch(keys.KeyPatch{Expires: keys.To(soon)}), code: verify.Expired},
 		{name: "no uses left", do: patch(keys.KeyPatch{Remaining: keys.To(int64(0))}), ask: verify.Request{Cost: 1}, code: verify.UsageExceeded},
 		{name: "set to no uses", key: keys.KeyDraft{Remaining: count(5)}, ask: verify.Request{}, do: func(id string) error {
-			_, _, err := s.UpdateCredits(t.Context(), a, id, keys.SetCredits, count(0))
+			_, _, err := s.UpdateCredits(t.Context(), a, id, store.SetCredits, count(0))
 			if d := s.read(id); err == nil && d.State.Balance != 0 {
 				t.Errorf("%d uses are left", d.State.Balance)
 			}
@@ -122,7 +125,7 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		redistest.FailOverNow(c)
 		s := open(t, c, "w")
-		other := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+		other := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		all := s.revocations()
 		made := make([]keys.NewKey, len(all))
 		for i, r := range all {
@@ -133,9 +136,9 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 		s.must(err)
 		owner, err := s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "ada"})
 		s.must(err)
-		group, err := keys.NewSetupStore(s.Store).CreateGroup(t.Context(), s.access, "group")
+		group, err := setupkeys.New(s.Store).CreateGroup(t.Context(), s.access, "group")
 		s.must(err)
-		setup, token, err := keys.NewSetupStore(s.Store).CreateSetupKey(t.Context(), s.access, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
+		setup, token, err := setupkeys.New(s.Store).CreateSetupKey(t.Context(), s.access, setupkeys.SetupKeyDraft{Name: "n", Type: setupkeys.SetupReusable, Groups: []string{group.ID}})
 		s.must(err)
 		_, err = s.SetOverride(t.Context(), s.access, keys.NamespaceRef{Name: "space", Create: true}, keys.Override{Identifier: "ada", Limit: 3, Duration: 60000})
 		s.must(err)
@@ -150,7 +153,7 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 				"a role":         errOf(s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "another"})),
 				"an identity":    errOf(s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "another"})),
 				"metadata":       s.UpdateKey(t.Context(), s.access, untouched.ID, keys.KeyPatch{Meta: keys.To([]byte(`{"much":"more"}`)), Disabled: keys.To(true)}),
-				"a permission":   errOf(s.SetRolePermissions(t.Context(), s.access, keys.Ref{Name: "reader"}, keys.Named([]string{"docs.read", "docs.doomed"}, keys.CreateFreely))),
+				"a permission":   errOf(s.SetRolePermissions(t.Context(), s.access, keys.Ref{Name: "reader"}, keys.Named([]string{"docs.read", "docs.doomed"}, catalog.CreateFreely))),
 				"an override":    errOf(s.SetOverride(t.Context(), s.access, keys.NamespaceRef{Name: "space"}, keys.Override{Identifier: "bob", Limit: 3, Duration: 60000})),
 				"a workspace":    errOf(s.Workspace(t.Context(), "another")),
 				"another prefix": s.UpdateKey(t.Context(), s.access, untouched.ID, keys.KeyPatch{Name: keys.To("as it was not")}),
@@ -189,13 +192,13 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 			t.Error("a deleted root key is believed")
 		}
 		revoked := true
-		_, err = keys.NewSetupStore(s.Store).UpdateSetupKey(t.Context(), s.access, setup.ID, keys.SetupKeyPatch{Groups: []string{group.ID}, Revoked: &revoked})
+		_, err = setupkeys.New(s.Store).UpdateSetupKey(t.Context(), s.access, setup.ID, setupkeys.SetupKeyPatch{Groups: []string{group.ID}, Revoked: &revoked})
 		s.must(err)
-		if _, err := keys.NewSetupStore(s.Store).Redeem(t.Context(), s.access, keys.RedeemRequest{Secret: token, Peer: "peer"}); kind(err) != keys.KindNotFound {
+		if _, err := setupkeys.New(s.Store).Redeem(t.Context(), s.access, setupkeys.RedeemRequest{Secret: token, Peer: "peer"}); kind(err) != keys.KindNotFound {
 			t.Errorf("a revoked setup key: %v", err)
 		}
-		s.must(keys.NewSetupStore(s.Store).DeleteSetupKey(t.Context(), s.access, setup.ID))
-		s.must(keys.NewSetupStore(s.Store).DeleteGroup(t.Context(), s.access, group.ID))
+		s.must(setupkeys.New(s.Store).DeleteSetupKey(t.Context(), s.access, setup.ID))
+		s.must(setupkeys.New(s.Store).DeleteGroup(t.Context(), s.access, group.ID))
 		s.must(s.DeleteIdentity(t.Context(), s.access, keys.IdentityRef{ID: owner.ID}))
 		s.must(s.DeleteNamespace(t.Context(), s.access, keys.NamespaceRef{Name: "space"}))
 		if _, _, err := other.Limit(t.Context(), s.access, []verify.LimitCheck{{Namespace: "space", Identifier: "ada", Limit: 9, Duration: 60000, Cost: 1}}); kind(err) != keys.KindGone {

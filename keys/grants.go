@@ -38,7 +38,7 @@ var rights = map[Right]scope{
 func KnownGrants() []string {
 	all := []string{Everything}
 	for r := range rights {
-		all = append(all, r.grants("")[1])
+		all = append(all, r.Grants("")[1])
 	}
 	slices.Sort(all)
 	return all

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -75,21 +76,21 @@ func TestGroupDeletion(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
 		g, kept := o.group("g"), o.group("kept")
-		dead := map[string]*keys.SetupKey{}
+		dead := map[string]*setupkeys.SetupKey{}
 		for range 3 {
-			k, secret := o.make(keys.SetupKeyDraft{Name: "used up", Type: keys.SetupOneOff, Groups: []string{g, kept, g}})
+			k, secret := o.make(setupkeys.SetupKeyDraft{Name: "used up", Type: setupkeys.SetupOneOff, Groups: []string{g, kept, g}})
 			o.enrol(secret, "peer of "+k.ID)
 			dead[k.ID] = k
 		}
-		revoked, secret := o.make(keys.SetupKeyDraft{Name: "revoked", Groups: []string{g}})
+		revoked, secret := o.make(setupkeys.SetupKeyDraft{Name: "revoked", Groups: []string{g}})
 		o.enrol(secret, "p")
 		o.update(revoked.ID, []string{g}, true)
 		dead[revoked.ID] = revoked
-		former, _ := o.make(keys.SetupKeyDraft{Name: "former", Groups: []string{g}})
+		former, _ := o.make(setupkeys.SetupKeyDraft{Name: "former", Groups: []string{g}})
 		o.update(former.ID, []string{kept}, false)
-		gone, _ := o.make(keys.SetupKeyDraft{Name: "gone", Groups: []string{g}})
+		gone, _ := o.make(setupkeys.SetupKeyDraft{Name: "gone", Groups: []string{g}})
 		o.must(o.DeleteSetupKey(t.Context(), o.access, gone.ID))
-		live, _ := o.make(keys.SetupKeyDraft{Name: "Live", Groups: []string{kept, g}})
+		live, _ := o.make(setupkeys.SetupKeyDraft{Name: "Live", Groups: []string{kept, g}})
 
 		if got := o.refused(keys.KindProtected, o.DeleteGroup(t.Context(), o.access, g)); got != "group has been linked to setup key: Live" {
 			t.Error(got)
@@ -126,8 +127,8 @@ func TestGroupsAndKeysRace(t *testing.T) {
 	random := redistest.Rand(t)
 	for round := range 300 {
 		g := o.group(fmt.Sprint("g", round))
-		plain, _ := o.make(keys.SetupKeyDraft{})
-		revoked, _ := o.make(keys.SetupKeyDraft{Groups: []string{g}})
+		plain, _ := o.make(setupkeys.SetupKeyDraft{})
+		revoked, _ := o.make(setupkeys.SetupKeyDraft{Groups: []string{g}})
 		o.update(revoked.ID, []string{g}, true)
 		yes, no := true, false
 		var all sync.WaitGroup
@@ -138,16 +139,16 @@ func TestGroupsAndKeysRace(t *testing.T) {
 			}
 		}
 		sometimes(func(o *office) {
-			_, _, _ = o.CreateSetupKey(t.Context(), o.access, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{g}})
+			_, _, _ = o.CreateSetupKey(t.Context(), o.access, setupkeys.SetupKeyDraft{Name: "n", Type: setupkeys.SetupReusable, Groups: []string{g}})
 		})
 		sometimes(func(o *office) {
-			_, _ = o.UpdateSetupKey(t.Context(), o.access, plain.ID, keys.SetupKeyPatch{Groups: []string{g}, Revoked: &no})
+			_, _ = o.UpdateSetupKey(t.Context(), o.access, plain.ID, setupkeys.SetupKeyPatch{Groups: []string{g}, Revoked: &no})
 		})
 		sometimes(func(o *office) {
-			_, _ = o.UpdateSetupKey(t.Context(), o.access, plain.ID, keys.SetupKeyPatch{Groups: []string{}, Revoked: &yes})
+			_, _ = o.UpdateSetupKey(t.Context(), o.access, plain.ID, setupkeys.SetupKeyPatch{Groups: []string{}, Revoked: &yes})
 		})
 		sometimes(func(o *office) {
-			_, _ = o.UpdateSetupKey(t.Context(), o.access, revoked.ID, keys.SetupKeyPatch{Groups: []string{g}, Revoked: &no})
+			_, _ = o.UpdateSetupKey(t.Context(), o.access, revoked.ID, setupkeys.SetupKeyPatch{Groups: []string{g}, Revoked: &no})
 		})
 		all.Go(func() { _ = o.again().DeleteGroup(t.Context(), o.access, g) })
 		sometimes(func(o *office) { _ = o.DeleteGroup(t.Context(), o.access, g) })

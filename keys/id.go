@@ -11,15 +11,15 @@ import (
 
 // The prefixes of ids, by what they name.
 const (
-	prefixKey        = "key"
-	prefixAPI        = "api"
-	prefixWorkspace  = "ws"
-	prefixPermission = "perm"
-	prefixRole       = "role"
-	prefixIdentity   = "id"
+	PrefixKey        = "key"
+	PrefixAPI        = "api"
+	PrefixWorkspace  = "ws"
+	PrefixPermission = "perm"
+	PrefixRole       = "role"
+	PrefixIdentity   = "id"
 	prefixLimit      = "rl"
-	prefixNamespace  = "rlns"
-	prefixOverride   = "rlor"
+	PrefixNamespace  = "rlns"
+	PrefixOverride   = "rlor"
 )
 
 const (

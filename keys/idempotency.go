@@ -17,8 +17,8 @@ type Idempotency struct {
 // MaxIdempotencyKey bounds an Idempotency-Key, in characters.
 const MaxIdempotencyKey = 255
 
-// idempotencyLife is for how long a repeat is known.
-const idempotencyLife = 24 * time.Hour
+// IdempotencyLife is for how long a repeat is known.
+const IdempotencyLife = 24 * time.Hour
 
 // CheckIdempotencyKey refuses what can't be an Idempotency-Key: it has 1 to
 // MaxIdempotencyKey printable ASCII characters.
@@ -33,22 +33,22 @@ func CheckIdempotencyKey(key string) error {
 	return nil
 }
 
-// idempotencyToken hashes an Idempotency-Key within its scope, of which no part has a NUL.
-func idempotencyToken(a Access, id, key string) []byte {
+// IdempotencyToken hashes an Idempotency-Key within its scope, of which no part has a NUL.
+func IdempotencyToken(a Access, id, key string) []byte {
 	sum := sha256.Sum256([]byte(a.WorkspaceID + "\x00" + a.KeyID + "\x00" + id + "\x00" + key))
 	return sum[:16]
 }
 
-// repeated returns the place in Secrets of what a request made before; -1 where it made
+// Repeated returns the place in Secrets of what a request made before; -1 where it made
 // nothing that is still there, or that was too long ago.
-func (k *Key) repeated(token []byte, now int64) int {
+func (k *Key) Repeated(token []byte, now int64) int {
 	for i := range k.Secrets {
 		r := k.Secrets[i].Request
 		if r == nil || token == nil || !bytes.Equal(r.Token, token) {
 			continue
 		}
 		// One that is known for longer than 24 hours was noted by a wrong clock.
-		if now < r.Until && r.Until-now <= idempotencyLife.Milliseconds() {
+		if now < r.Until && r.Until-now <= IdempotencyLife.Milliseconds() {
 			return i
 		}
 	}

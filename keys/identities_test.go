@@ -9,6 +9,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 
 	"github.com/redis/go-redis/v9"
@@ -62,7 +64,7 @@ func TestDeletedIdentityLeavesItsKeys(t *testing.T) {
 		s := open(t, c, "w")
 		key := s.create(keys.KeyDraft{ExternalID: "user_1"})
 		listed := func() int {
-			page, err := s.Keys(t.Context(), s.access, keys.KeyQuery{APIID: s.api, ExternalID: "user_1", Limit: 10})
+			page, err := s.Keys(t.Context(), s.access, store.KeyQuery{APIID: s.api, ExternalID: "user_1", Limit: 10})
 			s.must(err)
 			return len(page.Keys)
 		}
@@ -97,7 +99,7 @@ func TestDeletedIdentityLeavesItsKeys(t *testing.T) {
 // field, and what can't be is refused without a trace.
 func TestIdentityChanges(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		s, other := open(t, c, "w"), store.Open(c, store.Options{Timeout: 10 * time.Second})
 		made, err := s.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "user_1"})
 		s.must(err)
 		ref := keys.IdentityRef{ID: made.ID}
@@ -139,7 +141,7 @@ func TestIdentityChanges(t *testing.T) {
 		if _, err := s.UpdateIdentity(t.Context(), s.access, ref, keys.IdentityPatch{Meta: keys.To(large)}); kind(err) != keys.KindInvalid {
 			t.Errorf("large meta: %v", err)
 		}
-		page, err := s.Identities(t.Context(), s.access, keys.ListOptions{Search: "USER"})
+		page, err := s.Identities(t.Context(), s.access, catalog.ListOptions{Search: "USER"})
 		s.must(err)
 		if len(page.Rows) != 1 || string(page.Rows[0].Meta) != string(now.Meta) || page.Rows[0].Limits[0] != now.Limits[0] {
 			t.Errorf("%+v", page.Rows)

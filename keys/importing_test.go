@@ -8,6 +8,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -88,7 +90,7 @@ func TestImportNewIsOnce(t *testing.T) {
 				t.Errorf("key %d has %d owners", i, owned[i])
 			}
 		}
-		if got := s.pages(keys.KeyQuery{Limit: 100}, true); len(got) != 150 {
+		if got := s.pages(store.KeyQuery{Limit: 100}, true); len(got) != 150 {
 			t.Errorf("%d keys are listed", len(got))
 		}
 	})
@@ -100,8 +102,8 @@ func TestImportRefers(t *testing.T) {
 		s := open(t, c, "w")
 		batch := s.drafts("k", 20)
 		for i := range batch {
-			batch[i].Permissions = keys.Named([]string{"a.read", fmt.Sprint("p", i%3)}, keys.CreateFreely)
-			batch[i].Roles = keys.Named([]string{"admin"}, keys.Demand)
+			batch[i].Permissions = keys.Named([]string{"a.read", fmt.Sprint("p", i%3)}, catalog.CreateFreely)
+			batch[i].Roles = keys.Named([]string{"admin"}, catalog.Demand)
 			batch[i].ExternalID = fmt.Sprint("user", i%4)
 			batch[i].Remaining, batch[i].Refill = count(7), &refill.Schedule{Amount: 9}
 			batch[i].Limits = []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000}}
@@ -110,7 +112,7 @@ func TestImportRefers(t *testing.T) {
 			t.Errorf("a role that must be there: %v", err)
 		}
 		for i := range batch {
-			batch[i].Roles[0].Missing = keys.Create
+			batch[i].Roles[0].Missing = catalog.Create
 		}
 		ids, err := s.ImportKeys(t.Context(), s.access, batch)
 		s.must(err)
@@ -142,10 +144,10 @@ func TestReroll(t *testing.T) {
 		for _, prefix := range []string{"", "sk", "sk_live", "_", "a__b", "é_ü", "0123456789abcdef"} {
 			made := s.create(keys.KeyDraft{
 				Prefix: prefix, Header: true, Name: "n", ExternalID: "user", Meta: []byte(`{"a":1}`), Environment: "e", Expires: keys.MaxTime,
-				Permissions: keys.Named([]string{"p"}, keys.CreateFreely), Roles: keys.Named([]string{"r"}, keys.CreateFreely),
+				Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Roles: keys.Named([]string{"r"}, catalog.CreateFreely),
 				Remaining: count(5), Refill: &refill.Schedule{Amount: 9, Day: 3}, Limits: []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000, AutoApply: true}},
 			})
-			next, err := s.RerollKey(t.Context(), s.access, made.ID, keys.Reroll{Grace: 1500})
+			next, err := s.RerollKey(t.Context(), s.access, made.ID, store.Reroll{Grace: 1500})
 			s.must(err)
 			was, is := s.read(made.ID), s.read(next.ID)
 			if next.ID == made.ID || next.Secret == made.Secret || is.Key.Digest != next.Secret.Digest() {
@@ -163,7 +165,7 @@ func TestReroll(t *testing.T) {
 				is.State.NextRefill != was.State.NextRefill || k.Limits[0] != o.Limits[0] {
 				t.Errorf("%+v\n%+v", k, o)
 			}
-			again, err := s.RerollKey(t.Context(), s.access, next.ID, keys.Reroll{})
+			again, err := s.RerollKey(t.Context(), s.access, next.ID, store.Reroll{})
 			s.must(err)
 			if d := s.read(next.ID); d.Key.Expires > d.Now {
 				t.Error("the old key goes on")
@@ -172,10 +174,10 @@ func TestReroll(t *testing.T) {
 				t.Errorf("%s became %s", first, second)
 			}
 		}
-		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", keys.Reroll{}); kind(err) != keys.KindNotFound {
+		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", store.Reroll{}); kind(err) != keys.KindNotFound {
 			t.Error(err)
 		}
-		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", keys.Reroll{Grace: -1}); kind(err) != keys.KindInvalid {
+		if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", store.Reroll{Grace: -1}); kind(err) != keys.KindInvalid {
 			t.Error(err)
 		}
 	})
@@ -186,7 +188,7 @@ func TestReroll(t *testing.T) {
 func TestRerollSpendsNothingTwice(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		s := open(t, c, "w")
-		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+		gateway := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		for range 10 {
 			made := s.create(keys.KeyDraft{Remaining: count(1000)})
 			var spent int64
@@ -210,7 +212,7 @@ func TestRerollSpendsNothingTwice(t *testing.T) {
 				}
 			})
 			time.Sleep(3 * time.Millisecond)
-			next, err := s.RerollKey(t.Context(), s.access, made.ID, keys.Reroll{})
+			next, err := s.RerollKey(t.Context(), s.access, made.ID, store.Reroll{})
 			s.must(err)
 			close(stop)
 			user.Wait()

@@ -1,6 +1,8 @@
 package keys
 
-import "slices"
+import (
+	"slices"
+)
 
 // A key that is rerolled stays one key, in one record, at the place of its first secret:
 // every secret spends from its one balance and its one set of windows. What each secret has
@@ -54,45 +56,82 @@ func (k *Key) ByDigest(d Digest) *Key {
 	}
 	for i := range k.Secrets {
 		if s := &k.Secrets[i]; !s.Deleted && s.Digest.Equal(d) {
-			return k.seenAs(i)
+			return k.SeenAs(i)
 		}
 	}
 	return nil
 }
 
-// byID is ByDigest for the id of a secret.
-func (k *Key) byID(id string) *Key {
+// Unrevoke takes back, in a record, by what its secrets are less than they were: some are
+// deleted, disabled or end sooner.
+func (k *Key) Unrevoke(old *Key) {
+	if len(old.Secrets) == 0 || len(k.Secrets) == 0 {
+		return
+	}
+	k.KeyWide = &KeyWide{k.KeyWide.Expires, k.KeyWide.Disabled && old.KeyWide.Disabled}
+	if Sooner(k.KeyWide.Expires, old.KeyWide.Expires) == k.KeyWide.Expires {
+		k.KeyWide.Expires = old.KeyWide.Expires
+	}
+	if k.Secrets[0].Deleted {
+		k.Start, k.Prefix, k.SecretBytes, k.Sealed = old.Start, old.Prefix, old.SecretBytes, old.Sealed
+	}
+	var all []Issued
+	for _, was := range old.Secrets {
+		i := slices.IndexFunc(k.Secrets, func(s Issued) bool { return s.ID == was.ID })
+		if i < 0 || k.Secrets[i].Deleted {
+			all = append(all, was)
+			continue
+		}
+		s := k.Secrets[i]
+		if s.Disabled = s.Disabled && was.Disabled; Sooner(s.End, was.End) == s.End {
+			s.End = was.End
+		}
+		all = append(all, s)
+	}
+	for _, s := range k.Secrets {
+		if old.ByID(s.ID) == nil && !s.Deleted {
+			all = append(all, s)
+		}
+	}
+	k.Secrets = all
+}
+
+// ByID is ByDigest for the id of a secret.
+func (k *Key) ByID(id string) *Key {
 	if len(k.Secrets) == 0 && k.ID == id {
 		return k
 	}
 	for i := range k.Secrets {
 		if s := &k.Secrets[i]; !s.Deleted && s.ID == id {
-			return k.seenAs(i)
+			return k.SeenAs(i)
 		}
 	}
 	return nil
 }
 
+// Erased reports whether the key, seen as its first secret, was deleted for good by that id.
+func (k *Key) Erased() bool { return k.record != nil && k.Secret().Erased }
+
 // BySecret returns the key once for each of its secrets, as it is seen by that one; the key
 // itself where it was never rerolled.
 func (k *Key) BySecret() []*Key {
-	return slices.DeleteFunc(k.allSecrets(), func(one *Key) bool { return one.record != nil && one.issued().Deleted })
+	return slices.DeleteFunc(k.AllSecrets(), func(one *Key) bool { return one.record != nil && one.Secret().Deleted })
 }
 
-// allSecrets is Issues with a first secret that was deleted.
-func (k *Key) allSecrets() []*Key {
+// AllSecrets is Issues with a first secret that was deleted.
+func (k *Key) AllSecrets() []*Key {
 	if len(k.Secrets) == 0 {
 		return []*Key{k}
 	}
 	all := make([]*Key, len(k.Secrets))
 	for i := range all {
-		all[i] = k.seenAs(i)
+		all[i] = k.SeenAs(i)
 	}
 	return all
 }
 
-// seenAs is the key, as it is stored, seen as one of its secrets.
-func (k *Key) seenAs(nth int) *Key {
+// SeenAs is the key, as it is stored, seen as one of its secrets.
+func (k *Key) SeenAs(nth int) *Key {
 	if k.record != nil {
 		k = k.record
 	}
@@ -104,20 +143,20 @@ func (k *Key) seenAs(nth int) *Key {
 
 // show writes what the secret has of its own into the fields that show it.
 func (k *Key) show() {
-	s := k.issued()
+	s := k.Secret()
 	k.ID, k.Digest, k.Start, k.Prefix, k.SecretBytes, k.Sealed, k.CreatedAt = s.ID, s.Digest, s.Start, s.Prefix, s.SecretBytes, s.Sealed, s.CreatedAt
-	k.Expires, k.Disabled = sooner(k.KeyWide.Expires, s.End), k.KeyWide.Disabled || s.Disabled
+	k.Expires, k.Disabled = Sooner(k.KeyWide.Expires, s.End), k.KeyWide.Disabled || s.Disabled
 	if k.nth > 0 && k.UpdatedAt <= s.CreatedAt {
 		k.UpdatedAt = 0 // what was changed before it was there
 	}
 }
 
-// issued is the secret that the key is seen as.
-func (k *Key) issued() *Issued { return &k.Secrets[k.nth] }
+// Secret is the secret that the key is seen as.
+func (k *Key) Secret() *Issued { return &k.Secrets[k.nth] }
 
-// editable returns the key, seen as the same secret, with lists of its own that may be
+// Editable returns the key, seen as the same secret, with lists of its own that may be
 // changed; of a key that was never rerolled its secret becomes the first of them.
-func (k *Key) editable() *Key {
+func (k *Key) Editable() *Key {
 	v := *k
 	if k.record != nil {
 		v.Secrets = slices.Clone(k.Secrets)
@@ -132,11 +171,11 @@ func (k *Key) editable() *Key {
 	return &v
 }
 
-// toRecord returns the record to store.
+// ToRecord returns the record to store.
 //
 // Its plain fields are the first secret's, and say of it what older releases have to know:
 // field 11 when it ends, field 16 that it is not to be used.
-func (k *Key) toRecord() *Key {
+func (k *Key) ToRecord() *Key {
 	if k.record == nil {
 		return k
 	}
@@ -152,29 +191,29 @@ func (k *Key) toRecord() *Key {
 	return &w
 }
 
-// setExpires changes when the key, or the secret, ends: see the law of ids.
-func (k *Key) setExpires(at int64) {
+// SetExpires changes when the key, or the secret, ends: see the law of ids.
+func (k *Key) SetExpires(at int64) {
 	if k.record == nil {
 		k.Expires = at
 		return
 	}
-	*k = *k.editable()
-	if s := k.issued(); s.End != 0 {
+	*k = *k.Editable()
+	if s := k.Secret(); s.End != 0 {
 		s.End = at
 	} else {
 		k.KeyWide.Expires = at
 	}
-	k.Expires = sooner(k.KeyWide.Expires, k.issued().End)
+	k.Expires = Sooner(k.KeyWide.Expires, k.Secret().End)
 }
 
-// setDisabled changes whether the key, or the secret, may be used: see the law of ids.
-func (k *Key) setDisabled(disabled bool) error {
+// SetDisabled changes whether the key, or the secret, may be used: see the law of ids.
+func (k *Key) SetDisabled(disabled bool) error {
 	if k.record == nil {
 		k.Disabled = disabled
 		return nil
 	}
-	*k = *k.editable()
-	s := k.issued()
+	*k = *k.Editable()
+	s := k.Secret()
 	switch {
 	case s.End == 0:
 		k.KeyWide.Disabled, s.Disabled = disabled, disabled && s.Disabled
@@ -187,14 +226,14 @@ func (k *Key) setDisabled(disabled bool) error {
 	return nil
 }
 
-// without returns the record without the secret that the key is seen as, which is deleted for
+// Without returns the record without the secret that the key is seen as, which is deleted for
 // good or not. It is nil where no current secret would be left: then the key ends as a whole.
-func (k *Key) without(permanent bool) *Key {
+func (k *Key) Without(permanent bool) *Key {
 	if k.record == nil {
 		return nil
 	}
-	v := k.editable()
-	if gone := v.issued(); v.nth == 0 {
+	v := k.Editable()
+	if gone := v.Secret(); v.nth == 0 {
 		*gone = Issued{ID: gone.ID, Digest: gone.Digest, CreatedAt: gone.CreatedAt, Deleted: true, Erased: permanent}
 	} else {
 		v.Secrets = slices.Delete(v.Secrets, v.nth, v.nth+1)
@@ -218,26 +257,30 @@ func (k *Key) liveSecrets(now int64) (n int) {
 
 func (s *Issued) ended(now int64) bool { return s.End != 0 && now >= s.End }
 
-// sooner is the sooner of two ends, in unix ms, of which 0 is never.
-func sooner(a, b int64) int64 {
+// Sooner is the sooner of two ends, in unix ms, of which 0 is never.
+func Sooner(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {
 		return b
 	}
 	return a
 }
 
-// place is where the key's record is: its own, or that of its first secret.
-func (k *Key) place() place {
+// AsStored returns the key as its record stores it, where the key is seen as one of the
+// secrets of a key that was rerolled; nil otherwise.
+func (k *Key) AsStored() *Key { return k.record }
+
+// RecordDigest is the digest in whose place the key's record is: its own, or that of its
+// first secret.
+func (k *Key) RecordDigest() Digest {
 	if k.record != nil {
-		return k.record.Digest.place()
+		return k.record.Digest
 	}
-	return k.Digest.place()
+	return k.Digest
 }
 
-// RecordName names the Redis key of the record, and its shard.
-func (k *Key) RecordName() (name, shard string) {
-	at := k.place()
-	return at.record(), at.shard()
+// Select makes the key be seen as the secret with a digest, which must be one of Secrets.
+func (k *Key) Select(d Digest) {
+	k.nth = slices.IndexFunc(k.Secrets, func(one Issued) bool { return one.Digest == d })
 }
 
 // RecordID is the id of the record: that of the key's first secret. What is counted for the
@@ -249,21 +292,21 @@ func (k *Key) RecordID() string {
 	return k.ID
 }
 
-// checkIssued refuses a record that names its secrets in a way that none was stored.
-func (k *Key) checkIssued() error {
+// CheckIssued refuses a record that names its secrets in a way that none was stored.
+func (k *Key) CheckIssued() error {
 	if len(k.Secrets) == 0 && k.KeyWide == nil {
 		return nil
 	}
 	if len(k.Secrets) == 0 || k.KeyWide == nil || k.Secrets[0].ID != k.ID || k.Secrets[0].Digest != k.Digest {
-		return errCorrupt
+		return ErrCorrupt
 	}
 	for i := range k.Secrets[1:] {
 		if k.Secrets[1+i].Deleted {
-			return errCorrupt
+			return ErrCorrupt
 		}
 	}
 	if k.Secrets[0].Deleted && len(k.Secrets) == 1 {
-		return errCorrupt
+		return ErrCorrupt
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package keys
 import (
 	"tollgate/ratelimit"
 	"tollgate/refill"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // MaxCount bounds every balance, cost and limit: 2^53-1, the largest integer
@@ -70,39 +68,8 @@ type Root struct {
 	Grants []string `cbor:"1,keyasint"`
 }
 
-var (
-	encoding, _ = cbor.EncOptions{Sort: cbor.SortCoreDeterministic}.EncMode()
-	// decoding bounds what a damaged store can make a gateway do.
-	decoding, _ = cbor.DecOptions{MaxNestedLevels: 8, MaxArrayElements: 1 << 17, MaxMapPairs: 1 << 12}.DecMode()
-)
-
-// encode returns a record's CBOR. The types of this package always encode.
-func encode(record any) []byte {
-	raw, err := encoding.Marshal(record)
-	if err != nil {
-		panic("keys: " + err.Error())
-	}
-	return raw
-}
-
-// DecodeKey reads a stored key: what it is, what it has left, its revision.
-func DecodeKey(stored string) (*Key, State, Revision, error) {
-	revision, state, record, err := split(stored)
-	if err != nil {
-		return nil, State{}, "", err
-	}
-	var key Key
-	if err := decoding.Unmarshal(record, &key); err != nil {
-		return nil, State{}, "", err
-	}
-	if len(key.Limits) != len(state.Windows) || key.checkIssued() != nil {
-		return nil, State{}, "", errCorrupt
-	}
-	return &key, state, revision, nil
-}
-
-// refilled returns the state as a verification at now would find it.
-func (k *Key) refilled(s State, now int64) State {
+// Refilled returns the state as a verification at now would find it.
+func (k *Key) Refilled(s State, now int64) State {
 	if k.HasCredits && k.Refill != nil {
 		s.Balance, s.NextRefill = k.Refill.Settle(s.Balance, s.NextRefill, now)
 	}

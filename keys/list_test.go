@@ -13,6 +13,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -34,7 +35,7 @@ func (s *shop) stock(n int, owner func(i int) string) []string {
 }
 
 // pages reads all pages of a size, by the last id or by the next one.
-func (s *shop) pages(q keys.KeyQuery, inclusive bool) (all []string) {
+func (s *shop) pages(q store.KeyQuery, inclusive bool) (all []string) {
 	s.t.Helper()
 	q.APIID = s.api
 	for {
@@ -67,18 +68,18 @@ func TestPagesGiveEveryKeyOnce(t *testing.T) {
 		for i := range 40 { // what crashes leave
 			s.must(c.ZAdd(t.Context(), "tg:l:"+s.api, redis.Z{Member: fmt.Sprintf("%s~%d", want[i], i)}).Err())
 		}
-		moved := s.pages(keys.KeyQuery{Limit: 100, ExternalID: "odd"}, true)[3]
+		moved := s.pages(store.KeyQuery{Limit: 100, ExternalID: "odd"}, true)[3]
 		list := "tg:l:" + s.api + ":" + s.read(moved).Resolved.Identity.ID
 		s.must(s.UpdateKey(t.Context(), s.access, moved, keys.KeyPatch{ExternalID: keys.To("even")}))
 		s.must(c.ZAdd(t.Context(), list, redis.Z{Member: moved}).Err())
 
 		for _, size := range []int{1, 2, 7, 19, 57, 100} {
 			for _, inclusive := range []bool{true, false} {
-				if got := s.pages(keys.KeyQuery{Limit: size}, inclusive); !slices.Equal(got, want) {
+				if got := s.pages(store.KeyQuery{Limit: size}, inclusive); !slices.Equal(got, want) {
 					t.Errorf("pages of %d give %d of %d keys", size, len(got), len(want))
 				}
-				odd := s.pages(keys.KeyQuery{Limit: size, ExternalID: "odd"}, inclusive)
-				even := s.pages(keys.KeyQuery{Limit: size, ExternalID: "even"}, inclusive)
+				odd := s.pages(store.KeyQuery{Limit: size, ExternalID: "odd"}, inclusive)
+				even := s.pages(store.KeyQuery{Limit: size, ExternalID: "even"}, inclusive)
 				both := slices.Concat(odd, even)
 				slices.Sort(both)
 				if !slices.Equal(both, want) || slices.Contains(odd, moved) {
@@ -116,7 +117,7 @@ func TestPagesWhileKeysComeAndGo(t *testing.T) {
 			})
 		}
 		for range 5 {
-			got := slices.DeleteFunc(s.pages(keys.KeyQuery{Limit: 3}, true), func(id string) bool {
+			got := slices.DeleteFunc(s.pages(store.KeyQuery{Limit: 3}, true), func(id string) bool {
 				_, old := slices.BinarySearch(stay, id)
 				return !old
 			})
@@ -154,9 +155,9 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 		counter := new(trips)
 		c.AddHook(counter)
 		cost := func(size int) int64 {
-			fresh := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+			fresh := &shop{Store: store.Open(c, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 			before := counter.n.Load()
-			page, err := fresh.Keys(t.Context(), s.access, keys.KeyQuery{APIID: s.api, Limit: size})
+			page, err := fresh.Keys(t.Context(), s.access, store.KeyQuery{APIID: s.api, Limit: size})
 			s.must(err)
 			if len(page.Keys) != size || page.Keys[size-1].Resolved.Identity == nil {
 				t.Fatalf("%d keys", len(page.Keys))
@@ -218,7 +219,7 @@ func TestLargeRecordsAreReadInParts(t *testing.T) {
 		}
 		read := &replyBytes{}
 		c.AddHook(read)
-		if all := s.pages(keys.KeyQuery{Limit: 30}, false); len(all) != 30 {
+		if all := s.pages(store.KeyQuery{Limit: 30}, false); len(all) != 30 {
 			t.Errorf("%d keys of 30", len(all))
 		}
 		if most := read.most.Load(); most > 256<<10 || most < 120<<10 {

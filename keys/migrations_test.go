@@ -10,6 +10,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -18,7 +19,7 @@ import (
 
 // migrating is a workspace with a migration of each algorithm.
 type migrating struct {
-	*keys.Store
+	*store.Store
 	*verify.Verifier
 	t      *testing.T
 	access keys.Access
@@ -28,7 +29,7 @@ type migrating struct {
 
 func newMigrating(t *testing.T, c redis.UniversalClient) *migrating {
 	t.Helper()
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	m := &migrating{Store: store, Verifier: verify.New(store, verify.Options{Timeout: 10 * time.Second}), t: t}
 	ws, err := m.Workspace(t.Context(), "test")
 	m.must(err)
@@ -157,7 +158,7 @@ func TestMigrateConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		codes := make(chan verify.Code, 20)
 		for range 2 {
-			gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+			gateway := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 			for range 10 {
 				wg.Go(func() {
 					r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: 1}

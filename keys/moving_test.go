@@ -7,6 +7,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -25,7 +26,7 @@ func TestCreditsChangeWhileAKeyIsAdopted(t *testing.T) {
 			client := redistest.Steps(t, c, func(step int) error {
 				if step == at {
 					added = true
-					_, _, err := m.UpdateCredits(t.Context(), m.access, id, keys.IncrementCredits, uses(10))
+					_, _, err := m.UpdateCredits(t.Context(), m.access, id, store.IncrementCredits, uses(10))
 					m.must(err)
 				}
 				return nil
@@ -62,7 +63,7 @@ func TestDeathWhileAKeyIsAdopted(t *testing.T) {
 			r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext)}
 			_, err := first(client).VerifyMigrated(t.Context(), r, "from.seam")
 			m.must(m.UpdateKey(t.Context(), m.access, id, keys.KeyPatch{Name: keys.To("changed")}))
-			balance, _, e := m.UpdateCredits(t.Context(), m.access, id, keys.DecrementCredits, uses(2))
+			balance, _, e := m.UpdateCredits(t.Context(), m.access, id, store.DecrementCredits, uses(2))
 			m.must(e)
 			if got := m.code(plaintext, "from.seam"); got != verify.Valid || *balance != 3 {
 				t.Errorf("dead after %d steps: %s, %d left", steps, got, *balance)
@@ -81,5 +82,5 @@ func TestDeathWhileAKeyIsAdopted(t *testing.T) {
 
 // first is a gateway of its own.
 func first(c redis.UniversalClient) *verify.Verifier {
-	return verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+	return verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 }

@@ -8,6 +8,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -100,7 +102,7 @@ func (m *migrating) gone(name, plaintext, id string) {
 	if _, err := m.Key(m.t.Context(), m.access, id, false); err == nil || keys.AsError(err).Kind != keys.KindNotFound {
 		m.t.Errorf("%s: a deleted key is read: %v", name, err)
 	}
-	page, err := m.Keys(m.t.Context(), m.access, keys.KeyQuery{APIID: m.api, Limit: keys.MaxPage})
+	page, err := m.Keys(m.t.Context(), m.access, store.KeyQuery{APIID: m.api, Limit: store.MaxPage})
 	m.must(err)
 	for _, d := range page.Keys {
 		if d.Key.ID == id {
@@ -124,7 +126,7 @@ func TestBerthIsLost(t *testing.T) {
 					return
 				}
 				digest := keys.NewSecret(plaintext).Digest()
-				record, _ := digest.RecordName()
+				record, _ := layout.RecordName(digest)
 				if ttl := c.PTTL(t.Context(), record).Val(); again {
 					m.must(m.DeleteKey(t.Context(), m.access, id, true))
 					m.gone(fmt.Sprintf("dead after %d steps", dead), plaintext, id)

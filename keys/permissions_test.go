@@ -10,6 +10,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/redis/go-redis/v9"
@@ -22,30 +24,30 @@ func TestNamesAreUniqueAndFreed(t *testing.T) {
 		s := open(t, c, "w")
 		p, err := s.CreatePermission(t.Context(), s.access, keys.PermissionDraft{Name: "Read", Slug: "docs.read", Description: "d"})
 		s.must(err)
-		r, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "admin", Permissions: keys.Named([]string{"DOCS.READ", "docs.write"}, keys.Create)})
+		r, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "admin", Permissions: keys.Named([]string{"DOCS.READ", "docs.write"}, catalog.Create)})
 		s.must(err)
 		for _, text := range []string{p.ID, "docs.read", "Docs.Read"} {
-			if got, err := s.Permission(t.Context(), s.access, keys.Called(text)); err != nil || *got != *p {
+			if got, err := s.Permission(t.Context(), s.access, catalog.Called(text)); err != nil || *got != *p {
 				t.Errorf("permission %s: %+v, %v", text, got, err)
 			}
 		}
 		for _, text := range []string{r.ID, "admin"} {
-			got, err := s.Role(t.Context(), s.access, keys.Called(text))
+			got, err := s.Role(t.Context(), s.access, catalog.Called(text))
 			if err != nil || got.ID != r.ID || len(got.Granted) != 2 || got.Granted[0].ID != p.ID || got.Granted[1].Slug != "docs.write" {
 				t.Errorf("role %s: %+v, %v", text, got, err)
 			}
 		}
 		_, err = s.CreatePermission(t.Context(), s.access, keys.PermissionDraft{Name: "x", Slug: "DOCS.read"})
-		_, err2 := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "admin", Permissions: keys.Named([]string{"never.made"}, keys.Create)})
+		_, err2 := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "admin", Permissions: keys.Named([]string{"never.made"}, catalog.Create)})
 		if kind(err) != keys.KindConflict || kind(err2) != keys.KindConflict {
 			t.Errorf("taken: %v, %v", err, err2)
 		}
-		if _, err := s.Permission(t.Context(), s.access, keys.Called("never.made")); kind(err) != keys.KindNotFound {
+		if _, err := s.Permission(t.Context(), s.access, catalog.Called("never.made")); kind(err) != keys.KindNotFound {
 			t.Errorf("a role that was refused made a permission: %v", err)
 		}
-		s.must(s.DeletePermission(t.Context(), s.access, keys.Called("docs.READ")))
-		s.must(s.DeleteRole(t.Context(), s.access, keys.Called("admin")))
-		if kind(s.DeletePermission(t.Context(), s.access, keys.Ref{ID: p.ID})) != keys.KindNotFound || kind(s.DeleteRole(t.Context(), s.access, keys.Called("admin"))) != keys.KindNotFound {
+		s.must(s.DeletePermission(t.Context(), s.access, catalog.Called("docs.READ")))
+		s.must(s.DeleteRole(t.Context(), s.access, catalog.Called("admin")))
+		if kind(s.DeletePermission(t.Context(), s.access, keys.Ref{ID: p.ID})) != keys.KindNotFound || kind(s.DeleteRole(t.Context(), s.access, catalog.Called("admin"))) != keys.KindNotFound {
 			t.Error("deleted twice")
 		}
 		again, err := s.CreatePermission(t.Context(), s.access, keys.PermissionDraft{Name: "docs.read"})
@@ -59,12 +61,12 @@ func TestNamesAreUniqueAndFreed(t *testing.T) {
 // Of many who make the same name at once one does, whichever way they make it.
 func TestOneOfManyMakesAName(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		s, other := open(t, c, "w"), store.Open(c, store.Options{Timeout: 10 * time.Second})
 		var made, conflicts atomic.Int64
 		var all sync.WaitGroup
 		for i := range 12 {
 			all.Go(func() {
-				store := []*keys.Store{s.Store, other}[i%2]
+				store := []*store.Store{s.Store, other}[i%2]
 				_, err := store.CreateIdentity(t.Context(), s.access, keys.IdentityDraft{ExternalID: "user_1"})
 				_, err2 := store.CreatePermission(t.Context(), s.access, keys.PermissionDraft{Name: []string{"Docs", "docs"}[i%2]})
 				for _, err := range []error{err, err2} {
@@ -83,7 +85,7 @@ func TestOneOfManyMakesAName(t *testing.T) {
 		if made.Load() != 2 || conflicts.Load() != 22 {
 			t.Errorf("%d made, %d conflicts", made.Load(), conflicts.Load())
 		}
-		page, err := s.Permissions(t.Context(), s.access, keys.ListOptions{})
+		page, err := s.Permissions(t.Context(), s.access, catalog.ListOptions{})
 		s.must(err)
 		if len(page.Rows) != 1 || page.Total != 1 {
 			t.Errorf("listed %d of %d", len(page.Rows), page.Total)
@@ -102,12 +104,12 @@ func TestPages(t *testing.T) {
 		last := made[n-1]
 		needle, err := s.CreateRole(t.Context(), s.access, keys.RoleDraft{Name: "Ünique needle", Permissions: []keys.Ref{{ID: last.id}}})
 		s.must(err)
-		for name, walk := range map[string]func(*keys.ListOptions, keys.Page[*keys.Permission]) bool{
-			"inclusive": func(ask *keys.ListOptions, p keys.Page[*keys.Permission]) bool {
+		for name, walk := range map[string]func(*catalog.ListOptions, catalog.Page[*keys.Permission]) bool{
+			"inclusive": func(ask *catalog.ListOptions, p catalog.Page[*keys.Permission]) bool {
 				ask.From = p.Next
 				return p.Next != ""
 			},
-			"exclusive": func(ask *keys.ListOptions, p keys.Page[*keys.Permission]) bool {
+			"exclusive": func(ask *catalog.ListOptions, p catalog.Page[*keys.Permission]) bool {
 				if len(p.Rows) > 0 {
 					ask.After = p.Rows[len(p.Rows)-1].ID
 				}
@@ -115,7 +117,7 @@ func TestPages(t *testing.T) {
 			},
 		} {
 			var seen []string
-			for ask := (keys.ListOptions{Limit: 700}); ; {
+			for ask := (catalog.ListOptions{Limit: 700}); ; {
 				page, err := s.Permissions(t.Context(), s.access, ask)
 				s.must(err)
 				if page.Total != n {
@@ -143,7 +145,7 @@ func TestPages(t *testing.T) {
 		if got := searched(t, s, "nothing like it", 100); len(got) != 0 {
 			t.Errorf("found %v", got)
 		}
-		page, err := s.Roles(t.Context(), s.access, keys.ListOptions{Search: "üNIQUE"})
+		page, err := s.Roles(t.Context(), s.access, catalog.ListOptions{Search: "üNIQUE"})
 		s.must(err)
 		granted, err := s.Granted(t.Context(), s.access, page.Rows)
 		s.must(err)
@@ -191,7 +193,7 @@ func madeBulk(t *testing.T, s *shop, n int) []row {
 func searched(t *testing.T, s *shop, text string, limit int) []string {
 	t.Helper()
 	var found []string
-	for ask := (keys.ListOptions{Limit: limit, Search: text}); ; {
+	for ask := (catalog.ListOptions{Limit: limit, Search: text}); ; {
 		page, err := s.Permissions(t.Context(), s.access, ask)
 		s.must(err)
 		if len(page.Rows) > limit {
@@ -217,15 +219,15 @@ func TestDraftsAreChecked(t *testing.T) {
 				t.Errorf("%+v: %v", d, err)
 			}
 		}
-		for _, d := range []keys.RoleDraft{{}, {Name: long}, {Name: "n", Description: long}, {Name: "n", Permissions: keys.Named([]string{"a b"}, keys.Create)},
-			{Name: "n", Permissions: keys.Named(make([]string, 1001), keys.Create)}} {
+		for _, d := range []keys.RoleDraft{{}, {Name: long}, {Name: "n", Description: long}, {Name: "n", Permissions: keys.Named([]string{"a b"}, catalog.Create)},
+			{Name: "n", Permissions: keys.Named(make([]string, 1001), catalog.Create)}} {
 			if _, err := s.CreateRole(t.Context(), s.access, d); kind(err) != keys.KindInvalid || keys.AsError(err).Field == "" {
 				t.Errorf("%+v: %v", d, err)
 			}
 		}
-		p, err := s.Permissions(t.Context(), s.access, keys.ListOptions{})
+		p, err := s.Permissions(t.Context(), s.access, catalog.ListOptions{})
 		s.must(err)
-		r, err := s.Roles(t.Context(), s.access, keys.ListOptions{})
+		r, err := s.Roles(t.Context(), s.access, catalog.ListOptions{})
 		s.must(err)
 		if p.Total+r.Total != 0 {
 			t.Errorf("%d permissions and %d roles were made", p.Total, r.Total)
@@ -250,12 +252,12 @@ func TestRightsOverPermissionsRolesAndIdentities(t *testing.T) {
 			needs []keys.Right
 			do    func(a keys.Access) error
 		}{
-			"read permission":   {[]keys.Right{keys.ReadPermission}, func(a keys.Access) error { _, err := s.Permission(ctx, a, keys.Called(p.ID)); return err }},
-			"delete permission": {[]keys.Right{keys.DeletePermission}, func(a keys.Access) error { return s.DeletePermission(ctx, a, keys.Called("p")) }},
-			"read role":         {[]keys.Right{keys.ReadRole}, func(a keys.Access) error { _, err := s.Role(ctx, a, keys.Called("r")); return err }},
-			"delete role":       {[]keys.Right{keys.DeleteRole}, func(a keys.Access) error { return s.DeleteRole(ctx, a, keys.Called(r.ID)) }},
+			"read permission":   {[]keys.Right{keys.ReadPermission}, func(a keys.Access) error { _, err := s.Permission(ctx, a, catalog.Called(p.ID)); return err }},
+			"delete permission": {[]keys.Right{keys.DeletePermission}, func(a keys.Access) error { return s.DeletePermission(ctx, a, catalog.Called("p")) }},
+			"read role":         {[]keys.Right{keys.ReadRole}, func(a keys.Access) error { _, err := s.Role(ctx, a, catalog.Called("r")); return err }},
+			"delete role":       {[]keys.Right{keys.DeleteRole}, func(a keys.Access) error { return s.DeleteRole(ctx, a, catalog.Called(r.ID)) }},
 			"set role permissions": {[]keys.Right{keys.AddPermissionToRole, keys.DropPermissionOfRole}, func(a keys.Access) error {
-				_, err := s.SetRolePermissions(ctx, a, keys.Called("r"), one(p.ID))
+				_, err := s.SetRolePermissions(ctx, a, catalog.Called("r"), one(p.ID))
 				return err
 			}},
 			"read identity": {[]keys.Right{keys.ReadIdentity}, func(a keys.Access) error { _, err := s.Identity(ctx, a, keys.IdentityRef{ExternalID: "i"}); return err }},
@@ -290,7 +292,7 @@ func TestRightsOverPermissionsRolesAndIdentities(t *testing.T) {
 		if d := mine.read(key.ID); len(d.Key.Permissions)+len(d.Key.Roles) != 0 {
 			t.Errorf("something was attached: %+v", d.Key)
 		}
-		if got, err := s.Role(ctx, mine.access, keys.Called("r")); err != nil || len(got.Granted) != 0 {
+		if got, err := s.Role(ctx, mine.access, catalog.Called("r")); err != nil || len(got.Granted) != 0 {
 			t.Errorf("the role: %+v, %v", got, err)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,7 +18,7 @@ import (
 // A store is ready where it takes writes; asking changes nothing.
 func TestPing(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 		for range 2 {
 			if err := store.Ping(t.Context()); err != nil {
 				t.Error(err)
@@ -40,14 +42,14 @@ func TestPing(t *testing.T) {
 func TestPingOfServerThatRefusesWrites(t *testing.T) {
 	ping := func(s *redistest.Server, want keys.Failure) {
 		t.Helper()
-		store := keys.Open(s.Client(), keys.Options{Timeout: 5 * time.Second})
+		store := store.Open(s.Client(), store.Options{Timeout: 5 * time.Second})
 		err := keys.AsError(store.Ping(t.Context()))
 		if err == nil || err.Kind != keys.KindUnavailable || err.Failure != want || strings.Contains(err.Message, "Redis") || strings.Contains(err.Message, "127.0.0.1") {
 			t.Errorf("%+v, want %s", err, want)
 		}
 	}
 	server := redistest.Start(t)
-	if err := keys.Open(server.Client(), keys.Options{}).Mark(t.Context()); err != nil {
+	if err := store.Open(server.Client(), store.Options{}).Mark(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Do("CONFIG", "SET", "min-replicas-to-write", "1")
@@ -64,19 +66,19 @@ func TestPingOfServerThatRefusesWrites(t *testing.T) {
 	server.Kill()
 	ping(server, keys.FailureGone)
 	locked := redistest.Start(t, redistest.WithPassword("right"))
-	nobody, err := keys.Dial("redis://"+locked.Addr(), 0)
+	nobody, err := redisdb.Dial("redis://"+locked.Addr(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nobody.Close()
-	store := keys.Open(nobody, keys.Options{})
-	if err := keys.AsError(store.Ping(t.Context())); err == nil || err.Failure != keys.FailureNotAllowed {
+	gateway := store.Open(nobody, store.Options{})
+	if err := keys.AsError(gateway.Ping(t.Context())); err == nil || err.Failure != keys.FailureNotAllowed {
 		t.Errorf("without the password: %+v", err)
 	}
 	locked.Freeze()
 	defer locked.Thaw()
-	store = keys.Open(locked.Client(), keys.Options{})
-	if err := keys.AsError(store.Ping(t.Context())); err == nil || err.Failure != keys.FailureSlow {
+	gateway = store.Open(locked.Client(), store.Options{})
+	if err := keys.AsError(gateway.Ping(t.Context())); err == nil || err.Failure != keys.FailureSlow {
 		t.Errorf("frozen: %+v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
 	"tollgate/verify"
 
 	"github.com/fxamacker/cbor/v2"
@@ -25,7 +26,7 @@ type olderKey struct {
 // layout 1, with the secret's digest, that waits for no migration.
 func (s *shop) older(c redis.UniversalClient, secret keys.Secret) verify.Code {
 	s.t.Helper()
-	name, _ := secret.Digest().RecordName()
+	name, _ := layout.RecordName(secret.Digest())
 	stored, err := c.Get(s.t.Context(), name).Result()
 	s.must(err)
 	if len(stored) < 23 || stored[0] != '1' {

@@ -11,6 +11,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -22,7 +25,7 @@ func TestRedemptionsAreExact(t *testing.T) {
 		o := newOffice(t, c)
 		gateways := []*office{o, o.again(), o.again()}
 		for round := range 20 {
-			k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 5})
+			k, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 5})
 			var mu sync.Mutex
 			var uses []int64
 			var refused atomic.Int64
@@ -57,7 +60,7 @@ func TestPeerRedeemsOnce(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
 		old, later := o.group("old"), o.group("later")
-		k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 2, Groups: []string{old, old}})
+		k, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 2, Groups: []string{old, old}})
 		var all sync.WaitGroup
 		for range 20 {
 			gateway := o.again()
@@ -101,10 +104,10 @@ func TestOnlySetupKeysAreRedeemed(t *testing.T) {
 // Extra DNS labels are given or refused by the key, and a refusal spends nothing.
 func TestExtraDNSLabels(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	plain, secret := o.make(keys.SetupKeyDraft{UsageLimit: 1})
-	_, generous := o.make(keys.SetupKeyDraft{ExtraDNSLabels: true})
+	plain, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 1})
+	_, generous := o.make(setupkeys.SetupKeyDraft{ExtraDNSLabels: true})
 	ask := func(secret keys.Secret, peer string, labels ...string) error {
-		_, err := o.Redeem(t.Context(), o.access, keys.RedeemRequest{Secret: secret, Peer: peer, ExtraDNSLabels: labels})
+		_, err := o.Redeem(t.Context(), o.access, setupkeys.RedeemRequest{Secret: secret, Peer: peer, ExtraDNSLabels: labels})
 		return err
 	}
 	if got := o.refused(keys.KindPrecondition, ask(secret, "p", "web.internal")); got != "couldn't add peer: setup key doesn't allow extra DNS labels" {
@@ -126,7 +129,7 @@ func TestExtraDNSLabels(t *testing.T) {
 // What is no peer is refused before anything is spent.
 func TestPeerNames(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	k, secret := o.make(keys.SetupKeyDraft{})
+	k, secret := o.make(setupkeys.SetupKeyDraft{})
 	for _, bad := range []string{"", "  ", "a\x00b", "a\nb", "\x7f", "\xff", strings.Repeat("p", 257)} {
 		_, err := o.redeem(secret, bad)
 		o.refused(keys.KindInvalid, err)
@@ -145,7 +148,7 @@ func TestRedemptionsAreKept(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		o := newOffice(t, c)
 		g := o.group("g")
-		k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 5, Groups: []string{g}})
+		k, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 5, Groups: []string{g}})
 		var at []int64
 		for i := range 5 {
 			at = append(at, o.enrol(secret, fmt.Sprint(9-i)).At)
@@ -184,14 +187,14 @@ func TestRedemptionsAreKept(t *testing.T) {
 func TestRedemptionAtMostOnce(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
-	client, err := keys.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	direct := newOffice(t, server.Client())
-	k, secret := direct.make(keys.SetupKeyDraft{UsageLimit: 1000})
+	k, secret := direct.make(setupkeys.SetupKeyDraft{UsageLimit: 1000})
 	lossy := *direct
-	lossy.SetupStore = keys.NewSetupStore(keys.Open(client, keys.Options{}))
+	lossy.Keys = setupkeys.New(store.Open(client, store.Options{}))
 	lossy.enrol(secret, "first") // so that Redis has the script
 	for i := range 30 {
 		link.LoseReplies()

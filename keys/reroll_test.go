@@ -11,6 +11,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +21,7 @@ const hour = int64(3600_000)
 
 func (s *shop) reroll(id string, grace int64) keys.NewKey {
 	s.t.Helper()
-	made, err := s.RerollKey(s.t.Context(), s.access, id, keys.Reroll{Grace: grace})
+	made, err := s.RerollKey(s.t.Context(), s.access, id, store.Reroll{Grace: grace})
 	s.must(err)
 	return made
 }
@@ -158,7 +159,7 @@ func TestRerollOfAReroll(t *testing.T) {
 			}
 		}
 		for _, ended := range []keys.NewKey{first, fourth} {
-			if _, err := s.RerollKey(t.Context(), s.access, ended.ID, keys.Reroll{}); kind(err) != keys.KindPrecondition {
+			if _, err := s.RerollKey(t.Context(), s.access, ended.ID, store.Reroll{}); kind(err) != keys.KindPrecondition {
 				t.Errorf("a secret that has ended was rerolled: %v", err)
 			}
 		}
@@ -175,7 +176,7 @@ func TestRerollIsBounded(t *testing.T) {
 			all = append(all, s.reroll(all[len(all)-1].ID, hour))
 		}
 		last := func() keys.NewKey { return all[len(all)-1] }
-		if _, err := s.RerollKey(t.Context(), s.access, last().ID, keys.Reroll{Grace: 1}); kind(err) != keys.KindPrecondition {
+		if _, err := s.RerollKey(t.Context(), s.access, last().ID, store.Reroll{Grace: 1}); kind(err) != keys.KindPrecondition {
 			t.Fatalf("one more than %d: %v", keys.MaxSecrets, err)
 		}
 		all = append(all, s.reroll(last().ID, 0)) // the one that it replaces has ended
@@ -221,13 +222,13 @@ func TestRerollOfAWaitingKey(t *testing.T) {
 		m := newMigrating(t, c)
 		plaintext, hash := seam("waiting")
 		id := m.migrate(keys.PrefixedAPIKey, keys.KeyDraft{Remaining: uses(5)}, hash)[0]
-		if _, err := m.RerollKey(t.Context(), m.access, id, keys.Reroll{}); kind(err) != keys.KindPrecondition {
+		if _, err := m.RerollKey(t.Context(), m.access, id, store.Reroll{}); kind(err) != keys.KindPrecondition {
 			t.Fatal(err)
 		}
 		if got := m.code(plaintext, "from.seam"); got != verify.Valid {
 			t.Fatal(got)
 		}
-		next, err := m.RerollKey(t.Context(), m.access, id, keys.Reroll{Grace: hour})
+		next, err := m.RerollKey(t.Context(), m.access, id, store.Reroll{Grace: hour})
 		m.must(err)
 		if got := []verify.Code{m.code(plaintext, ""), m.code(next.Secret.Reveal(), "")}; got[0] != verify.Valid || got[1] != verify.Valid {
 			t.Error(got)
@@ -242,8 +243,8 @@ func TestRepeatedReroll(t *testing.T) {
 		s := open(t, c, "w")
 		for _, grace := range []int64{0, hour} {
 			made := s.create(keys.KeyDraft{})
-			again := func(r keys.Reroll) (keys.NewKey, error) { return s.RerollKey(t.Context(), s.access, made.ID, r) }
-			r := keys.Reroll{Grace: grace, IdempotencyKey: "one"}
+			again := func(r store.Reroll) (keys.NewKey, error) { return s.RerollKey(t.Context(), s.access, made.ID, r) }
+			r := store.Reroll{Grace: grace, IdempotencyKey: "one"}
 			first, err := again(r)
 			s.must(err)
 			ends := s.read(made.ID).Key.Expires
@@ -256,10 +257,10 @@ func TestRepeatedReroll(t *testing.T) {
 			if got := s.codes(first, second); got != "NOT_FOUND VALID" {
 				t.Errorf("grace %d: %s", grace, got)
 			}
-			if got := s.pages(keys.KeyQuery{Limit: 10}, true); !slices.Contains(got, made.ID) || !slices.Contains(got, first.ID) || len(slices.Compact(got)) != len(got) {
+			if got := s.pages(store.KeyQuery{Limit: 10}, true); !slices.Contains(got, made.ID) || !slices.Contains(got, first.ID) || len(slices.Compact(got)) != len(got) {
 				t.Errorf("listed: %q", got)
 			}
-			if _, err := again(keys.Reroll{Grace: grace + 1, IdempotencyKey: "one"}); kind(err) != keys.KindConflict {
+			if _, err := again(store.Reroll{Grace: grace + 1, IdempotencyKey: "one"}); kind(err) != keys.KindConflict {
 				t.Errorf("another expiration: %v", err)
 			}
 			stranger := (&keys.Caller{WorkspaceID: s.access.WorkspaceID, KeyID: "key_other", Grants: []string{"*"}}).As()
@@ -276,7 +277,7 @@ func TestRepeatedReroll(t *testing.T) {
 			}
 		}
 		for _, bad := range []string{strings.Repeat("a", keys.MaxIdempotencyKey+1), "a\nb", "é", "\x7f"} {
-			if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", keys.Reroll{IdempotencyKey: bad}); kind(err) != keys.KindInvalid {
+			if _, err := s.RerollKey(t.Context(), s.access, "key_unknown", store.Reroll{IdempotencyKey: bad}); kind(err) != keys.KindInvalid {
 				t.Errorf("%q: %v", bad, err)
 			}
 		}
@@ -293,7 +294,7 @@ func TestRepeatedRerollAtOnce(t *testing.T) {
 		var asking sync.WaitGroup
 		for range 8 {
 			asking.Go(func() {
-				next, err := s.RerollKey(t.Context(), s.access, made.ID, keys.Reroll{Grace: hour, IdempotencyKey: "one"})
+				next, err := s.RerollKey(t.Context(), s.access, made.ID, store.Reroll{Grace: hour, IdempotencyKey: "one"})
 				if err != nil {
 					t.Error(err)
 					return
@@ -331,21 +332,21 @@ func TestDeathInAReroll(t *testing.T) {
 			s.api = api.ID
 			for steps := 0; ; steps++ {
 				old := s.create(keys.KeyDraft{Remaining: count(9)})
-				r := keys.Reroll{Grace: hour, IdempotencyKey: idempotencyKey}
+				r := store.Reroll{Grace: hour, IdempotencyKey: idempotencyKey}
 				if idempotencyKey != "" {
 					_, err := s.RerollKey(t.Context(), s.access, old.ID, r)
 					s.must(err)
 				}
-				dying := keys.Open(redistest.Steps(t, c, func(step int) error {
+				dying := store.Open(redistest.Steps(t, c, func(step int) error {
 					if step >= steps {
 						return errKilled
 					}
 					return nil
-				}), keys.Options{Timeout: 10 * time.Second})
+				}), store.Options{Timeout: 10 * time.Second})
 				_, err := dying.RerollKey(t.Context(), s.access, old.ID, r)
 				again, e := s.RerollKey(t.Context(), s.access, old.ID, r)
 				s.must(e)
-				listed := s.pages(keys.KeyQuery{Limit: 100}, true)
+				listed := s.pages(store.KeyQuery{Limit: 100}, true)
 				for _, id := range listed {
 					s.read(id)
 				}
@@ -371,12 +372,12 @@ func TestDeathInAReroll(t *testing.T) {
 
 // deleteDying deletes a key through a gateway that dies after some steps.
 func (s *shop) deleteDying(c redis.UniversalClient, id string, steps int) {
-	dying := keys.Open(redistest.Steps(s.t, c, func(step int) error {
+	dying := store.Open(redistest.Steps(s.t, c, func(step int) error {
 		if step >= steps {
 			return errKilled
 		}
 		return nil
-	}), keys.Options{Timeout: 10 * time.Second})
+	}), store.Options{Timeout: 10 * time.Second})
 	_ = dying.DeleteKey(s.t.Context(), s.access, id, true)
 }
 
@@ -488,7 +489,7 @@ func TestTransferOfARerolledKey(t *testing.T) {
 			if got := x.codes(first, second, third, other, next); got != "NOT_FOUND VALID VALID EXPIRED VALID" {
 				t.Error(got)
 			}
-			if got := x.pages(keys.KeyQuery{Limit: 100}, true); len(got) != 4 {
+			if got := x.pages(store.KeyQuery{Limit: 100}, true); len(got) != 4 {
 				t.Errorf("listed %q", got)
 			}
 			o, err := verify.New(x.Store, verify.Options{}).Verify(t.Context(), &verify.Request{Secret: third.Secret, Cost: 1})

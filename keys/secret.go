@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -19,27 +18,27 @@ const redacted = "[secret]"
 
 // Secret is the plaintext of a key. Every way of printing, logging or encoding
 // it returns "[secret]"; Reveal is the one way to the text.
-type Secret struct{ text string }
+type Secret struct{ Text string }
 
 // NewSecret wraps a plaintext.
 func NewSecret(text string) Secret { return Secret{text} }
 
 // Reveal returns the plaintext, to hash it, seal it or hand it to its new owner.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string { return s.Text }
 
 // Digest is the SHA-256 of the whole plaintext.
 func (s Secret) Digest() Digest {
 	// Sum256 only reads: a copy of the text would be an allocation for each verification.
-	return sha256.Sum256(unsafe.Slice(unsafe.StringData(s.text), len(s.text)))
+	return sha256.Sum256(unsafe.Slice(unsafe.StringData(s.Text), len(s.Text)))
 }
 
 // Head is the first characters of a plaintext that was not made here, to recognise
 // it by; "" where that would tell much of it.
 func (s Secret) Head() string {
-	if len(s.text) < 2*startLength {
+	if len(s.Text) < 2*StartLength {
 		return ""
 	}
-	return strings.ToValidUTF8(s.text[:startLength], "")
+	return strings.ToValidUTF8(s.Text[:StartLength], "")
 }
 
 // String implements fmt.Stringer without telling.
@@ -76,22 +75,6 @@ func (d Digest) String() string { return base64.StdEncoding.EncodeToString(d[:])
 // Equal compares in constant time.
 func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
 
-// place says where a digest's key is kept: the shard is its first byte, the tag
-// the next 16, 128 bits that no two secrets share. The record holds the whole
-// digest and the verifier compares it.
-func (d Digest) place() place {
-	var text [24]byte
-	hex.Encode(text[:2], d[:1])
-	base64.RawURLEncoding.Encode(text[2:], d[1:17])
-	return place{string(text[:])}
-}
-
-// RecordName names the Redis key of a secret's record, and its shard.
-func (d Digest) RecordName() (name, shard string) {
-	at := d.place()
-	return at.record(), at.shard()
-}
-
 // Bounds of a generated key's random part, in bytes. 16 bytes are 128 bits.
 const (
 	MinSecretBytes     = 16
@@ -99,20 +82,20 @@ const (
 	DefaultSecretBytes = 16
 )
 
-// startLength is how many characters of a key's random part are kept to show.
+// StartLength is how many characters of a key's random part are kept to show.
 // Unkey's first generation kept one more where there is no prefix.
-const startLength = 4
+const StartLength = 4
 
-// newSecret makes a secret: prefix, "_" and the base58 of size random bytes. With
+// GenerateSecret makes a secret: prefix, "_" and the base58 of size random bytes. With
 // header, two bytes go before them, 0x01 and size: the form of Unkey's first
 // generation. It also gives the start that is kept to recognise the key by.
-func newSecret(prefix string, size int, header bool) (Secret, string) {
+func GenerateSecret(prefix string, size int, header bool) (Secret, string) {
 	raw := make([]byte, size, size+2)
 	_, _ = rand.Read(raw) // never fails: see crypto/rand
 	if header {
 		raw = append([]byte{1, byte(size)}, raw...)
 	}
-	body, shown := base58.Encode(raw), startLength
+	body, shown := base58.Encode(raw), StartLength
 	switch {
 	case prefix != "":
 		prefix += "_"

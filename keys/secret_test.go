@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +23,7 @@ func TestMint(t *testing.T) {
 	}{
 		{"", 16, true, 5}, {"", 16, false, 4}, {"acme", 16, true, 9}, {"a_b_", 255, false, 9}, {"x", 24, false, 6},
 	} {
-		secret, start := newSecret(row.prefix, row.size, row.header)
+		secret, start := GenerateSecret(row.prefix, row.size, row.header)
 		text := secret.Reveal()
 		body := text
 		if row.prefix != "" {
@@ -52,7 +50,7 @@ func TestMint(t *testing.T) {
 
 // However a secret is printed, logged or encoded, its text does not come out.
 func TestSecretsDoNotPrint(t *testing.T) {
-	secret, _ := newSecret("acme", 16, true)
+	secret, _ := GenerateSecret("acme", 16, true)
 	nested := struct {
 		S Secret
 		P *Secret
@@ -77,55 +75,6 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// What is sealed opens with its keyset, also after a rotation, and neither for
-// another key nor with another keyset.
-func TestSealing(t *testing.T) {
-	text, err := NewKeyset()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rotated, err := RotateKeyset(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreign, _ := NewKeyset()
-	load := func(text []byte) *Sealer {
-		file := filepath.Join(t.TempDir(), "keyset")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s, err := LoadSealer(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	secret, _ := newSecret("", 16, false)
-	key := &Key{ID: "key_1", WorkspaceID: "ws_1"}
-	if key.Sealed, err = load(text).seal(key, secret); err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range map[string]*Sealer{"own": load(text), "rotated": load(rotated)} {
-		if got, err := s.open(key); err != nil || got != secret {
-			t.Errorf("%s keyset: %v", name, err)
-		}
-	}
-	moved := *key
-	moved.ID = "key_2"
-	for name, open := range map[string]func() (Secret, error){
-		"foreign keyset": func() (Secret, error) { return load(foreign).open(key) },
-		"no keyset":      func() (Secret, error) { return (*Sealer)(nil).open(key) },
-		"another key":    func() (Secret, error) { return load(text).open(&moved) },
-	} {
-		if got, err := open(); AsError(err).Kind != KindPrecondition || got.Reveal() != "" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := RotateKeyset([]byte(`{"not":"a keyset"}`)); err == nil || strings.Contains(err.Error(), "not\"") {
-		t.Errorf("a file that is no keyset: %v", err)
-	}
-}
-
 // Ids of a kind sort by the moment in which they were made, are unlike, and all have
 // one width.
 func TestIDsSort(t *testing.T) {
@@ -134,8 +83,8 @@ func TestIDsSort(t *testing.T) {
 	last, lastEnd := "", time.Now().Add(-time.Hour)
 	for range 10_000 {
 		begin := time.Now()
-		id := NewID(prefixKey)
-		if len(id) != len(prefixKey)+1+idWidth || seen[id] {
+		id := NewID(PrefixKey)
+		if len(id) != len(PrefixKey)+1+idWidth || seen[id] {
 			t.Fatalf("%q", id)
 		}
 		if begin.Sub(lastEnd) > tick {

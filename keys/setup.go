@@ -1,10 +1,5 @@
 package keys
 
-import (
-	"context"
-	"strings"
-)
-
 // Setup is what makes a key a NetBird setup key: what it hands to whoever enrols
 // with it. A setup key is redeemed and never verified; its uses are the key's balance.
 type Setup struct {
@@ -16,9 +11,9 @@ type Setup struct {
 	Claims         bool     `cbor:"6,keyasint,omitempty"` // every peer that redeemed it has a claim; earlier releases made none
 }
 
-// capacity is the balance of an unused key. An unlimited one counts down from the
+// Capacity is the balance of an unused key. An unlimited one counts down from the
 // largest number there is, so that its uses are known exactly as well.
-func (s *Setup) capacity() int64 {
+func (s *Setup) Capacity() int64 {
 	if s.UsageLimit == 0 {
 		return MaxCount
 	}
@@ -36,7 +31,7 @@ const (
 	SetupValid    SetupState = "valid"
 )
 
-func (k *Key) setupState(balance, now int64) SetupState {
+func (k *Key) SetupState(balance, now int64) SetupState {
 	switch {
 	case k.Expires != 0 && now >= k.Expires:
 		return SetupExpired
@@ -46,47 +41,4 @@ func (k *Key) setupState(balance, now int64) SetupState {
 		return SetupOverused
 	}
 	return SetupValid
-}
-
-// SetupKey is a setup key as it stands.
-type SetupKey struct {
-	*Key
-	State     SetupState
-	UsedTimes int64 // redemptions, and what earlier releases verified
-	LastUsed  int64 // unix ms of the last of them; 0 for never
-}
-
-// setupKeyOf describes what was read.
-func setupKeyOf(found *stored) *SetupKey {
-	return &SetupKey{
-		Key: found.key, State: found.key.setupState(found.state.Balance, found.now),
-		UsedTimes: found.key.Setup.capacity() - found.state.Balance,
-	}
-}
-
-// setupAPIID is the id of the API that the setup keys of a workspace belong to, which
-// names the list that they are in. It is in no list of APIs, and never found as one.
-func setupAPIID(workspaceID string) string {
-	_, tag, _ := strings.Cut(workspaceID, "_")
-	return prefixAPI + "_setup_" + tag
-}
-
-// makeSetupAPI makes the workspace's API of setup keys where it is not there yet.
-// Its id was known before, so somebody may remember that there was none.
-func (s *SetupStore) makeSetupAPI(ctx context.Context, workspaceID string) error {
-	id := setupAPIID(workspaceID)
-	api, _, err := readDefinition[API](ctx, s.Catalog, workspaceID, kindAPI, id)
-	if err != nil || api != nil {
-		return err
-	}
-	now, err := s.Now(ctx)
-	if err != nil {
-		return err
-	}
-	c := newChange(workspaceID)
-	c.unchanged(kindAPI, id, "")
-	c.put(kindAPI, id, encodeDefinition(&API{ID: id, WorkspaceID: workspaceID, Name: "setup keys", Protected: true, CreatedAt: now}))
-	c.raise(sharedBucket)
-	_, _, err = s.apply(ctx, c)
-	return err
 }

@@ -13,6 +13,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +23,7 @@ import (
 
 // office is a workspace whose setup keys are tested, as an operator sees it.
 type office struct {
-	*keys.SetupStore
+	*setupkeys.Keys
 	t         *testing.T
 	workspace string
 	access    keys.Access
@@ -29,7 +32,7 @@ type office struct {
 
 func newOffice(t *testing.T, c redis.UniversalClient) *office {
 	t.Helper()
-	store := keys.NewSetupStore(keys.Open(c, keys.Options{Timeout: 10 * time.Second}))
+	store := setupkeys.New(store.Open(c, store.Options{Timeout: 10 * time.Second}))
 	workspace, err := store.Workspace(t.Context(), "office")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +43,7 @@ func newOffice(t *testing.T, c redis.UniversalClient) *office {
 // again is the same workspace through another gateway.
 func (o *office) again() *office {
 	other := *o
-	other.SetupStore = keys.NewSetupStore(keys.Open(o.redis, keys.Options{Timeout: 10 * time.Second}))
+	other.Keys = setupkeys.New(store.Open(o.redis, store.Options{Timeout: 10 * time.Second}))
 	return &other
 }
 
@@ -52,13 +55,13 @@ func (o *office) must(err error) {
 }
 
 // make is a setup key of a draft in which only what matters is said.
-func (o *office) make(d keys.SetupKeyDraft) (*keys.SetupKey, keys.Secret) {
+func (o *office) make(d setupkeys.SetupKeyDraft) (*setupkeys.SetupKey, keys.Secret) {
 	o.t.Helper()
 	if d.Name == "" {
 		d.Name = "laptops"
 	}
 	if d.Type == "" {
-		d.Type = keys.SetupReusable
+		d.Type = setupkeys.SetupReusable
 	}
 	k, secret, err := o.CreateSetupKey(o.t.Context(), o.access, d)
 	o.must(err)
@@ -72,26 +75,26 @@ func (o *office) group(name string) string {
 	return g.ID
 }
 
-func (o *office) get(id string) *keys.SetupKey {
+func (o *office) get(id string) *setupkeys.SetupKey {
 	o.t.Helper()
 	k, err := o.SetupKey(o.t.Context(), o.access, id)
 	o.must(err)
 	return k
 }
 
-func (o *office) update(id string, groups []string, revoked bool) *keys.SetupKey {
+func (o *office) update(id string, groups []string, revoked bool) *setupkeys.SetupKey {
 	o.t.Helper()
-	k, err := o.UpdateSetupKey(o.t.Context(), o.access, id, keys.SetupKeyPatch{Groups: groups, Revoked: &revoked})
+	k, err := o.UpdateSetupKey(o.t.Context(), o.access, id, setupkeys.SetupKeyPatch{Groups: groups, Revoked: &revoked})
 	o.must(err)
 	return k
 }
 
-func (o *office) redeem(secret keys.Secret, peer string) (*keys.Redemption, error) {
-	return o.Redeem(context.Background(), o.access, keys.RedeemRequest{Secret: secret, Peer: peer})
+func (o *office) redeem(secret keys.Secret, peer string) (*setupkeys.Redemption, error) {
+	return o.Redeem(context.Background(), o.access, setupkeys.RedeemRequest{Secret: secret, Peer: peer})
 }
 
 // enrol is a redemption that must succeed.
-func (o *office) enrol(secret keys.Secret, peer string) *keys.Redemption {
+func (o *office) enrol(secret keys.Secret, peer string) *setupkeys.Redemption {
 	o.t.Helper()
 	r, err := o.redeem(secret, peer)
 	o.must(err)
@@ -110,12 +113,12 @@ func (o *office) refused(kind keys.Kind, err error) string {
 
 // lost checks that a redemption was refused like that of a key that nobody has, and
 // why.
-func (o *office) lost(want keys.RedeemReason, err error) {
+func (o *office) lost(want setupkeys.RedeemReason, err error) {
 	o.t.Helper()
 	if message := o.refused(keys.KindNotFound, err); message != "couldn't add peer: setup key is invalid" {
 		o.t.Errorf("it says %q", message)
 	}
-	var why *keys.RedemptionError
+	var why *setupkeys.RedemptionError
 	if !errors.As(err, &why) || why.Reason != want {
 		o.t.Errorf("want the reason %q, got %v", want, err)
 	}
@@ -131,14 +134,14 @@ func TestSetupKeyIsReadAsMade(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
 		b, a := o.group("b"), o.group("a")
-		k, secret := o.make(keys.SetupKeyDraft{
+		k, secret := o.make(setupkeys.SetupKeyDraft{
 			Name: " spaced ", UsageLimit: 7, ExpiresIn: 3600, Groups: []string{b, a, b}, Ephemeral: true, ExtraDNSLabels: true,
 		})
 		if !xidForm.MatchString(k.ID) || !secretForm.MatchString(secret.Reveal()) || k.Start != secret.Reveal()[:5] {
 			t.Errorf("id %q, start %q", k.ID, k.Start)
 		}
 		read := o.again().get(k.ID)
-		for _, one := range []*keys.SetupKey{k, read} {
+		for _, one := range []*setupkeys.SetupKey{k, read} {
 			if one.Name != " spaced " || !slices.Equal(one.Setup.Groups, []string{b, a, b}) || !one.Setup.Ephemeral || !one.Setup.ExtraDNSLabels ||
 				!one.Setup.Reusable || one.Setup.UsageLimit != 7 || one.UsedTimes != 0 || one.LastUsed != 0 || one.State != keys.SetupValid ||
 				one.Expires != one.CreatedAt+3600_000 || one.UpdatedAt != 0 {
@@ -158,25 +161,25 @@ func TestSetupKeyChecksInOrder(t *testing.T) {
 	all := o.all()
 	for _, row := range []struct {
 		want string
-		d    keys.SetupKeyDraft
+		d    setupkeys.SetupKeyDraft
 	}{
-		{"setup key name shouldn't be empty", keys.SetupKeyDraft{Name: " \t", Type: "Reusable"}},
-		{"setup key name has at most 4096 bytes", keys.SetupKeyDraft{Name: strings.Repeat("x", 4097), Type: "Reusable"}},
-		{"unknown setup key type Reusable", keys.SetupKeyDraft{Name: "n", Type: "Reusable", UsageLimit: -1}},
-		{"unknown setup key type ", keys.SetupKeyDraft{Name: "n"}},
+		{"setup key name shouldn't be empty", setupkeys.SetupKeyDraft{Name: " \t", Type: "Reusable"}},
+		{"setup key name has at most 4096 bytes", setupkeys.SetupKeyDraft{Name: strings.Repeat("x", 4097), Type: "Reusable"}},
+		{"unknown setup key type Reusable", setupkeys.SetupKeyDraft{Name: "n", Type: "Reusable", UsageLimit: -1}},
+		{"unknown setup key type ", setupkeys.SetupKeyDraft{Name: "n"}},
 		{"usage_limit 2 is not valid for a one-off setup key, which can be used once; use type reusable for a key that can be used more than once",
-			keys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: 2, ExpiresIn: -1}},
-		{"usage_limit can not be negative", keys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: -1, ExpiresIn: -1}},
-		{"usage_limit can not be negative", keys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: -1, ExpiresIn: -1}},
-		{"usage_limit can not be more than 9007199254740991", keys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: 1 << 53}},
-		{"expiresIn can not be in the past", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: -1, Groups: []string{"no"}}},
-		{"expiresIn can not be more than 100 years", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: keys.MaxSetupExpiry + 1}},
-		{"expiresIn can not be more than 100 years", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 1<<63 - 1}},
-		{"expiresIn should be between 60 and 90 seconds", keys.SetupKeyDraft{Name: "n", Type: "reusable", Lifetimes: keys.Lifetimes{Min: 60, Max: 90}}},
-		{"expiresIn should be between 60 and 90 seconds", keys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 91, Lifetimes: keys.Lifetimes{Min: 60, Max: 90}}},
-		{"invalid auto groups: group not found: no", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{"no", all}}},
-		{"invalid auto groups: can't add 'All' group to the setup key", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{all, "no"}}},
-		{"invalid auto groups: at most 500", keys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: make([]string, 501)}},
+			setupkeys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: 2, ExpiresIn: -1}},
+		{"usage_limit can not be negative", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: -1, ExpiresIn: -1}},
+		{"usage_limit can not be negative", setupkeys.SetupKeyDraft{Name: "n", Type: "one-off", UsageLimit: -1, ExpiresIn: -1}},
+		{"usage_limit can not be more than 9007199254740991", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", UsageLimit: 1 << 53}},
+		{"expiresIn can not be in the past", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: -1, Groups: []string{"no"}}},
+		{"expiresIn can not be more than 100 years", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: keys.MaxSetupExpiry + 1}},
+		{"expiresIn can not be more than 100 years", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 1<<63 - 1}},
+		{"expiresIn should be between 60 and 90 seconds", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", Lifetimes: setupkeys.Lifetimes{Min: 60, Max: 90}}},
+		{"expiresIn should be between 60 and 90 seconds", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", ExpiresIn: 91, Lifetimes: setupkeys.Lifetimes{Min: 60, Max: 90}}},
+		{"invalid auto groups: group not found: no", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{"no", all}}},
+		{"invalid auto groups: can't add 'All' group to the setup key", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: []string{all, "no"}}},
+		{"invalid auto groups: at most 500", setupkeys.SetupKeyDraft{Name: "n", Type: "reusable", Groups: make([]string, 501)}},
 	} {
 		_, _, err := o.CreateSetupKey(t.Context(), o.access, row.d)
 		if got := o.refused(keys.KindInvalid, err); got != row.want {
@@ -201,7 +204,7 @@ func TestSetupKeyStates(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 		o := newOffice(t, c)
-		k, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff, ExpiresIn: 3600})
+		k, secret := o.make(setupkeys.SetupKeyDraft{Type: setupkeys.SetupOneOff, ExpiresIn: 3600})
 		expect := func(want keys.SetupState) {
 			t.Helper()
 			if got := o.get(k.ID).State; got != want {
@@ -236,13 +239,13 @@ func TestSetupKeyStates(t *testing.T) {
 func TestSetupKeyRevocation(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
 	g := o.group("g")
-	k, secret := o.make(keys.SetupKeyDraft{})
+	k, secret := o.make(setupkeys.SetupKeyDraft{})
 	for range 2 {
 		if got := o.update(k.ID, []string{}, true); got.State != keys.SetupRevoked {
 			t.Fatalf("%+v", got)
 		}
 	}
-	got, err := o.UpdateSetupKey(t.Context(), o.access, k.ID, keys.SetupKeyPatch{Groups: []string{g}})
+	got, err := o.UpdateSetupKey(t.Context(), o.access, k.ID, setupkeys.SetupKeyPatch{Groups: []string{g}})
 	if o.must(err); got.State != keys.SetupRevoked || !slices.Equal(got.Setup.Groups, []string{g}) {
 		t.Fatalf("%+v", got)
 	}
@@ -258,7 +261,7 @@ func TestSetupKeyRevocation(t *testing.T) {
 func TestSetupKeyUpdateChecksInOrder(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
 	patch := func(id string, groups []string) error {
-		_, err := o.UpdateSetupKey(t.Context(), o.access, id, keys.SetupKeyPatch{Groups: groups})
+		_, err := o.UpdateSetupKey(t.Context(), o.access, id, setupkeys.SetupKeyPatch{Groups: groups})
 		return err
 	}
 	if got := o.refused(keys.KindInvalid, patch("nobody", nil)); got != "setup key autogroups field is invalid" {
@@ -269,7 +272,7 @@ func TestSetupKeyUpdateChecksInOrder(t *testing.T) {
 	if got := o.refused(keys.KindNotFound, patch("Nobody", []string{})); got != "setup key: Nobody not found" {
 		t.Error(got)
 	}
-	k, _ := o.make(keys.SetupKeyDraft{})
+	k, _ := o.make(setupkeys.SetupKeyDraft{})
 	o.refused(keys.KindInvalid, patch(k.ID, []string{"no"}))
 	if got := o.get(k.ID); got.UpdatedAt != 0 {
 		t.Errorf("a refused change was made: %+v", got)
@@ -298,11 +301,11 @@ func TestSetupKeyDeletion(t *testing.T) {
 			slices.Sort(all)
 			return all
 		}
-		warm, _ := o.make(keys.SetupKeyDraft{})
+		warm, _ := o.make(setupkeys.SetupKeyDraft{})
 		o.must(o.DeleteSetupKey(t.Context(), o.access, warm.ID))
-		o.make(keys.SetupKeyDraft{Groups: []string{g}}) // its list and its group stay
+		o.make(setupkeys.SetupKeyDraft{Groups: []string{g}}) // its list and its group stay
 		before := names()
-		k, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff, Groups: []string{g, g}})
+		k, secret := o.make(setupkeys.SetupKeyDraft{Type: setupkeys.SetupOneOff, Groups: []string{g, g}})
 		o.enrol(secret, "p")
 		_, err := o.redeem(secret, "q")
 		o.lost("overused", err)
@@ -323,7 +326,7 @@ func TestSetupKeysAreListedWhole(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
 	var made []string
 	for range 1100 {
-		k, _ := o.make(keys.SetupKeyDraft{})
+		k, _ := o.make(setupkeys.SetupKeyDraft{})
 		made = append(made, k.ID)
 	}
 	for _, i := range []int{0, 499, 500, 1099} {
@@ -346,9 +349,12 @@ func TestSetupKeysAreListedWhole(t *testing.T) {
 type callCount struct{ n atomic.Int64 }
 
 func (*callCount) Verified(*verify.Request, *verify.Outcome, error) {}
-func (t *callCount) Sent(int, time.Duration, error)                 { t.n.Add(1) }
-func (*callCount) CountersRefused()                                 {}
-func (*callCount) Limited(error)                                    {}
+
+func (t *callCount) Sent(int, time.Duration, error) { t.n.Add(1) }
+
+func (*callCount) CountersRefused() {}
+
+func (*callCount) Limited(error) {}
 
 // A setup key is no API key: a verification of one ends like that of a secret that
 // nothing has, cold and warm, in as many calls, spends nothing, and never counts as a
@@ -356,7 +362,7 @@ func (*callCount) Limited(error)                                    {}
 func TestSetupKeyIsNotVerified(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		limited, secret := o.make(keys.SetupKeyDraft{Type: keys.SetupOneOff})
+		limited, secret := o.make(setupkeys.SetupKeyDraft{Type: setupkeys.SetupOneOff})
 		_, by, err := o.CreateRootKey(t.Context(), o.workspace, keys.RootDraft{Grants: []string{keys.Everything}})
 		o.must(err)
 		requests := map[string]func(keys.Secret) *verify.Request{
@@ -372,7 +378,7 @@ func TestSetupKeyIsNotVerified(t *testing.T) {
 		for name, request := range requests {
 			for _, presented := range []keys.Secret{secret, keys.NewSecret(strings.ToUpper("00000000-0000-4000-8000-00000000000a"))} {
 				var sent callCount
-				gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second, Observer: &sent})
+				gateway := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second, Observer: &sent})
 				var made []int64
 				for range 3 {
 					got, err := gateway.Verify(t.Context(), request(presented))
@@ -401,7 +407,7 @@ func TestSetupKeyIsNotVerified(t *testing.T) {
 // Many who present the same setup key at once are all told that it is not there.
 func TestSetupKeyIsNotVerifiedByManyAtOnce(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	_, secret := o.make(keys.SetupKeyDraft{})
+	_, secret := o.make(setupkeys.SetupKeyDraft{})
 	gateway := verify.New(o.Store, verify.Options{Timeout: 10 * time.Second})
 	var all sync.WaitGroup
 	for range 200 {
@@ -418,12 +424,12 @@ func TestSetupKeyIsNotVerifiedByManyAtOnce(t *testing.T) {
 func TestSetupKeyLastUsed(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		o := newOffice(t, c)
-		k, secret := o.make(keys.SetupKeyDraft{UsageLimit: 2})
+		k, secret := o.make(setupkeys.SetupKeyDraft{UsageLimit: 2})
 		redeemed := o.enrol(secret, "p").At
 		if got := o.get(k.ID).LastUsed; got != redeemed {
 			t.Errorf("%d, want %d", got, redeemed)
 		}
-		record, _ := k.Digest.RecordName()
+		record, _ := layout.RecordName(k.Digest)
 		o.must(c.Set(t.Context(), strings.Replace(record, "tg:k:", "tg:n:", 1), redeemed+7, 0).Err())
 		if got := o.get(k.ID).LastUsed; got != redeemed+7 {
 			t.Errorf("%d, want %d", got, redeemed+7)
@@ -435,25 +441,25 @@ func TestSetupKeyLastUsed(t *testing.T) {
 func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
 	g := o.group("g")
-	k, secret := o.make(keys.SetupKeyDraft{Groups: []string{g}})
+	k, secret := o.make(setupkeys.SetupKeyDraft{Groups: []string{g}})
 	elsewhere, err := o.Workspace(t.Context(), "elsewhere")
 	o.must(err)
 	other := keys.Operator(elsewhere).As()
 	_, err = o.SetupKey(t.Context(), other, k.ID)
 	o.refused(keys.KindNotFound, err)
-	_, err = o.UpdateSetupKey(t.Context(), other, k.ID, keys.SetupKeyPatch{Groups: []string{}})
+	_, err = o.UpdateSetupKey(t.Context(), other, k.ID, setupkeys.SetupKeyPatch{Groups: []string{}})
 	o.refused(keys.KindNotFound, err)
 	o.refused(keys.KindNotFound, o.DeleteSetupKey(t.Context(), other, k.ID))
 	_, err = o.Redemptions(t.Context(), other, k.ID, 0, 10)
 	o.refused(keys.KindNotFound, err)
-	_, err = o.Redeem(t.Context(), other, keys.RedeemRequest{Secret: secret, Peer: "p"})
+	_, err = o.Redeem(t.Context(), other, setupkeys.RedeemRequest{Secret: secret, Peer: "p"})
 	o.lost("unknown", err)
 	_, err = o.Group(t.Context(), other, g)
 	o.refused(keys.KindNotFound, err)
 	o.refused(keys.KindNotFound, o.DeleteGroup(t.Context(), other, g))
 	_, err = o.RenameGroup(t.Context(), other, g, "mine")
 	o.refused(keys.KindNotFound, err)
-	_, _, err = o.CreateSetupKey(t.Context(), other, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{g}})
+	_, _, err = o.CreateSetupKey(t.Context(), other, setupkeys.SetupKeyDraft{Name: "n", Type: setupkeys.SetupReusable, Groups: []string{g}})
 	o.refused(keys.KindInvalid, err)
 	if list, err := o.SetupKeys(t.Context(), other); err != nil || len(list) != 0 {
 		t.Errorf("%v %v", list, err)
@@ -470,8 +476,8 @@ func TestSetupKeysAreTheWorkspacesOwn(t *testing.T) {
 // which others there are.
 func TestSetupKeyRights(t *testing.T) {
 	o := newOffice(t, redistest.Empty(t))
-	mine, secret := o.make(keys.SetupKeyDraft{})
-	theirs, other := o.make(keys.SetupKeyDraft{})
+	mine, secret := o.make(setupkeys.SetupKeyDraft{})
+	theirs, other := o.make(setupkeys.SetupKeyDraft{})
 	caller := &keys.Caller{WorkspaceID: o.workspace, Grants: []string{"setup_keys." + mine.ID + ".read", "setup_keys." + mine.ID + ".redeem"}}
 	_, err := o.SetupKey(t.Context(), caller.As(keys.ReadSetupKey), mine.ID)
 	o.must(err)
@@ -480,7 +486,7 @@ func TestSetupKeyRights(t *testing.T) {
 		o.refused(keys.KindMissingPermission, err)
 	}
 	redeem := func(secret keys.Secret) error {
-		_, err := o.Redeem(t.Context(), caller.As(keys.RedeemSetupKey), keys.RedeemRequest{Secret: secret, Peer: "p"})
+		_, err := o.Redeem(t.Context(), caller.As(keys.RedeemSetupKey), setupkeys.RedeemRequest{Secret: secret, Peer: "p"})
 		return err
 	}
 	o.must(redeem(secret))

@@ -14,6 +14,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -23,7 +25,7 @@ import (
 
 // shop is a workspace with an API.
 type shop struct {
-	*keys.Store
+	*store.Store
 	t      *testing.T
 	access keys.Access
 	api    string
@@ -33,7 +35,7 @@ type shop struct {
 
 func open(t *testing.T, c redis.UniversalClient, workspace string) *shop {
 	t.Helper()
-	s := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t}
+	s := &shop{Store: store.Open(c, store.Options{Timeout: 10 * time.Second}), t: t}
 	ws, err := s.Workspace(t.Context(), workspace)
 	s.must(err)
 	s.access = keys.Operator(ws).As()
@@ -58,7 +60,7 @@ func (s *shop) create(d keys.KeyDraft) keys.NewKey {
 	return made
 }
 
-func (s *shop) read(id string) *keys.Details {
+func (s *shop) read(id string) *store.Details {
 	s.t.Helper()
 	d, err := s.Key(s.t.Context(), s.access, id, false)
 	s.must(err)
@@ -81,7 +83,7 @@ func TestCreateReadsBack(t *testing.T) {
 		s := open(t, c, "w")
 		made := s.create(keys.KeyDraft{
 			Prefix: "acme", Name: "n", ExternalID: "user_1", Meta: []byte(`{"a":1e3}`), Environment: "test",
-			Permissions: keys.Named([]string{"b.read", "a.read", "b.read"}, keys.CreateFreely), Roles: keys.Named([]string{"admin"}, keys.CreateFreely),
+			Permissions: keys.Named([]string{"b.read", "a.read", "b.read"}, catalog.CreateFreely), Roles: keys.Named([]string{"admin"}, catalog.CreateFreely),
 			Expires: 4102444800000, Remaining: count(5), Refill: &refill.Schedule{Amount: 9, Day: 31},
 			Limits: []ratelimit.Limit{{Name: "l", Limit: 3, Duration: 60000, AutoApply: true}},
 		})
@@ -104,12 +106,12 @@ func TestCreateReadsBack(t *testing.T) {
 // takes another one's field, or a use, back.
 func TestConcurrentChangesAllHappen(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		s, other := open(t, c, "w"), keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+		s, other := open(t, c, "w"), store.Open(c, store.Options{Timeout: 10 * time.Second})
 		made := s.create(keys.KeyDraft{Remaining: count(0)})
 		var all sync.WaitGroup
 		for i := range 12 {
 			all.Go(func() {
-				_, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, keys.IncrementCredits, count(10))
+				_, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, store.IncrementCredits, count(10))
 				if err != nil {
 					t.Error(err)
 				}
@@ -147,16 +149,16 @@ func TestUpdateCredits(t *testing.T) {
 			want  *int64
 			kind  keys.Kind
 		}{
-			{keys.IncrementCredits, count(5), count(15), 255},
-			{keys.DecrementCredits, count(500), count(0), 255},
-			{keys.SetCredits, count(keys.MaxCount), count(keys.MaxCount), 255},
-			{keys.IncrementCredits, count(1), nil, keys.KindInvalid},
-			{keys.IncrementCredits, nil, nil, keys.KindInvalid},
-			{keys.SetCredits, count(-1), nil, keys.KindInvalid},
-			{keys.SetCredits, count(keys.MaxCount + 1), nil, keys.KindInvalid},
-			{keys.SetCredits, nil, nil, 255},
-			{keys.DecrementCredits, count(1), nil, keys.KindInvalid},
-			{keys.SetCredits, count(3), count(3), 255},
+			{store.IncrementCredits, count(5), count(15), 255},
+			{store.DecrementCredits, count(500), count(0), 255},
+			{store.SetCredits, count(keys.MaxCount), count(keys.MaxCount), 255},
+			{store.IncrementCredits, count(1), nil, keys.KindInvalid},
+			{store.IncrementCredits, nil, nil, keys.KindInvalid},
+			{store.SetCredits, count(-1), nil, keys.KindInvalid},
+			{store.SetCredits, count(keys.MaxCount + 1), nil, keys.KindInvalid},
+			{store.SetCredits, nil, nil, 255},
+			{store.DecrementCredits, count(1), nil, keys.KindInvalid},
+			{store.SetCredits, count(3), count(3), 255},
 		} {
 			got, _, err := s.UpdateCredits(t.Context(), s.access, made.ID, row.op, row.value)
 			if kind(err) != row.kind || err == nil && (got == nil) != (row.want == nil) || err == nil && got != nil && *got != *row.want {
@@ -199,7 +201,7 @@ func TestTenantsNeverMeet(t *testing.T) {
 				return mine.UpdateKey(t.Context(), a, id, keys.KeyPatch{Disabled: keys.To(true)})
 			},
 			"credits": func(a keys.Access, id, _ string) error {
-				_, _, err := mine.UpdateCredits(t.Context(), a, id, keys.SetCredits, count(1))
+				_, _, err := mine.UpdateCredits(t.Context(), a, id, store.SetCredits, count(1))
 				return err
 			},
 			"delete":   func(a keys.Access, id, _ string) error { return mine.DeleteKey(t.Context(), a, id, true) },
@@ -253,7 +255,7 @@ func TestRootKeys(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+				store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 				if _, _, err := store.CreateRootKey(t.Context(), ws, draft); err != nil {
 					t.Error(err)
 				}
@@ -285,14 +287,14 @@ func TestRootKeys(t *testing.T) {
 func TestRecoverable(t *testing.T) {
 	server := redistest.Start(t)
 	file := filepath.Join(t.TempDir(), "keyset")
-	text, err := keys.NewKeyset()
+	text, err := store.NewKeyset()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := keys.LoadSealer(file)
+	sealer, err := store.LoadSealer(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +302,7 @@ func TestRecoverable(t *testing.T) {
 	if _, err := s.CreateKey(t.Context(), s.access, keys.KeyDraft{APIID: s.api, Recoverable: true}); kind(err) != keys.KindPrecondition {
 		t.Errorf("without a keyset: %v", err)
 	}
-	s.Store = keys.Open(server.Client(), keys.Options{Sealer: sealer})
+	s.Store = store.Open(server.Client(), store.Options{Sealer: sealer})
 	made := s.create(keys.KeyDraft{Recoverable: true, Prefix: "acme"})
 	d, err := s.Key(t.Context(), s.access, made.ID, true)
 	s.must(err)
@@ -335,7 +337,7 @@ func TestDeletedRootKeyStaysDeleted(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				_, _, err := keys.Open(c, keys.Options{Timeout: 10 * time.Second}).CreateRootKey(t.Context(), ws, draft)
+				_, _, err := store.Open(c, store.Options{Timeout: 10 * time.Second}).CreateRootKey(t.Context(), ws, draft)
 				if kind(err) != keys.KindGone || !strings.Contains(err.Error(), id) {
 					t.Errorf("it came back: %v", err)
 				}
@@ -361,7 +363,7 @@ func TestDeletedRootKeyStaysDeleted(t *testing.T) {
 			t.Errorf("it is a caller: %v", err)
 		}
 		lines := s.export()
-		moved := &shop{Store: keys.Open(redistest.Empty(t), keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		moved := &shop{Store: store.Open(redistest.Empty(t), store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		if total := moved.importAll(lines); total.Different != 0 {
 			t.Errorf("the import: %+v", total)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -41,7 +43,7 @@ func leftovers(t *testing.T, c redis.UniversalClient) (names []string) {
 func (s *shop) sweepUp() (steps int) {
 	s.t.Helper()
 	for ; ; steps++ {
-		worked, err := s.SweepOnce(s.t.Context())
+		worked, err := sweep.New(s.Store).SweepOnce(s.t.Context())
 		s.must(err)
 		if !worked {
 			return steps
@@ -64,13 +66,13 @@ func TestSweepLeavesNothing(t *testing.T) {
 		keptNames := 4 // record, index, two lists
 		s.must(s.DeleteAPI(t.Context(), s.access, doomed))
 
-		worked, err := s.SweepOnce(t.Context())
+		worked, err := sweep.New(s.Store).SweepOnce(t.Context())
 		s.must(err)
 		if !worked {
 			t.Fatal("nothing was swept")
 		}
-		heir := &shop{Store: keys.Open(c, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
-		if worked, _ := heir.SweepOnce(t.Context()); worked {
+		heir := &shop{Store: store.Open(c, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		if worked, _ := sweep.New(heir.Store).SweepOnce(t.Context()); worked {
 			t.Error("two gateways sweep at the same time")
 		}
 		s.must(c.Del(t.Context(), "tg:s:lease").Err()) // as if its time had passed
@@ -142,7 +144,7 @@ func TestDeleteKeysCountsEachOnce(t *testing.T) {
 			if n := <-counts + <-counts; n != 621 {
 				t.Errorf("deleted %d of 621", n)
 			}
-			if left := s.pages(keys.KeyQuery{Limit: 100}, true); len(left) != 0 {
+			if left := s.pages(store.KeyQuery{Limit: 100}, true); len(left) != 0 {
 				t.Errorf("%d are left", len(left))
 			}
 		}

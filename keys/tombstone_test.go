@@ -11,6 +11,10 @@ import (
 	"tollgate/bench/leaks"
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
+	"tollgate/keys/transfer"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -22,7 +26,7 @@ func (s *shop) personal(n int) keys.NewKey {
 	s.t.Helper()
 	return s.create(keys.KeyDraft{
 		Prefix: "adas_prefix_____", Name: fmt.Sprint("the laptop of Ada Lovelace ", n), Meta: []byte(`{"email":"ada.lovelace@example.com"}`),
-		ExternalID: "ada", Environment: "environment of Ada", Roles: keys.Named([]string{"admin"}, keys.CreateFreely), Recoverable: s.sealing, Remaining: count(77),
+		ExternalID: "ada", Environment: "environment of Ada", Roles: keys.Named([]string{"admin"}, catalog.CreateFreely), Recoverable: s.sealing, Remaining: count(77),
 		Limits: []ratelimit.Limit{{Name: "the limit of Ada", Limit: 3, Duration: 60000}},
 	})
 }
@@ -32,7 +36,7 @@ func (s *shop) personal(n int) keys.NewKey {
 func TestSoftDeletionLeavesDigestAndIDs(t *testing.T) {
 	server := redistest.Start(t, redistest.WithConfig("rdbcompression no"))
 	s := open(t, server.Client(), "w")
-	s.Store, s.sealing = keys.Open(s.Redis(), keys.Options{Timeout: 10 * time.Second, Sealer: keyset(t)}), true
+	s.Store, s.sealing = store.Open(s.Redis(), store.Options{Timeout: 10 * time.Second, Sealer: keyset(t)}), true
 	one, other := s.personal(1), s.personal(2)
 	var c leaks.Canaries
 	for _, text := range []string{"adas_prefix_____", "the laptop of Ada Lovelace", "ada.lovelace@example.com", "environment of Ada", "the limit of Ada"} {
@@ -76,7 +80,7 @@ func TestPermanentAfterSoft(t *testing.T) {
 		id := ids[0]
 		s.must(s.DeleteKey(t.Context(), s.access, id, false))
 
-		gateway := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
+		gateway := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1}); err != nil || o.Code != verify.NotFound {
 			t.Errorf("it verifies: %+v %v", o, err)
 		}
@@ -154,7 +158,7 @@ func TestTombstonesGoWithTheirAPI(t *testing.T) {
 // buryWhole deletes a key as releases did that kept its whole record.
 func (s *shop) buryWhole(k *keys.Key) (tombstone string) {
 	s.t.Helper()
-	record, _ := k.Digest.RecordName()
+	record, _ := layout.RecordName(k.Digest)
 	tombstone = "tg:t:" + strings.TrimPrefix(record, "tg:k:")
 	s.must(s.Redis().Rename(s.t.Context(), record, tombstone).Err())
 	s.must(s.Redis().Del(s.t.Context(), "tg:i:"+k.ID).Err())
@@ -208,7 +212,7 @@ func TestWholeRecordsBecomeTombstones(t *testing.T) {
 func TestDeletedRetention(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		s := open(t, c, "w")
-		s.Store = keys.Open(c, keys.Options{Timeout: 10 * time.Second, DeletedRetention: time.Hour})
+		s.Store = store.Open(c, store.Options{Timeout: 10 * time.Second, DeletedRetention: time.Hour})
 		for _, permanent := range []bool{false, true} {
 			made := s.personal(0)
 			s.must(s.DeleteKey(t.Context(), s.access, made.ID, false))
@@ -249,7 +253,7 @@ func TestTombstonesAreImported(t *testing.T) {
 		whole := s.export()
 		s.must(s.DeleteKey(t.Context(), s.access, ids[0], false))
 		lines := s.export()
-		at := slices.IndexFunc(lines, func(l keys.ExportRecord) bool { return l.Tombstone == ids[0] })
+		at := slices.IndexFunc(lines, func(l transfer.ExportRecord) bool { return l.Tombstone == ids[0] })
 		if at < 0 || bytes.Contains(lines[at].Stored, []byte("Lovelace")) {
 			t.Fatalf("%v", lines)
 		}
@@ -259,7 +263,7 @@ func TestTombstonesAreImported(t *testing.T) {
 			}
 		}
 		there := redistest.Empty(t)
-		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
+		moved := &shop{Store: store.Open(there, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		if total := moved.importAll(lines); total.Different != 0 {
 			t.Errorf("%+v", total)
 		}
@@ -302,10 +306,10 @@ func TestImportSaysWhatItLeftOut(t *testing.T) {
 		s.must(err)
 		s.must(s.AllowIPs(t.Context(), s.access, s.api, []string{"192.0.2.1"}))
 		s.must(s.DeleteAPI(t.Context(), s.access, doomed.ID))
-		lines = slices.DeleteFunc(lines, func(l keys.ExportRecord) bool { return l.ID == doomed.ID })
+		lines = slices.DeleteFunc(lines, func(l transfer.ExportRecord) bool { return l.ID == doomed.ID })
 		why := map[string]string{}
 		for at, l := range lines {
-			done, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l})
+			done, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []transfer.ExportRecord{l})
 			s.must(err)
 			if int64(len(done.LeftOut)) != done.Different {
 				t.Errorf("line %d: %+v", at, done)

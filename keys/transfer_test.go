@@ -10,6 +10,11 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/transfer"
+	"tollgate/keys/usage"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -18,13 +23,13 @@ import (
 )
 
 // export returns all lines of a workspace, or what is missing behind some of them.
-func (s *shop) export(begun ...keys.ExportRecord) (all []keys.ExportRecord) {
+func (s *shop) export(begun ...transfer.ExportRecord) (all []transfer.ExportRecord) {
 	s.t.Helper()
-	var from *keys.ExportCheckpoint
+	var from *transfer.ExportCheckpoint
 	if n := len(begun); n > 0 {
-		from = &keys.ExportCheckpoint{Time: begun[0].Time, Last: begun[n-1]}
+		from = &transfer.ExportCheckpoint{Time: begun[0].Time, Last: begun[n-1]}
 	}
-	s.must(transfers(s.Store).Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []keys.ExportRecord) error {
+	s.must(transfers(s.Store).Export(s.t.Context(), s.access.WorkspaceID, from, func(lines []transfer.ExportRecord) error {
 		all = append(all, lines...)
 		return nil
 	}))
@@ -33,7 +38,7 @@ func (s *shop) export(begun ...keys.ExportRecord) (all []keys.ExportRecord) {
 
 // comparable drops what differs between two stores of the same content: when it was
 // exported, revisions, the lives of counters, and the order of names.
-func comparable(lines []keys.ExportRecord) []string {
+func comparable(lines []transfer.ExportRecord) []string {
 	var all []string
 	for _, l := range lines {
 		l.Time, l.TTL = 0, 0
@@ -52,14 +57,14 @@ func (s *shop) full(gateway *verify.Verifier) (used keys.NewKey, root keys.Secre
 	s.t.Helper()
 	s.stock(703, func(i int) string { return fmt.Sprint("user", i%7) })
 	used = s.create(keys.KeyDraft{
-		Prefix: "live", Name: "used", ExternalID: "user1", Meta: []byte(`{"a":1}`), Permissions: keys.Named([]string{"Docs.read"}, keys.CreateFreely),
-		Roles: keys.Named([]string{"admin"}, keys.CreateFreely), Remaining: count(10), Refill: &refill.Schedule{Amount: 100},
+		Prefix: "live", Name: "used", ExternalID: "user1", Meta: []byte(`{"a":1}`), Permissions: keys.Named([]string{"Docs.read"}, catalog.CreateFreely),
+		Roles: keys.Named([]string{"admin"}, catalog.CreateFreely), Remaining: count(10), Refill: &refill.Schedule{Amount: 100},
 		Limits: []ratelimit.Limit{{Name: "l", Limit: 9, Duration: 24 * 3600_000, AutoApply: true}},
 	})
 	limits := []ratelimit.Limit{{Name: "shared", Limit: 9, Duration: 24 * 3600_000, AutoApply: true}}
 	_, err := s.UpdateIdentity(s.t.Context(), s.access, keys.IdentityRef{ExternalID: "user1"}, keys.IdentityPatch{Limits: keys.To(limits)})
 	s.must(err)
-	_, err = keys.NewSetupStore(s.Store).CreateGroup(s.t.Context(), s.access, "group")
+	_, err = setupkeys.New(s.Store).CreateGroup(s.t.Context(), s.access, "group")
 	s.must(err)
 	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, []string{"0.0.0.0/0", "::/0"}))
 	s.must(s.AllowIPs(s.t.Context(), s.access, s.api, nil))
@@ -90,7 +95,7 @@ func TestExportAndImport(t *testing.T) {
 		}
 
 		there := redistest.Empty(t)
-		moved := &shop{Store: keys.Open(there, keys.Options{Timeout: 10 * time.Second}), t: t, access: old.access, api: old.api}
+		moved := &shop{Store: store.Open(there, store.Options{Timeout: 10 * time.Second}), t: t, access: old.access, api: old.api}
 		total := moved.importAll(lines)
 		if total.Different != 0 || total.Same != 0 {
 			t.Errorf("%+v", total)
@@ -110,7 +115,7 @@ func TestExportAndImport(t *testing.T) {
 		if caller, err := gateway.Authenticate(t.Context(), root, netip.Addr{}); err != nil || caller.WorkspaceID != old.access.WorkspaceID {
 			t.Errorf("%+v %v", caller, err)
 		}
-		if got, want := moved.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true), old.pages(keys.KeyQuery{Limit: 100, ExternalID: "user1"}, true); !slices.Equal(got, want) {
+		if got, want := moved.pages(store.KeyQuery{Limit: 100, ExternalID: "user1"}, true), old.pages(store.KeyQuery{Limit: 100, ExternalID: "user1"}, true); !slices.Equal(got, want) {
 			t.Errorf("%d keys of an identity became %d", len(want), len(got))
 		}
 		if again := moved.importAll(lines); again.Stored != 0 || moved.read(used.ID).State.Balance != 6 {
@@ -123,7 +128,7 @@ func TestExportAndImport(t *testing.T) {
 	})
 }
 
-func (s *shop) importAll(lines []keys.ExportRecord) (total keys.Imported) {
+func (s *shop) importAll(lines []transfer.ExportRecord) (total transfer.Imported) {
 	s.t.Helper()
 	name := "moved " + s.access.WorkspaceID
 	if there, err := s.FindWorkspace(s.t.Context(), "w"); err == nil && there == s.access.WorkspaceID {
@@ -189,7 +194,7 @@ func TestImportChangesNothing(t *testing.T) {
 			if l.Key != made.ID {
 				continue
 			}
-			if _, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); kind(err) != keys.KindInvalid {
+			if _, err := transfers(s.Store).Import(t.Context(), s.access.WorkspaceID, []transfer.ExportRecord{l}); kind(err) != keys.KindInvalid {
 				t.Errorf("a key of another workspace: %v", err)
 			}
 		}
@@ -197,6 +202,6 @@ func TestImportChangesNothing(t *testing.T) {
 }
 
 // transfers exports from a store and imports into it.
-func transfers(s *keys.Store) *keys.TransferStore {
-	return keys.NewTransferStore(keys.NewSetupStore(s), keys.NewUsageReader(s, 0))
+func transfers(s *store.Store) *transfer.Transfer {
+	return transfer.New(setupkeys.New(s), usage.NewReader(s, 0))
 }

@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -26,8 +30,8 @@ const longest = keys.MaxDuration
 type life struct {
 	t       *testing.T
 	r       *rand.Rand
-	store   *keys.Store
-	usage   *keys.Usage
+	store   *store.Store
+	usage   *usage.Counter
 	gateway *verify.Verifier
 	access  keys.Access
 
@@ -42,9 +46,9 @@ type life struct {
 }
 
 // keyset is a file with which plaintexts are sealed.
-func keyset(t *testing.T) *keys.Sealer {
+func keyset(t *testing.T) *store.Sealer {
 	t.Helper()
-	text, err := keys.NewKeyset()
+	text, err := store.NewKeyset()
 	file := filepath.Join(t.TempDir(), "keyset.json")
 	if err == nil {
 		err = os.WriteFile(file, text, 0o600)
@@ -52,17 +56,17 @@ func keyset(t *testing.T) *keys.Sealer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := keys.LoadSealer(file)
+	sealer, err := store.LoadSealer(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sealer
 }
 
-func begin(t *testing.T, c redis.UniversalClient, sealer *keys.Sealer, workspace string, seed uint64) *life {
+func begin(t *testing.T, c redis.UniversalClient, sealer *store.Sealer, workspace string, seed uint64) *life {
 	t.Helper()
-	l := &life{t: t, r: rand.New(rand.NewPCG(seed, 1)), store: keys.Open(c, keys.Options{Timeout: 5 * time.Second, Sealer: sealer}), done: map[string]int{}}
-	l.usage = keys.NewUsage(keys.NewUsageReader(l.store, 0))
+	l := &life{t: t, r: rand.New(rand.NewPCG(seed, 1)), store: store.Open(c, store.Options{Timeout: 5 * time.Second, Sealer: sealer}), done: map[string]int{}}
+	l.usage = usage.NewCounter(usage.NewReader(l.store, 0))
 	l.gateway = verify.New(l.store, verify.Options{Observer: verify.CountUsage(l.usage, nil)})
 	ws, err := l.store.Workspace(t.Context(), workspace)
 	if err != nil {
@@ -128,17 +132,17 @@ func (l *life) things() []thing {
 		{"create", l.makeKey}, {"create", l.makeKey}, {"create", l.makeKey}, {"import", l.importKey},
 		{"update", l.updateKey}, {"update", l.updateKey},
 		{"credits", func() error {
-			_, _, err := s.UpdateCredits(ctx, a, id(), pick(l.r, []keys.CreditsOperation{keys.SetCredits, keys.IncrementCredits, keys.DecrementCredits}), count(int64(l.r.IntN(9))))
+			_, _, err := s.UpdateCredits(ctx, a, id(), pick(l.r, []keys.CreditsOperation{store.SetCredits, store.IncrementCredits, store.DecrementCredits}), count(int64(l.r.IntN(9))))
 			return err
 		}},
 		{"delete", func() error { return s.DeleteKey(ctx, a, id(), false) }},
 		{"delete for good", func() error { return s.DeleteKey(ctx, a, id(), true) }},
 		{"reroll", func() error {
-			made, err := s.RerollKey(ctx, a, id(), keys.Reroll{Grace: int64(l.r.IntN(2)) * 1e9})
+			made, err := s.RerollKey(ctx, a, id(), store.Reroll{Grace: int64(l.r.IntN(2)) * 1e9})
 			return l.made(made, err)
 		}},
 		{"role", func() error {
-			_, err := s.SetRolePermissions(ctx, a, keys.Ref{Name: pick(l.r, []string{"admin", "user"})}, keys.Named(l.some("Docs.read", "docs.write", "x"), keys.CreateFreely))
+			_, err := s.SetRolePermissions(ctx, a, keys.Ref{Name: pick(l.r, []string{"admin", "user"})}, keys.Named(l.some("Docs.read", "docs.write", "x"), catalog.CreateFreely))
 			return err
 		}},
 		{"drop a role", func() error {
@@ -195,24 +199,24 @@ func (l *life) setupThings() []thing {
 			return s.DeleteNamespace(ctx, a, keys.NamespaceRef{Name: "gone"})
 		}},
 		{"group", func() error {
-			g, err := keys.NewSetupStore(s).CreateGroup(ctx, a, fmt.Sprint("g", l.r.IntN(5)))
+			g, err := setupkeys.New(s).CreateGroup(ctx, a, fmt.Sprint("g", l.r.IntN(5)))
 			if err == nil {
 				l.groups = append(l.groups, g.ID)
 			}
 			return err
 		}},
-		{"drop a group", func() error { return keys.NewSetupStore(s).DeleteGroup(ctx, a, pick(l.r, l.groups)) }},
+		{"drop a group", func() error { return setupkeys.New(s).DeleteGroup(ctx, a, pick(l.r, l.groups)) }},
 		{"setup key", l.makeSetup},
 		{"update a setup key", func() error {
 			revoked := l.r.IntN(2) == 0
-			_, err := keys.NewSetupStore(s).UpdateSetupKey(ctx, a, pick(l.r, l.setups), keys.SetupKeyPatch{Groups: append([]string{}, l.some(l.groups...)...), Revoked: &revoked})
+			_, err := setupkeys.New(s).UpdateSetupKey(ctx, a, pick(l.r, l.setups), setupkeys.SetupKeyPatch{Groups: append([]string{}, l.some(l.groups...)...), Revoked: &revoked})
 			return err
 		}},
 		{"drop a setup key", func() error {
 			if l.r.IntN(3) > 0 {
 				return nil
 			}
-			return keys.NewSetupStore(s).DeleteSetupKey(ctx, a, pick(l.r, l.setups))
+			return setupkeys.New(s).DeleteSetupKey(ctx, a, pick(l.r, l.setups))
 		}},
 	}
 }
@@ -235,7 +239,7 @@ func (l *life) made(k keys.NewKey, err error) error {
 func (l *life) draft() keys.KeyDraft {
 	d := keys.KeyDraft{
 		APIID: pick(l.r, l.apis), Prefix: pick(l.r, []string{"", "live", "a_b"}), Name: "n", ExternalID: l.owner(), Meta: []byte(`{"a":[1]}`),
-		Permissions: keys.Named(l.some("docs.read", "x"), keys.CreateFreely), Roles: keys.Named(l.some("admin", "user"), keys.CreateFreely),
+		Permissions: keys.Named(l.some("docs.read", "x"), catalog.CreateFreely), Roles: keys.Named(l.some("admin", "user"), catalog.CreateFreely),
 		Disabled: l.r.IntN(6) == 0, Recoverable: l.r.IntN(3) == 0, Environment: "test",
 	}
 	if l.r.IntN(2) == 0 {
@@ -297,8 +301,8 @@ func (l *life) updateKey() error {
 }
 
 func (l *life) makeSetup() error {
-	d := keys.SetupKeyDraft{Name: "s", Type: keys.SetupReusable, UsageLimit: int64(l.r.IntN(4)), Groups: append([]string{}, l.some(l.groups...)...), ExtraDNSLabels: l.r.IntN(2) == 0}
-	made, secret, err := keys.NewSetupStore(l.store).CreateSetupKey(l.t.Context(), l.access, d)
+	d := setupkeys.SetupKeyDraft{Name: "s", Type: setupkeys.SetupReusable, UsageLimit: int64(l.r.IntN(4)), Groups: append([]string{}, l.some(l.groups...)...), ExtraDNSLabels: l.r.IntN(2) == 0}
+	made, secret, err := setupkeys.New(l.store).CreateSetupKey(l.t.Context(), l.access, d)
 	if err == nil {
 		l.setups, l.tokens = append(l.setups, made.ID), append(l.tokens, secret)
 	}
@@ -306,11 +310,11 @@ func (l *life) makeSetup() error {
 }
 
 func (l *life) redeem() error {
-	r := keys.RedeemRequest{Secret: pick(l.r, l.tokens), Peer: fmt.Sprint("peer", l.r.IntN(6))}
+	r := setupkeys.RedeemRequest{Secret: pick(l.r, l.tokens), Peer: fmt.Sprint("peer", l.r.IntN(6))}
 	if l.r.IntN(3) == 0 {
 		r.ExtraDNSLabels = []string{"a.example"}
 	}
-	_, err := keys.NewSetupStore(l.store).Redeem(l.t.Context(), l.access, r)
+	_, err := setupkeys.New(l.store).Redeem(l.t.Context(), l.access, r)
 	return err
 }
 

@@ -10,6 +10,11 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/transfer"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -18,7 +23,7 @@ import (
 // view is what a client can see of a workspace through one store.
 type view struct {
 	t      *testing.T
-	store  *keys.Store
+	store  *store.Store
 	access keys.Access
 	life   *life
 	seen   []string
@@ -38,7 +43,7 @@ func (v *view) see(what string, answer any, err error) {
 }
 
 // look sees everything that can be read without changing anything.
-func look(l *life, store *keys.Store) []string {
+func look(l *life, store *store.Store) []string {
 	v := &view{l.t, store, l.access, l, nil}
 	v.definitions()
 	for _, id := range l.apis {
@@ -56,9 +61,9 @@ func look(l *life, store *keys.Store) []string {
 		v.see("import of "+id, nil, err)
 	}
 	for _, id := range l.setups {
-		k, err := keys.NewSetupStore(store).SetupKey(l.t.Context(), l.access, id)
+		k, err := setupkeys.New(store).SetupKey(l.t.Context(), l.access, id)
 		v.see("setup key", k, err)
-		r, err := keys.NewSetupStore(store).Redemptions(l.t.Context(), l.access, id, 0, 100)
+		r, err := setupkeys.New(store).Redemptions(l.t.Context(), l.access, id, 0, 100)
 		v.see("redemptions", r, err)
 	}
 	return v.seen
@@ -70,7 +75,7 @@ func taken(l *life, i int) []keys.ImportDraft {
 }
 
 // detail is a key without the moment at which it was looked at.
-func detail(d *keys.Details) any {
+func detail(d *store.Details) any {
 	if d == nil {
 		return nil
 	}
@@ -79,24 +84,24 @@ func detail(d *keys.Details) any {
 
 func (v *view) definitions() {
 	ctx, s, a := v.t.Context(), v.store, v.access
-	apis, err := s.APIs(ctx, a, keys.ListOptions{})
+	apis, err := s.APIs(ctx, a, catalog.ListOptions{})
 	v.see("apis", apis, err)
-	permissions, err := s.Permissions(ctx, a, keys.ListOptions{})
+	permissions, err := s.Permissions(ctx, a, catalog.ListOptions{})
 	v.see("permissions", permissions, err)
-	roles, err := s.Roles(ctx, a, keys.ListOptions{})
+	roles, err := s.Roles(ctx, a, catalog.ListOptions{})
 	v.see("roles", roles, err)
-	identities, err := s.Identities(ctx, a, keys.ListOptions{})
+	identities, err := s.Identities(ctx, a, catalog.ListOptions{})
 	v.see("identities", identities, err)
-	migrations, err := s.Migrations(ctx, a.WorkspaceID, keys.ListOptions{})
+	migrations, err := s.Migrations(ctx, a.WorkspaceID, catalog.ListOptions{})
 	v.see("migrations", migrations, err)
-	groups, err := keys.NewSetupStore(s).Groups(ctx, a)
+	groups, err := setupkeys.New(s).Groups(ctx, a)
 	v.see("groups", groups, err)
 	roots, err := s.RootKeys(ctx, a.WorkspaceID)
 	v.see("roots", roots, err)
-	setups, err := keys.NewSetupStore(s).SetupKeys(ctx, a)
+	setups, err := setupkeys.New(s).SetupKeys(ctx, a)
 	v.see("setup keys", setups, err)
 	for _, name := range []string{"email", "sms", "gone"} {
-		page, err := s.ListOverrides(ctx, a, keys.NamespaceRef{Name: name}, keys.OverrideCursor{}, 100)
+		page, err := s.ListOverrides(ctx, a, keys.NamespaceRef{Name: name}, catalog.OverrideCursor{}, 100)
 		v.see("overrides of "+name, page, err)
 	}
 }
@@ -104,7 +109,7 @@ func (v *view) definitions() {
 func (v *view) keysOf(api string) {
 	for _, owner := range []string{"", "ann", "bob", "ü"} {
 		for after := ""; ; {
-			page, err := v.store.Keys(v.t.Context(), v.access, keys.KeyQuery{APIID: api, ExternalID: owner, After: after, Limit: 7, Decrypt: true})
+			page, err := v.store.Keys(v.t.Context(), v.access, store.KeyQuery{APIID: api, ExternalID: owner, After: after, Limit: 7, Decrypt: true})
 			if err != nil {
 				v.see("keys", nil, err)
 				break
@@ -127,19 +132,19 @@ func (v *view) keysOf(api string) {
 // used asks for the usage of an API in every way.
 func (v *view) used(api string) {
 	now := time.Now().Truncate(24 * time.Hour).UnixMilli()
-	for _, q := range []keys.UsageQuery{
-		{}, {Group: keys.UsageGroups{Key: true}}, {Group: keys.UsageGroups{Identity: true}}, {Group: keys.UsageGroups{Tags: true}},
-		{Group: keys.UsageGroups{Tag: true, Key: true, Identity: true}}, {Group: keys.UsageGroups{Span: keys.ByHour}, Tags: []string{"a"}},
-		{ExternalID: "ann", Group: keys.UsageGroups{Span: keys.ByDay, Tags: true}}, {KeyIDs: v.life.ids, Group: keys.UsageGroups{Span: keys.ByMonth}},
+	for _, q := range []usage.Query{
+		{}, {Group: usage.Groups{Key: true}}, {Group: usage.Groups{Identity: true}}, {Group: usage.Groups{Tags: true}},
+		{Group: usage.Groups{Tag: true, Key: true, Identity: true}}, {Group: usage.Groups{Span: usage.ByHour}, Tags: []string{"a"}},
+		{ExternalID: "ann", Group: usage.Groups{Span: usage.ByDay, Tags: true}}, {KeyIDs: v.life.ids, Group: usage.Groups{Span: usage.ByMonth}},
 	} {
 		q.APIID, q.Start, q.End = api, now-48*3600_000, now+48*3600_000
-		rows, err := keys.NewUsageReader(v.store, 0).Usage(v.t.Context(), v.access, q)
+		rows, err := usage.NewReader(v.store, 0).Query(v.t.Context(), v.access, q)
 		v.see(fmt.Sprintf("usage %+v", q.Group), rows, err)
 	}
 }
 
 // spend uses everything once more and gives what came of it, without the moment.
-func spend(l *life, store *keys.Store) (came []string) {
+func spend(l *life, store *store.Store) (came []string) {
 	gateway := verify.New(store, verify.Options{})
 	for _, secret := range append(l.tokens[:len(l.tokens):len(l.tokens)], l.secrets...) {
 		o, err := gateway.Verify(l.t.Context(), &verify.Request{Secret: secret, Cost: 1, Limits: []verify.LimitRequest{
@@ -161,7 +166,7 @@ func spend(l *life, store *keys.Store) (came []string) {
 	}
 	for _, token := range l.tokens {
 		for peer := range 7 {
-			r, err := keys.NewSetupStore(store).Redeem(l.t.Context(), l.access, keys.RedeemRequest{Secret: token, Peer: fmt.Sprint("peer", peer)})
+			r, err := setupkeys.New(store).Redeem(l.t.Context(), l.access, setupkeys.RedeemRequest{Secret: token, Peer: fmt.Sprint("peer", peer)})
 			if err != nil {
 				came = append(came, err.Error())
 				continue
@@ -173,10 +178,10 @@ func spend(l *life, store *keys.Store) (came []string) {
 }
 
 // left returns a line that an import leaves out.
-func (s *shop) left(lines []keys.ExportRecord) string {
+func (s *shop) left(lines []transfer.ExportRecord) string {
 	s.t.Helper()
 	for _, l := range lines {
-		if done, err := transfers(s.Store).Import(s.t.Context(), s.access.WorkspaceID, []keys.ExportRecord{l}); err != nil || done.Different > 0 {
+		if done, err := transfers(s.Store).Import(s.t.Context(), s.access.WorkspaceID, []transfer.ExportRecord{l}); err != nil || done.Different > 0 {
 			return fmt.Sprintf("%+v %v", l, err)
 		}
 	}
@@ -198,7 +203,7 @@ func sameLines(t *testing.T, what string, got, want []string) {
 }
 
 // whole drops what an export has beside the workspace's records.
-func whole(lines []keys.ExportRecord) []string {
+func whole(lines []transfer.ExportRecord) []string {
 	return slices.DeleteFunc(comparable(lines), func(l string) bool { return strings.Contains(l, "Scan:true") })
 }
 
@@ -241,9 +246,9 @@ func roundTrip(t *testing.T, c redis.UniversalClient, seed uint64) {
 			}
 		}
 	}
-	stores := []*keys.Store{l.store}
+	stores := []*store.Store{l.store}
 	for _, client := range []redis.UniversalClient{c, third} {
-		to := &shop{Store: keys.Open(client, keys.Options{Timeout: 5 * time.Second, Sealer: sealer}), t: t, access: l.access}
+		to := &shop{Store: store.Open(client, store.Options{Timeout: 5 * time.Second, Sealer: sealer}), t: t, access: l.access}
 		if total := to.importAll(lines); total.Different != 0 || total.Same != 0 {
 			t.Fatalf("seed %d: %+v, such as %s", seed, total, to.left(lines))
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/usage"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -22,12 +23,12 @@ func TestUsageEndsByRedisClock(t *testing.T) {
 	for _, ahead := range []time.Duration{-100 * 24 * time.Hour, 0, 100 * 24 * time.Hour} {
 		now := time.Now().Add(ahead).Truncate(time.Millisecond)
 		server.SetTime(now)
-		rows, err := keys.NewUsageReader(s.Store, 0).KeyUsage(t.Context(), s.access, keys.UsageOwner{KeyID: made.ID}, nil, nil)
+		rows, err := usage.NewReader(s.Store, 0).KeyUsage(t.Context(), s.access, usage.Owner{KeyID: made.ID}, nil, nil)
 		s.must(err)
 		if today := now.UnixMilli() / day * day; len(rows) != 2 || rows[0].Time != today-day || rows[1].Time != today {
 			t.Errorf("%v ahead: %+v, want the days from %d to %d", ahead, rows, today-day, today)
 		}
-		rows, err = keys.NewUsageReader(s.Store, 0).Usage(t.Context(), s.access, keys.UsageQuery{APIID: s.api, Start: now.UnixMilli() - day, UntilNow: true, Group: keys.UsageGroups{Span: keys.ByDay}})
+		rows, err = usage.NewReader(s.Store, 0).Query(t.Context(), s.access, usage.Query{APIID: s.api, Start: now.UnixMilli() - day, UntilNow: true, Group: usage.Groups{Span: usage.ByDay}})
 		s.must(err)
 		if len(rows) != 2 {
 			t.Errorf("%v ahead: %d days, want 2", ahead, len(rows))

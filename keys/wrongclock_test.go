@@ -7,6 +7,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
+	"tollgate/keys/usage"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -68,7 +71,7 @@ func TestLastUseAfterAWrongClock(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		s := open(t, c, "w")
 		made := s.create(keys.KeyDraft{})
-		usage := keys.NewUsage(keys.NewUsageReader(s.Store, 0))
+		usage := usage.NewCounter(usage.NewReader(s.Store, 0))
 		defer func() { _ = usage.Close(t.Context()) }()
 		gateway := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(usage, nil)})
 		now := clock.Now()
@@ -126,7 +129,7 @@ func TestLeaseAfterAWrongClock(t *testing.T) {
 	server.SetClock(now)
 	heir := open(t, server.Client(), "w")
 	heir.must(heir.DeleteAPI(t.Context(), heir.access, heir.api))
-	if worked, err := heir.SweepOnce(t.Context()); !worked || err != nil {
+	if worked, err := sweep.New(heir.Store).SweepOnce(t.Context()); !worked || err != nil {
 		t.Errorf("it does not sweep: %v", err)
 	}
 }
@@ -158,7 +161,7 @@ func TestIdempotencyAfterAWrongClock(t *testing.T) {
 		s := open(t, c, "w")
 		made := s.create(keys.KeyDraft{})
 		now := clock.Now()
-		r := keys.Reroll{Grace: 1000 * 24 * hour, IdempotencyKey: "one"}
+		r := store.Reroll{Grace: 1000 * 24 * hour, IdempotencyKey: "one"}
 		clock.SetClock(wrong)
 		first, err := s.RerollKey(t.Context(), s.access, made.ID, r)
 		s.must(err)

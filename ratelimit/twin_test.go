@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"tollgate/bench/redistest"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // TestTwin holds window.lua against At and Check. What the script computes is

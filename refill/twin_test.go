@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"tollgate/bench/redistest"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // TestTwin holds refill.lua against Settle and Next.

@@ -10,7 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 
@@ -23,7 +24,7 @@ var countersLua string
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = keys.NewScript(refill.Lua, ratelimit.Lua, withCounters(countersLua), verifyLua)
+var verifyScript = redisdb.NewScript(redisdb.StateLua, refill.Lua, ratelimit.Lua, withCounters(countersLua), verifyLua)
 
 // withCounters puts the functions of keys.CountersLua inside the one that alone needs them:
 // outside they would be made by every call.
@@ -32,7 +33,7 @@ func withCounters(text string) string {
 	if !found {
 		panic("verify: counters.lua does not say where keys.CountersLua goes")
 	}
-	return before + keys.CountersLua + after
+	return before + layout.CountersLua + after
 }
 
 // Bounds of batches. Redis is busy for some microseconds with each entry,
@@ -45,12 +46,12 @@ const (
 )
 
 var (
-	errQueueTimeout = fmt.Errorf("too long in line for the store: %w", keys.ErrNotSent)
-	errQueueFull    = fmt.Errorf("too many in line for the store: %w", keys.ErrNotSent)
+	errQueueTimeout = fmt.Errorf("too long in line for the store: %w", redisdb.ErrNotSent)
+	errQueueFull    = fmt.Errorf("too many in line for the store: %w", redisdb.ErrNotSent)
 
-	errLate   = keys.Unavailable(errQueueTimeout)
-	errFull   = keys.Unavailable(errQueueFull)
-	errUnread = keys.Unavailable(errReply)
+	errLate   = redisdb.Unavailable(errQueueTimeout)
+	errFull   = redisdb.Unavailable(errQueueFull)
+	errUnread = redisdb.Unavailable(errReply)
 )
 
 // batcher sends verifications to Redis in batches, at most maxInFlight at a time. A call
@@ -107,7 +108,7 @@ func (l *batcher) enqueue(c *call) (sends bool, err error) {
 var start = time.Now()
 
 // began returns when the verification of a context began, for call.began.
-func began(ctx context.Context) int64 { return int64(time.Since(start) - keys.Age(ctx)) }
+func began(ctx context.Context) int64 { return int64(time.Since(start) - redisdb.Age(ctx)) }
 
 // releaseSlot passes the slot on to the calls that wait, or frees it.
 func (l *batcher) releaseSlot() {
@@ -164,7 +165,7 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// answerUnspent gives the calls that spent nothing their replies, while what the others
+// answerUnspent answers the calls that spent nothing, while what the others
 // spent is waited for to be in the append-only file. Their replies stay right
 // where a crash of Redis forgets those uses, as it does for a call that travels alone
 // and does not wait: it was so when it was decided, nothing was taken for it, and the

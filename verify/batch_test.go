@@ -13,6 +13,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 
@@ -115,7 +117,7 @@ func (r *rig) now() int64 {
 	return t.UnixMilli()
 }
 
-func revision(n int) keys.Revision { return keys.Revision(keys.AppendU56([]byte("1"), int64(n))) }
+func revision(n int) layout.Revision { return layout.Revision(layout.AppendU56([]byte("1"), int64(n))) }
 
 // window draws one that was used about now, or lies ahead because the clock was set back.
 func (d *draws) window(now, duration int64) ratelimit.Window {
@@ -161,9 +163,9 @@ func (d *draws) call(s *shelf, now int64) *call {
 	c := &call{verdict: []byte{verdictBefore, verdictAfter, verdictNone}[min(2, d.below(12))]}
 	for range d.below(4) {
 		name := guardNames[d.below(len(guardNames))]
-		is := keys.Revision(s.guards[name])
+		is := layout.Revision(s.guards[name])
 		if d.one(4) {
-			is = []keys.Revision{revision(99), ""}[d.below(2)]
+			is = []layout.Revision{revision(99), ""}[d.below(2)]
 		}
 		c.guards = append(c.guards, guard{name, is})
 	}
@@ -184,7 +186,7 @@ func (d *draws) call(s *shelf, now int64) *call {
 		return c
 	}
 	name := recordNames[d.below(len(recordNames))]
-	c.record, c.revision, c.cost = name, []keys.Revision{revision(7), revision(7), revision(7), revision(7), revision(6), unknownRevision}[d.below(6)], d.count()
+	c.record, c.revision, c.cost = name, []layout.Revision{revision(7), revision(7), revision(7), revision(7), revision(6), unknownRevision}[d.below(6)], d.count()
 	if d.one(6) {
 		c.expires = []int64{now, now - 1, now + 3_600_000, 1, keys.MaxTime}[d.below(5)]
 	}
@@ -231,7 +233,7 @@ func (d *draws) batch(s *shelf, now int64) *batch {
 func (r *rig) try(b *batch) {
 	r.tb.Helper()
 	before := r.held()
-	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.appendTexts(marker), b.args, new(keys.Pending))
+	answer, err := verifyScript.RunReserved(context.Background(), r.client, b.appendTexts(marker), b.args, new(redisdb.Pending))
 	r.must(err)
 	text, ok := answer.(string)
 	if !ok || !b.readReplies(text) {

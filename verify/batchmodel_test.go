@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/layout"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 )
@@ -32,8 +33,8 @@ type stored struct {
 }
 
 // encode writes a key as keys does.
-func (s *stored) encode(prefix keys.Revision, tail string) string {
-	b := keys.AppendU56(keys.AppendU56([]byte(prefix), s.balance), s.next)
+func (s *stored) encode(prefix layout.Revision, tail string) string {
+	b := layout.AppendU56(layout.AppendU56([]byte(prefix), s.balance), s.next)
 	b = append(b, byte(len(s.windows)))
 	for _, w := range s.windows {
 		b = append(b, encodeWindow(w)...)
@@ -42,19 +43,19 @@ func (s *stored) encode(prefix keys.Revision, tail string) string {
 }
 
 func encodeWindow(w ratelimit.Window) string {
-	return string(keys.AppendU56(keys.AppendU56(keys.AppendU56(nil, w.Index), w.Current), w.Previous))
+	return string(layout.AppendU56(layout.AppendU56(layout.AppendU56(nil, w.Index), w.Current), w.Previous))
 }
 
 func decodeWindow(s string) ratelimit.Window {
-	return ratelimit.Window{Index: keys.U56(s), Current: keys.U56(s[7:]), Previous: keys.U56(s[14:])}
+	return ratelimit.Window{Index: layout.U56(s), Current: layout.U56(s[7:]), Previous: layout.U56(s[14:])}
 }
 
 // decode takes a key's text apart.
 func (s *stored) decode(text string) {
-	s.text, s.balance, s.next = text, keys.U56(text[8:]), keys.U56(text[15:])
+	s.text, s.balance, s.next = text, layout.U56(text[8:]), layout.U56(text[15:])
 	s.windows = make([]ratelimit.Window, text[22])
 	for i := range s.windows {
-		s.windows[i] = decodeWindow(text[keys.HeaderLength(i):])
+		s.windows[i] = decodeWindow(text[layout.HeaderLength(i):])
 	}
 }
 
@@ -71,7 +72,7 @@ func (s *shelf) find(c *call) (*stored, *reply) {
 	switch {
 	case k == nil:
 		return nil, &reply{status: replyAbsent}
-	case keys.Revision(k.text[:8]) == c.revision:
+	case layout.Revision(k.text[:8]) == c.revision:
 		return k, nil
 	case k.told:
 		return nil, &reply{status: replySame}
@@ -83,7 +84,7 @@ func (s *shelf) find(c *call) (*stored, *reply) {
 // changed is what a call is told of the first of its guards that does not hold.
 func (s *shelf) changed(c *call) *reply {
 	for i, g := range c.guards {
-		is := keys.Revision(s.guards[g.name.(string)])
+		is := layout.Revision(s.guards[g.name.(string)])
 		if is != g.revision {
 			return &reply{status: replyGuard, guard: i, revision: is}
 		}
@@ -206,7 +207,7 @@ func (s *shelf) differs(held map[string]string, now int64, durations map[string]
 	for _, name := range slices.Sorted(maps.Keys(s.records)) {
 		k, is := s.records[name], &stored{schedule: s.records[name].schedule}
 		text := held[name]
-		if len(text) != len(k.text) || text[:8] != k.text[:8] || text[22] != k.text[22] || text[keys.HeaderLength(len(k.windows)):] != k.text[keys.HeaderLength(len(k.windows)):] {
+		if len(text) != len(k.text) || text[:8] != k.text[:8] || text[22] != k.text[22] || text[layout.HeaderLength(len(k.windows)):] != k.text[layout.HeaderLength(len(k.windows)):] {
 			fmt.Fprintf(&wrong, "%s is %q, was %q\n", name, text, k.text)
 			continue
 		}

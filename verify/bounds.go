@@ -1,6 +1,8 @@
 package verify
 
-import "tollgate/keys"
+import (
+	"tollgate/keys"
+)
 
 // Bounds are the bounds that this package and package keys check in requests, by their
 // names.

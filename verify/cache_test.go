@@ -8,6 +8,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 )
 
@@ -25,13 +27,13 @@ func TestCacheKeepsItsBound(t *testing.T) {
 		{"with a limit", keys.KeyDraft{Remaining: new(int64(7)), Limits: []ratelimit.Limit{{Name: "a", Limit: 5, Duration: 60_000, AutoApply: true}}}, 3000, 0},
 		{"rich", keys.KeyDraft{
 			Name: "a name", Meta: []byte(`{"notes":"` + strings.Repeat("x", 1000) + `"}`), ExternalID: "somebody",
-			Permissions: keys.Named([]string{"documents.read", "documents.write", "documents.share"}, keys.Create),
+			Permissions: keys.Named([]string{"documents.read", "documents.write", "documents.share"}, catalog.Create),
 			Limits:      []ratelimit.Limit{{Name: "a", Limit: 5, Duration: 60_000, AutoApply: true}, {Name: "b", Limit: 5, Duration: 60_000}},
 		}, 1500, 0},
 		{"asked for limits of their own", keys.KeyDraft{}, 4000, 6},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			store := keys.Open(redistest.Start(t).Client(), keys.Options{Timeout: 4e9})
+			store := store.Open(redistest.Start(t).Client(), store.Options{Timeout: 4e9})
 			ws, err := store.Workspace(t.Context(), "cache")
 			if err != nil {
 				t.Fatal(err)

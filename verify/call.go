@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
 )
 
 // What a call asks of verify.lua.
@@ -34,15 +35,15 @@ const (
 
 // unknownRevision is the revision of a record that the gateway does not have: it matches
 // none, so the record comes back.
-const unknownRevision keys.Revision = "\xff\xff\xff\xff\xff\xff\xff\xff"
+const unknownRevision layout.Revision = "\xff\xff\xff\xff\xff\xff\xff\xff"
 
 // noRevision is the revision that stands for a guard that does not exist.
-const noRevision keys.Revision = "\x00\x00\x00\x00\x00\x00\x00\x00"
+const noRevision layout.Revision = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // guard is a revision that must still stand.
 type guard struct {
 	name     any // a string
-	revision keys.Revision
+	revision layout.Revision
 }
 
 // window is one limit of a call: in a slot of the record, counted from one, or in
@@ -63,7 +64,7 @@ type call struct {
 	workspace  string // whose turn it uses; "" where that is not known yet
 	shard      string // on a Cluster, what decides its slot
 	record     any    // the name, a string; nil for limits alone
-	revision   keys.Revision
+	revision   layout.Revision
 	slots      int
 	guards     []guard
 	verdict    byte
@@ -95,9 +96,9 @@ func (c *call) spent() bool {
 type reply struct {
 	status    byte
 	now       int64
-	stored    string        // replyRecord
-	guard     int           // replyGuard: which, counted from zero
-	revision  keys.Revision // replyGuard: what it holds
+	stored    string          // replyRecord
+	guard     int             // replyGuard: which, counted from zero
+	revision  layout.Revision // replyGuard: what it holds
 	balance   int64
 	remaining []remaining
 	inline    [4]remaining // what rooms is made of where it suffices
@@ -125,12 +126,12 @@ type batch struct {
 	ownerText    []byte    // what the counters count towards, as text
 	budget       int64     // how many counters of a workspace one record may count
 
-	pending keys.Pending
+	pending redisdb.Pending
 	age     int64 // ns, of the oldest call when it left
 }
 
 func newBatch() *batch {
-	return &batch{args: make([]any, keys.Reserved), index: map[string]int{}, counterIndex: map[string]int{}}
+	return &batch{args: make([]any, redisdb.Reserved), index: map[string]int{}, counterIndex: map[string]int{}}
 }
 
 // oldest is when the first of the requests began; now for what gives back.
@@ -151,13 +152,13 @@ func (b *batch) reset() {
 	clear(b.counters)
 	clear(b.counterIndex)
 	clear(b.guardSets)
-	b.pending = keys.Pending{}
-	b.waiters, b.calls, b.args, b.guardSets = b.waiters[:0], b.calls[:0], b.args[:keys.Reserved], b.guardSets[:0]
+	b.pending = redisdb.Pending{}
+	b.waiters, b.calls, b.args, b.guardSets = b.waiters[:0], b.calls[:0], b.args[:redisdb.Reserved], b.guardSets[:0]
 	b.counters, b.guardText, b.callText, b.ownerText = b.counters[:0], b.guardText[:0], b.callText[:0], b.ownerText[:0]
 }
 
 // names counts the names in args.
-func (b *batch) names() int { return len(b.args) - keys.Reserved }
+func (b *batch) names() int { return len(b.args) - redisdb.Reserved }
 
 // appendTexts puts the marker, a string, the counters and the texts behind the names, and gives
 // how many names there are then.
@@ -202,7 +203,7 @@ func (b *batch) appendCounter(text []byte, w *window) []byte {
 		n = len(b.counters)
 		b.counterIndex[w.counter.(string)] = n
 		if n == 1 {
-			b.ownerText = keys.AppendU56(b.ownerText, b.budget)
+			b.ownerText = layout.AppendU56(b.ownerText, b.budget)
 		}
 		b.ownerText = b.appendNumber(b.appendNumber(b.ownerText, w.index), w.budget)
 	}
@@ -247,23 +248,23 @@ func (b *batch) add(c *call) {
 	text := b.appendNumber(b.callText, c.record)
 	text = append(text, padded(c.revision)...)
 	text = append(text, b.guardSet(c.guards), c.verdict, byte(c.slots), byte(len(c.windows)), limited)
-	text = keys.AppendU56(text, c.expires)
-	text = keys.AppendU56(text, c.cost)
-	text = keys.AppendU56(text, c.amount)
+	text = layout.AppendU56(text, c.expires)
+	text = layout.AppendU56(text, c.cost)
+	text = layout.AppendU56(text, c.amount)
 	text = append(text, byte(c.day))
 	for i := range c.windows {
 		w := &c.windows[i]
 		text = b.appendCounter(text, w)
 		text = append(text, byte(w.slot))
-		text = keys.AppendU56(text, w.limit)
-		text = keys.AppendU56(text, w.duration)
-		text = keys.AppendU56(text, w.cost)
+		text = layout.AppendU56(text, w.limit)
+		text = layout.AppendU56(text, w.duration)
+		text = layout.AppendU56(text, w.cost)
 	}
 	b.callText = text
 }
 
 // padded is a revision as the script compares it.
-func padded(p keys.Revision) keys.Revision {
+func padded(p layout.Revision) layout.Revision {
 	if p == "" {
 		return noRevision
 	}
@@ -314,7 +315,7 @@ func (r *reader) number() int64 {
 	if s == "" {
 		return 0
 	}
-	return keys.U56(s)
+	return layout.U56(s)
 }
 
 func (r *reader) byte() byte {
@@ -334,7 +335,7 @@ func (r *reader) reply(c *call) {
 		p.stored = r.take(r.number())
 	case replyGuard:
 		p.guard = int(r.byte()) - 1
-		p.revision = keys.Revision(strings.Clone(r.take(8)))
+		p.revision = layout.Revision(strings.Clone(r.take(8)))
 		if p.revision == noRevision {
 			p.revision = ""
 		}

@@ -6,6 +6,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -15,7 +17,7 @@ func TestRefusalSpentNothing(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
-	client, err := keys.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
 	w.must(err)
 	defer client.Close()
 	g := impatientGateway(client, 0)
@@ -70,11 +72,11 @@ func TestRefusedLimitSpentNothing(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
-	client, err := keys.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
 	w.must(err)
 	defer client.Close()
 	seen := &limited{}
-	v := verify.New(keys.Open(client, keys.Options{Timeout: 250 * time.Millisecond}), verify.Options{Timeout: 250 * time.Millisecond, Observer: seen})
+	v := verify.New(store.Open(client, store.Options{Timeout: 250 * time.Millisecond}), verify.Options{Timeout: 250 * time.Millisecond, Observer: seen})
 	for _, step := range []struct {
 		name      string
 		before    func()

@@ -8,6 +8,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -38,19 +40,19 @@ func newChanging(t *testing.T, c redis.UniversalClient, name string) *changing {
 	w.must(err)
 	w.api = api.ID
 	for _, role := range []string{"reader", "writer"} {
-		_, err = w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: role, Permissions: keys.Named([]string{"read", "write"}, keys.Create)})
+		_, err = w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: role, Permissions: keys.Named([]string{"read", "write"}, catalog.Create)})
 		w.must(err)
 	}
 	all := &changing{world: w}
 	for range 3 {
-		all.secrets = append(all.secrets, w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, keys.Refuse)}).Secret)
+		all.secrets = append(all.secrets, w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, catalog.Refuse)}).Secret)
 	}
 	return all
 }
 
 // change takes from a role of the workspace, through a gateway, what its keys are asked for.
-func (w *changing) change(g *keys.Store, role string) error {
-	_, err := g.SetRolePermissions(w.t.Context(), w.access, keys.Called(role), keys.Named([]string{"write"}, keys.Create))
+func (w *changing) change(g *store.Store, role string) error {
+	_, err := g.SetRolePermissions(w.t.Context(), w.access, catalog.Called(role), keys.Named([]string{"write"}, catalog.Create))
 	return err
 }
 
@@ -110,7 +112,7 @@ func (w *changing) dies(c redis.UniversalClient, steps, other int) error {
 		w.says(w.gateway)
 		return nil
 	})
-	return w.change(keys.Open(client, keys.Options{Timeout: 10 * time.Second}), "reader")
+	return w.change(store.Open(client, store.Options{Timeout: 10 * time.Second}), "reader")
 }
 
 // Where a failover of the master loses a change that was prepared, made and propagated, those

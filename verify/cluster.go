@@ -7,23 +7,26 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 )
 
 // newBatchers makes the places to wait: on a Cluster one for each slot that is used,
 // since a script sees one slot, otherwise one.
-func newBatchers(store *keys.Store, o Options) map[string]*batcher {
+func newBatchers(store *store.Store, o Options) map[string]*batcher {
 	lines := map[string]*batcher{}
 	if !store.Cluster() {
 		lines[""] = newBatcher(store, "", o)
 		return lines
 	}
-	for _, shard := range keys.Shards() {
+	for _, shard := range layout.Shards() {
 		lines[shard] = newBatcher(store, shard, o)
 	}
 	return lines
 }
 
-func newBatcher(store *keys.Store, shard string, o Options) *batcher {
+func newBatcher(store *store.Store, shard string, o Options) *batcher {
 	return &batcher{client: store.Redis(), marker: store.Marker(shard), budget: store.ShardBudget(o.MaxCounters), observer: o.Observer, shedder: shedder{timeout: o.Timeout}}
 }
 
@@ -49,7 +52,7 @@ func (p *plan) crossesSlots() bool {
 // own script refuses or certainly has not run. In between they may refuse a little
 // too much; they never admit too much. Where the key's reply is lost they stay taken.
 func (v *Verifier) executeCrossSlot(ctx context.Context, d keys.Digest, e *entry, p *plan) (*Outcome, error) {
-	identity := keys.ShardOf(p.snapshot.resolved.Identity.ID)
+	identity := layout.ShardOf(p.snapshot.resolved.Identity.ID)
 	first := &call{workspace: e.key.WorkspaceID, shard: identity, began: p.call.began}
 	own, where := p.call.windows[:0:0], make([]bool, len(p.call.windows))
 	for i, w := range p.call.windows {
@@ -68,8 +71,8 @@ func (v *Verifier) executeCrossSlot(ctx context.Context, d keys.Digest, e *entry
 		p.zeroCosts()
 	}
 	if err := v.batcher(e.shard).do(&p.call); err != nil {
-		if taken && keys.NotRun(err) && v.refund(identity, first) != nil {
-			return nil, keys.Unavailable(fmt.Errorf("%w: %v", errNotRefunded, err))
+		if taken && redisdb.NotRun(err) && v.refund(identity, first) != nil {
+			return nil, redisdb.Unavailable(fmt.Errorf("%w: %v", errNotRefunded, err))
 		}
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -61,7 +63,7 @@ func coldGateway(t *testing.T, latency time.Duration) (*world, *verify.Verifier,
 	client, counted := redis.NewClient(&redis.Options{Addr: link.Addr(), MaxRetries: -1}), &trips{}
 	client.AddHook(counted)
 	t.Cleanup(func() { _ = client.Close() })
-	return w, verify.New(keys.Open(client, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second}), counted
+	return w, verify.New(store.Open(client, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second}), counted
 }
 
 // burst verifies with each request at the same time, and wants each to be valid.
@@ -83,7 +85,7 @@ func burst(t *testing.T, v *verify.Verifier, requests []verify.Request) {
 func TestColdReadsTravelOnce(t *testing.T) {
 	w, cold, trips := coldGateway(t, 20*time.Millisecond)
 	_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-	key := w.create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, keys.CreateFreely)})
+	key := w.create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, catalog.CreateFreely)})
 	requests := make([]verify.Request, 300)
 	for i := range requests {
 		requests[i] = verify.Request{Secret: key.Secret, RootKey: by, Cost: 1}

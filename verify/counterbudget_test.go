@@ -7,6 +7,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -15,7 +17,7 @@ import (
 
 // frugal is a gateway whose workspaces may have so many counters.
 func frugal(c redis.UniversalClient, most int64) gateway {
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	return gateway{store, verify.New(store, verify.Options{Timeout: 10 * time.Second, MaxCounters: most})}
 }
 
@@ -149,11 +151,11 @@ func shardFull(t *testing.T, w *world) (inShard, elsewhere string) {
 	t.Helper()
 	all, _ := w.limit(w.gateway, verify.LimitCheck{Namespace: "n", Identifier: "first", Limit: 5, Duration: day, Cost: 1})
 	id := all[0].NamespaceID
-	shard, made := keys.ShardOf(id+":first"), 1
+	shard, made := layout.ShardOf(id+":first"), 1
 	for i := 0; ; i++ {
 		identifier := fmt.Sprint("user:", i)
 		switch {
-		case keys.ShardOf(id+":"+identifier) != shard:
+		case layout.ShardOf(id+":"+identifier) != shard:
 			elsewhere = identifier
 		case made == 128:
 			return identifier, elsewhere
@@ -182,7 +184,7 @@ func TestBudgetAgainstModel(t *testing.T) {
 			}
 			w.limit(w.gateway, verify.LimitCheck{Namespace: "n", Identifier: fmt.Sprint(who), Limit: 1_000_000, Duration: duration, Cost: 1})
 			now := clock.Now().UnixMilli()
-			name := keys.Counter(keys.ShardOf(space+":"+fmt.Sprint(who)), space, fmt.Sprint(who), duration)
+			name := layout.Counter(layout.ShardOf(space+":"+fmt.Sprint(who)), space, fmt.Sprint(who), duration)
 			counts[name] = now + c.PTTL(t.Context(), name).Val().Milliseconds() + duration/2
 			there, counted, most := int64(len(redistest.Names(t, c, "tg:c:*"))), w.budgeted(now), int64(0)
 			for _, end := range counts {
@@ -211,8 +213,8 @@ func (w *world) budgeted(now int64) (sum int64) {
 	for _, name := range redistest.Names(w.t, w.redis, "tg:cb:*") {
 		text := w.redis.Get(w.t.Context(), name).Val()
 		for ; len(text) >= 15; text = text[15:] {
-			if unit := int64(1) << text[0]; (keys.U56(text[1:8])+1)*unit > now {
-				sum += keys.U56(text[8:15])
+			if unit := int64(1) << text[0]; (layout.U56(text[1:8])+1)*unit > now {
+				sum += layout.U56(text[8:15])
 			}
 		}
 	}

@@ -11,6 +11,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -76,7 +79,7 @@ func TestCountersOfAKeyAreBounded(t *testing.T) {
 			t.Errorf("one more: %v", err)
 		}
 		index := redistest.Names(t, c, "tg:ci:*")
-		if len(index) != 1 || c.ZCard(t.Context(), index[0]).Val() != keys.MaxKeyCounters || c.TTL(t.Context(), index[0]).Val() != -1 {
+		if len(index) != 1 || c.ZCard(t.Context(), index[0]).Val() != store.MaxKeyCounters || c.TTL(t.Context(), index[0]).Val() != -1 {
 			t.Errorf("the index: %v", index)
 		}
 	})
@@ -92,7 +95,7 @@ func TestCounterKeptByUseStaysListed(t *testing.T) {
 			return &verify.Request{Secret: made.Secret, Limits: own(from, to, 60_000)}
 		}
 		for range 5 { // five windows, two lives and a half
-			for from := 0; from < keys.MaxKeyCounters; from += 32 {
+			for from := 0; from < store.MaxKeyCounters; from += 32 {
 				if o, err := w.Verify(t.Context(), limits(from, from+32)); err != nil || o.Code != verify.Valid {
 					t.Fatalf("%+v, %v", o, err)
 				}
@@ -136,8 +139,8 @@ func TestCountersOfAKeyAreExactUnderConcurrency(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if passed.Load() != 10 || refused.Load() != 40 || len(w.counters()) != keys.MaxKeyCounters {
-			t.Errorf("%d passed, %d were refused, there are %d counters; want 10, 40, %d", passed.Load(), refused.Load(), len(w.counters()), keys.MaxKeyCounters)
+		if passed.Load() != 10 || refused.Load() != 40 || len(w.counters()) != store.MaxKeyCounters {
+			t.Errorf("%d passed, %d were refused, there are %d counters; want 10, 40, %d", passed.Load(), refused.Load(), len(w.counters()), store.MaxKeyCounters)
 		}
 	})
 }
@@ -162,7 +165,7 @@ func TestCountersEndWithTheirKey(t *testing.T) {
 			"its API": func(keys.NewKey) error {
 				err := w.DeleteAPI(t.Context(), w.access, other.ID)
 				for worked := true; worked && err == nil; {
-					worked, err = w.SweepOnce(t.Context())
+					worked, err = sweep.New(w.Store).SweepOnce(t.Context())
 				}
 				return err
 			},
@@ -215,11 +218,11 @@ func TestCountersAreSharedWithTheReleaseBefore(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{})
-		_, shard := made.Secret.Digest().RecordName()
+		_, shard := layout.RecordName(made.Secret.Digest())
 		name := func(limit string) string { return "tg:c:{" + shard + "}" + made.ID + ":2592000000:" + limit }
 		now, err := w.Now(t.Context())
 		w.must(err)
-		window := keys.AppendU56(keys.AppendU56(keys.AppendU56(nil, now/keys.MaxDuration), 3), 0)
+		window := layout.AppendU56(layout.AppendU56(layout.AppendU56(nil, now/keys.MaxDuration), 3), 0)
 		w.must(c.Set(t.Context(), name("own:0"), window, 24*time.Hour).Err())
 		o := w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration)})
 		if o.Limits[0].Remaining != 1 || o.Limits[1].Remaining != 4 {
@@ -227,7 +230,7 @@ func TestCountersAreSharedWithTheReleaseBefore(t *testing.T) {
 		}
 		for i, used := range []int64{4, 1} {
 			value := c.Get(t.Context(), name(fmt.Sprint("own:", i))).Val()
-			if len(value) != 21 || keys.U56(value[7:14]) != used {
+			if len(value) != 21 || layout.U56(value[7:14]) != used {
 				t.Errorf("own:%d holds %x", i, value)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -38,7 +39,7 @@ func durable(t *testing.T, timeout time.Duration) (*world, *redistest.Server, *w
 	t.Helper()
 	server, line := redistest.Start(t, redistest.WithAOF("everysec")), &wire{}
 	client := server.Client(func(o *redis.Options) { o.Dialer = line.dial })
-	keys.DurableWrites(client, nil)
+	redisdb.DurableWrites(client, nil)
 	w := newWorld(t, client)
 	w.Verifier = verify.New(w.Store, verify.Options{Timeout: timeout})
 	return w, server, line

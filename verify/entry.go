@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 )
 
 // entry is a key as this gateway has it in memory. It is never believed by itself:
@@ -15,7 +18,7 @@ import (
 type entry struct {
 	key      *keys.Key    // nil for a pointer
 	target   *keys.Digest // of a pointer: the digest in whose place the record is
-	revision keys.Revision
+	revision layout.Revision
 	record   any // the name of the record, a string
 	shard    string
 	snapshot atomic.Pointer[snapshot] // nil until what the key refers to was looked up
@@ -47,11 +50,11 @@ const (
 
 // window returns the window of a request's own limit, without the limit. The entry
 // weighs more where grown says so.
-func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, grown bool) {
+func (e *entry) window(s *store.Store, limit string, duration int64) (w window, grown bool) {
 	was := e.counters.Load()
 	known := was
 	if known == nil {
-		known = &counters{index: keys.CounterIndex(e.shard, e.key.RecordID()), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
+		known = &counters{index: layout.CounterIndex(e.shard, e.key.RecordID()), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
 	}
 	w.index, w.budget = known.index, known.budget
 	for i := range known.list {
@@ -60,7 +63,7 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 			return w, false
 		}
 	}
-	w.counter = keys.Counter(e.shard, e.key.RecordID(), limit, duration)
+	w.counter = layout.Counter(e.shard, e.key.RecordID(), limit, duration)
 	if len(known.list) < maxCounters && len(limit) <= maxCounterName {
 		n := len(known.list)
 		longer := counters{known.index, known.budget, append(known.list[:n:n], counter{strings.Clone(limit), duration, w.counter})}
@@ -72,8 +75,8 @@ func (e *entry) window(s *keys.Store, limit string, duration int64) (w window, g
 var errForeign = errors.New("a record holds another digest than its place says")
 
 // newEntry is a key as the holder of one of its secrets knows it.
-func newEntry(key *keys.Key, revision keys.Revision) *entry {
-	record, shard := key.RecordName()
+func newEntry(key *keys.Key, revision layout.Revision) *entry {
+	record, shard := layout.KeyRecordName(key)
 	return &entry{key: key, revision: revision, record: record, shard: shard}
 }
 
@@ -103,14 +106,14 @@ func (e *entry) weight() uint32 {
 // snapshot is what the verifications of a key have in common until the key, or what
 // it refers to, changes. It is shared: nothing in it is ever written.
 type snapshot struct {
-	resolved *keys.Resolved
+	resolved *catalog.Resolved
 	guards   []guard
 	until    int64        // monotonic ns when it has to be made anew; 0 for never
 	limits   []LimitState // those that always apply, and below how they are asked for
 	windows  []window
 }
 
-func newSnapshot(s *keys.Store, e *entry, resolved *keys.Resolved) *snapshot {
+func newSnapshot(s *store.Store, e *entry, resolved *catalog.Resolved) *snapshot {
 	t := &snapshot{resolved: resolved}
 	if !resolved.Until.IsZero() {
 		t.until = max(1, int64(resolved.Until.Sub(start)))

@@ -3,7 +3,7 @@ package verify
 import (
 	"testing"
 
-	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // Whatever Redis, or whoever is in its place, answers to a batch: nothing panics, and
@@ -23,7 +23,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, windows, guards byte, limited bool) {
 		b := &batch{}
 		for range 2 {
-			c := &call{hasCredits: limited, err: keys.Unavailable(errReply)}
+			c := &call{hasCredits: limited, err: redisdb.Unavailable(errReply)}
 			c.windows = make([]window, windows%50)
 			c.guards = make([]guard, guards%8)
 			b.calls = append(b.calls, c)

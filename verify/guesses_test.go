@@ -11,6 +11,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +23,7 @@ var errGuess = errors.New("that was a guess")
 // guarded is a gateway that counts the root keys that the store proved unknown, and
 // answers them with errGuess.
 func guarded(c redis.UniversalClient, timeout time.Duration, guesses *atomic.Int64) gateway {
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	return gateway{store, verify.New(store, verify.Options{Timeout: timeout, UnknownRootKey: func(netip.Addr) error {
 		guesses.Add(1)
 		return errGuess
@@ -121,7 +123,7 @@ func TestChangedRootKeyDoesNotWaitAmongGuesses(t *testing.T) {
 	w.code(verify.Valid, ask)
 	release := w.HoldLookups()
 	defer release()
-	record, _ := by.Digest().RecordName()
+	record, _ := layout.RecordName(by.Digest())
 	prefix, err := client.GetRange(t.Context(), record, 0, 7).Result()
 	w.must(err)
 	w.must(client.SetRange(t.Context(), record, 7, string([]byte{prefix[7] + 1})).Err()) // its revision

@@ -6,6 +6,9 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 )
 
@@ -13,7 +16,7 @@ import (
 func (v *Verifier) tooMany(status byte) error {
 	v.observer.CountersRefused()
 	if status == replyKeyFull {
-		return keys.Invalidf("ratelimits", "the key has %d counters of limits that requests brought, and can't have more until one of them has ended", keys.MaxKeyCounters)
+		return keys.Invalidf("ratelimits", "the key has %d counters of limits that requests brought, and can't have more until one of them has ended", store.MaxKeyCounters)
 	}
 	return keys.Errorf(keys.KindRateLimited, "workspace", "the workspace has as many counters of limits that requests brought as it may have")
 }
@@ -24,9 +27,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // always apply, the key's before its identity's of the same name, then the
 // request's, each in the place of one of its name.
 type limits struct {
-	store    *keys.Store
+	store    *store.Store
 	entry    *entry
-	resolved *keys.Resolved
+	resolved *catalog.Resolved
 	states   []LimitState
 	windows  []window
 	grown    bool // the entry takes more memory than before
@@ -77,7 +80,7 @@ func (l *limits) notFound(name string) error {
 }
 
 func (l *limits) identityWindow(limit ratelimit.Limit) window {
-	return window{counter: keys.Counter("", l.resolved.Identity.ID, limit.Name, limit.Duration), crossSlot: true}
+	return window{counter: layout.Counter("", l.resolved.Identity.ID, limit.Name, limit.Duration), crossSlot: true}
 }
 
 func (l *limits) has(name string) bool {

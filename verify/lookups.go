@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
 )
 
 // Root keys that this process has not met, because it started, or they were just created,
@@ -36,7 +38,7 @@ const lookupsOnCluster = 16
 
 var (
 	errManyLookups = errors.New("too many root keys that are not known yet in line for the store")
-	errLookupsFull = keys.Unavailable(errManyLookups)
+	errLookupsFull = redisdb.Unavailable(errManyLookups)
 )
 
 // lookup is a root key that is being looked up, for everybody at one source who sent it
@@ -100,7 +102,7 @@ func (q *lookups) do(ctx context.Context, k lookupKey) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(q.shedder.callTimeout(int64(keys.Age(ctx))))
+	timer := time.NewTimer(q.shedder.callTimeout(int64(redisdb.Age(ctx))))
 	defer timer.Stop()
 	for {
 		select {
@@ -136,7 +138,7 @@ func (q *lookups) join(k lookupKey, began int64) (*lookup, error) {
 		return nil, err
 	}
 	l := &lookup{lookupKey: k, done: make(chan struct{})}
-	name, shard := k.digest.RecordName()
+	name, shard := layout.RecordName(k.digest)
 	l.call = call{shard: shard, record: name, revision: unknownRevision, verdict: verdictBefore, began: began, done: make(chan struct{}, 1)}
 	if len(q.waiting) == 0 {
 		q.shedder.noteIdle(began)
@@ -276,7 +278,7 @@ func (v *Verifier) lookupResult(l *lookup) (*entry, error) {
 		case err != nil || record.Setup != nil: // as in read
 			return nil, err
 		case record.Target != nil: // no root key was ever rerolled: it is refused as another key
-			return newEntry(record, keys.Revision(c.reply.stored[:len(noRevision)])), nil
+			return newEntry(record, layout.Revision(c.reply.stored[:len(noRevision)])), nil
 		}
 		return known, nil
 	}
@@ -284,7 +286,7 @@ func (v *Verifier) lookupResult(l *lookup) (*entry, error) {
 	known, ok := v.cache.GetIfPresent(l.digest)
 	switch {
 	case !ok:
-		return nil, keys.Unavailable(errChanging)
+		return nil, redisdb.Unavailable(errChanging)
 	case known.key == nil:
 		return nil, nil
 	}

@@ -8,11 +8,12 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 )
 
 // idleLookups is a queue from which nothing leaves but by take.
 func idleLookups(t *testing.T) *lookups {
-	v := New(keys.Open(redistest.Client(t, redistest.Mini(t).Addr()), keys.Options{}), Options{})
+	v := New(store.Open(redistest.Client(t, redistest.Mini(t).Addr()), store.Options{}), Options{})
 	v.lookups.running = true
 	return v.lookups
 }
@@ -140,7 +141,7 @@ func TestLateLookupsDoNotLeave(t *testing.T) {
 // that is in memory goes on as if nothing were.
 func TestLookupsDoNotHoldUpWhoIsKnown(t *testing.T) {
 	client := redistest.Shared(t).Client()
-	store := keys.Open(client, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(client, store.Options{Timeout: 10 * time.Second})
 	ws, err := store.Workspace(t.Context(), "test")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -26,23 +27,23 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 		for _, g := range []gateway{w.gateway, other} {
 			for _, secret := range []keys.Secret{made.Secret, made.Secret, keys.NewSecret("nobody has this one")} {
 				o, err := g.Verify(t.Context(), &verify.Request{Secret: secret})
-				if o != nil || !errors.Is(err, keys.ErrLost) || keys.AsError(err).Kind != keys.KindUnavailable {
+				if o != nil || !errors.Is(err, redisdb.ErrLost) || keys.AsError(err).Kind != keys.KindUnavailable {
 					t.Errorf("after FLUSHALL: %+v %v", o, err)
 				}
 			}
 			// By way of a root key too, which is looked up in a lane of its own.
 			for _, r := range []*verify.Request{{Secret: made.Secret, RootKey: keys.NewSecret("no-root-key-of-anybody")}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true}} {
-				if o, err := g.Verify(t.Context(), r); o != nil || !errors.Is(err, keys.ErrLost) {
+				if o, err := g.Verify(t.Context(), r); o != nil || !errors.Is(err, redisdb.ErrLost) {
 					t.Errorf("a root key after FLUSHALL: %+v %v", o, err)
 				}
 			}
-			if _, err := g.Authenticate(t.Context(), keys.NewSecret("no-root-key-of-anybody"), netip.Addr{}); !errors.Is(err, keys.ErrLost) {
+			if _, err := g.Authenticate(t.Context(), keys.NewSecret("no-root-key-of-anybody"), netip.Addr{}); !errors.Is(err, redisdb.ErrLost) {
 				t.Errorf("a caller after FLUSHALL: %v", err)
 			}
 			if lost, err := g.Lost(t.Context()); !lost || err != nil {
 				t.Errorf("not known to be lost: %v", err)
 			}
-			if err := g.Mark(t.Context()); !errors.Is(err, keys.ErrLost) {
+			if err := g.Mark(t.Context()); !errors.Is(err, redisdb.ErrLost) {
 				t.Errorf("marked anew by one that knew better: %v", err)
 			}
 		}
@@ -103,14 +104,14 @@ func TestLostMasterOfCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		fresh := newGateway(c)
-		if err := fresh.Mark(t.Context()); !errors.Is(err, keys.ErrLost) {
+		if err := fresh.Mark(t.Context()); !errors.Is(err, redisdb.ErrLost) {
 			t.Errorf("a gateway that starts now takes it for a new one: %v", err)
 		}
 		lost := 0
 		for _, made := range all {
 			for _, g := range []gateway{w.gateway, fresh} {
 				switch o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); {
-				case errors.Is(err, keys.ErrLost):
+				case errors.Is(err, redisdb.ErrLost):
 					lost++
 				case err != nil:
 					t.Error(err)

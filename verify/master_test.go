@@ -12,13 +12,14 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 )
 
 // dialled is a gateway with the client and the time limits of the program.
 func dialled(t *testing.T, addr string) gateway {
 	t.Helper()
-	client, err := keys.Dial("redis://"+addr, 0)
+	client, err := redisdb.Dial("redis://"+addr, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +61,10 @@ func TestReplicaIsNotBelieved(t *testing.T) {
 	made := w.create(keys.KeyDraft{})
 	follow(t, replica, master, master.Addr())
 	g := dialled(t, replica.Addr())
-	undecided(t, g, "a replica", keys.ErrReplica, made.Secret)
+	undecided(t, g, "a replica", redisdb.ErrReplica, made.Secret)
 	master.Kill()
-	undecided(t, g, "a replica without its master", keys.ErrReplica, made.Secret)
-	if err := g.Ping(t.Context()); !errors.Is(err, keys.ErrReplica) {
+	undecided(t, g, "a replica without its master", redisdb.ErrReplica, made.Secret)
+	if err := g.Ping(t.Context()); !errors.Is(err, redisdb.ErrReplica) {
 		t.Errorf("the store is ready: %v", err)
 	}
 	replica.Do("REPLICAOF", "NO", "ONE")
@@ -164,10 +165,10 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	network := redistest.Forward(t, master.Addr())
 	follow(t, replica, master, network.Addr())
 	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
-	client, err := keys.Dial("redis://"+master.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+master.Addr(), 0)
 	w.must(err)
 	defer client.Close()
-	w.must(keys.SetReplicaRule(t.Context(), client, 1, maxLag))
+	w.must(redisdb.SetReplicaRule(t.Context(), client, 1, maxLag))
 	g := impatientGateway(client, 0)
 	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.Valid {
 		t.Fatalf("before: %+v %v", o, err)
@@ -190,5 +191,5 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	if last == 0 || last > (maxLag+1)*time.Second+100*time.Millisecond {
 		t.Errorf("the last answer came %s after the partition began", last)
 	}
-	undecided(t, g, "a master that is cut off", keys.ErrCutOff, made.Secret)
+	undecided(t, g, "a master that is cut off", redisdb.ErrCutOff, made.Secret)
 }

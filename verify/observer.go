@@ -1,6 +1,8 @@
 package verify
 
-import "time"
+import (
+	"time"
+)
 
 // Observer is told of what a Verifier does, for metrics. It is called from many
 // goroutines and must not wait.
@@ -22,6 +24,9 @@ type Observer interface {
 type noObserver struct{}
 
 func (noObserver) Verified(*Request, *Outcome, error) {}
-func (noObserver) Limited(error)                      {}
-func (noObserver) Sent(int, time.Duration, error)     {}
-func (noObserver) CountersRefused()                   {}
+
+func (noObserver) Limited(error) {}
+
+func (noObserver) Sent(int, time.Duration, error) {}
+
+func (noObserver) CountersRefused() {}

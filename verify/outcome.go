@@ -2,6 +2,7 @@ package verify
 
 import (
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/ratelimit"
 )
 
@@ -25,7 +26,7 @@ const (
 type Outcome struct {
 	Code      Code
 	Key       *keys.Key
-	Resolved  *keys.Resolved
+	Resolved  *catalog.Resolved
 	Remaining int64        // the balance after this decision, where Key.Limited
 	Limits    []LimitState // every limit that was looked at, refused or not
 	Now       int64        // Redis's clock at the decision, unix ms

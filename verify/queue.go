@@ -1,6 +1,8 @@
 package verify
 
-import "slices"
+import (
+	"slices"
+)
 
 // queue holds the calls that wait for a batch: of each workspace in the order in which
 // they came, the workspaces in turns. So the calls of one never push out those of

@@ -7,6 +7,10 @@ import (
 	"unicode/utf8"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 )
 
 // LimitCheck asks for a use of an identifier in a namespace.
@@ -72,7 +76,7 @@ func (v *Verifier) limit(ctx context.Context, a keys.Access, checks []LimitCheck
 			return t.verdicts, !t.refused, err
 		}
 	}
-	return nil, false, keys.SpentNothing(keys.Unavailable(errChanging))
+	return nil, false, keys.SpentNothing(redisdb.Unavailable(errChanging))
 }
 
 func checkAll(a keys.Access, checks []LimitCheck) error {
@@ -122,11 +126,11 @@ type slotCall struct {
 	call      call
 	budget    any   // the record of the workspace's counters, a string
 	items     []int // of the verdicts, one for each window of the call
-	revisions []keys.BucketRevision
+	revisions []catalog.BucketRevision
 }
 
 // newLimitAttempt applies the overrides and sorts the checks by slot.
-func (v *Verifier) newLimitAttempt(ctx context.Context, ws string, checks []LimitCheck, spaces []keys.RuledNamespace) (*limitAttempt, error) {
+func (v *Verifier) newLimitAttempt(ctx context.Context, ws string, checks []LimitCheck, spaces []catalog.RuledNamespace) (*limitAttempt, error) {
 	t := &limitAttempt{v: v, ws: ws, verdicts: make([]LimitVerdict, len(checks)), costs: make([]int64, len(checks))}
 	for i, c := range checks {
 		space := spaces[i]
@@ -140,10 +144,10 @@ func (v *Verifier) newLimitAttempt(ctx context.Context, ws string, checks []Limi
 			at.OverrideID, at.Limit, at.Duration = o.ID, o.Limit, o.Duration
 		}
 		t.costs[i] = c.Cost
-		shard := keys.ShardOf(space.ID + ":" + c.Identifier)
+		shard := layout.ShardOf(space.ID + ":" + c.Identifier)
 		sc := t.slotCall(shard)
 		sc.add(v.store, ws, space.Revision, i, window{
-			counter: keys.Counter(shard, space.ID, c.Identifier, at.Duration), budget: sc.budget,
+			counter: layout.Counter(shard, space.ID, c.Identifier, at.Duration), budget: sc.budget,
 			limit: at.Limit, duration: at.Duration, cost: c.Cost,
 		})
 	}
@@ -174,7 +178,7 @@ func (t *limitAttempt) setBegan(at int64) {
 	}
 }
 
-func (l *slotCall) add(s *keys.Store, ws string, r keys.BucketRevision, item int, w window) {
+func (l *slotCall) add(s *store.Store, ws string, r catalog.BucketRevision, item int, w window) {
 	if !slices.Contains(l.revisions, r) {
 		l.revisions = append(l.revisions, r)
 		l.call.guards = append(l.call.guards, guard{s.GuardIn(ws, l.call.shard, r), r.Revision})
@@ -191,7 +195,7 @@ func (t *limitAttempt) run(ctx context.Context) (done bool, err error) {
 			l.zeroCosts()
 		}
 		if err := t.v.batcher(l.call.shard).do(&l.call); err != nil {
-			if keys.NotRun(err) && t.refund(t.slotCalls[:i]) == nil { // otherwise they stay taken
+			if redisdb.NotRun(err) && t.refund(t.slotCalls[:i]) == nil { // otherwise they stay taken
 				err = keys.SpentNothing(err)
 			}
 			return false, err

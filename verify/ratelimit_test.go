@@ -13,6 +13,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -333,7 +335,7 @@ func TestOverridesAllKept(t *testing.T) {
 			})
 		}
 		all.Wait()
-		seen, at := map[string]bool{}, keys.OverrideCursor{}
+		seen, at := map[string]bool{}, catalog.OverrideCursor{}
 		for {
 			page, err := w.ListOverrides(t.Context(), w.access, keys.NamespaceRef{Name: "n"}, at, 7)
 			w.must(err)
@@ -347,7 +349,7 @@ func TestOverridesAllKept(t *testing.T) {
 				break
 			}
 			if at.From = page.Next; len(seen) > 14 { // the other way to go on
-				at = keys.OverrideCursor{After: page.Overrides[len(page.Overrides)-1].ID}
+				at = catalog.OverrideCursor{After: page.Overrides[len(page.Overrides)-1].ID}
 			}
 		}
 		if len(seen) != 24 {
@@ -359,7 +361,7 @@ func TestOverridesAllKept(t *testing.T) {
 // A warm use of several limits is one exchange with Redis.
 func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	server := redistest.Start(t)
-	client, err := keys.Dial("redis://"+server.Addr(), 1)
+	client, err := redisdb.Dial("redis://"+server.Addr(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -21,7 +22,7 @@ func (w *world) rerolled(made keys.NewKey, times int) []keys.NewKey {
 	w.t.Helper()
 	all := []keys.NewKey{made}
 	for range times {
-		next, err := w.RerollKey(w.t.Context(), w.access, all[len(all)-1].ID, keys.Reroll{Grace: 3600_000})
+		next, err := w.RerollKey(w.t.Context(), w.access, all[len(all)-1].ID, store.Reroll{Grace: 3600_000})
 		w.must(err)
 		all = append(all, next)
 	}
@@ -72,7 +73,7 @@ func TestRerollGivesNoMoreUses(t *testing.T) {
 			}
 			last := made
 			for range 4 {
-				next, err := w.RerollKey(t.Context(), w.access, last.ID, keys.Reroll{Grace: 3600_000})
+				next, err := w.RerollKey(t.Context(), w.access, last.ID, store.Reroll{Grace: 3600_000})
 				w.must(err)
 				mu.Lock()
 				secrets, last = append(secrets, next.Secret), next
@@ -115,9 +116,12 @@ func TestRerolledKeyIsOneKey(t *testing.T) {
 type calls struct{ n atomic.Int64 }
 
 func (c *calls) Verified(*verify.Request, *verify.Outcome, error) {}
-func (c *calls) CountersRefused()                                 {}
-func (c *calls) Limited(error)                                    {}
-func (c *calls) Sent(int, time.Duration, error)                   { c.n.Add(1) }
+
+func (c *calls) CountersRefused() {}
+
+func (c *calls) Limited(error) {}
+
+func (c *calls) Sent(int, time.Duration, error) { c.n.Add(1) }
 
 // A verification by any secret of a rerolled key is one call once its gateway knows it, and
 // three at most before; also after the key was changed one call more tells.
@@ -127,7 +131,7 @@ func TestRerolledKeyTakesOneCall(t *testing.T) {
 		all := w.rerolled(w.create(keys.KeyDraft{Remaining: uses(100)}), 2)
 		for i, one := range all {
 			sent := &calls{}
-			v := verify.New(keys.Open(c, keys.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second, Observer: sent})
+			v := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second, Observer: sent})
 			for step, most := range []int64{3, 1, 1} {
 				before := sent.n.Load()
 				if o, err := v.Verify(t.Context(), &verify.Request{Secret: one.Secret, Cost: 1}); err != nil || o.Code != verify.Valid {

@@ -9,6 +9,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
@@ -27,12 +30,12 @@ func TestRightsOfTheUserOfRedis(t *testing.T) {
 			}
 			scheme, address, _ := strings.Cut(row.url, "://")
 			address = address[strings.Index(address, "@")+1:]
-			client, err := keys.DialWithin(scheme+"://tollgate:secret@"+address, 0, 5*time.Second)
+			client, err := redisdb.DialWithin(scheme+"://tollgate:secret@"+address, 0, 5*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = client.Close() })
-			keys.DurableWrites(client, nil)
+			redisdb.DurableWrites(client, nil)
 			w := newWorld(t, client)
 			w.must(w.Rights(t.Context()))
 			everyOperation(t, w)
@@ -60,15 +63,15 @@ func everyOperation(t *testing.T, w *world) {
 	t.Helper()
 	w.must(w.Mark(t.Context()))
 	w.must(w.Ping(t.Context()))
-	usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
-	w.Verifier = verify.New(w.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(usage, nil)})
+	counter := usage.NewCounter(usage.NewReader(w.Store, 0))
+	w.Verifier = verify.New(w.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(counter, nil)})
 	made := w.create(keys.KeyDraft{Remaining: uses(10)})
 	w.code(verify.Valid, verify.Request{Secret: made.Secret, Cost: 1, Limits: []verify.LimitRequest{{Name: "own", Own: true, Limit: 5, Duration: 60_000, Cost: 1}}})
-	w.must(usage.Close(t.Context()))
+	w.must(counter.Close(t.Context()))
 	w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Name: keys.To("other"), Disabled: keys.To(true)}))
-	_, _, err := w.UpdateCredits(t.Context(), w.access, made.ID, keys.SetCredits, uses(3))
+	_, _, err := w.UpdateCredits(t.Context(), w.access, made.ID, store.SetCredits, uses(3))
 	w.must(err)
-	_, err = w.Keys(t.Context(), w.access, keys.KeyQuery{APIID: w.api, Limit: 10})
+	_, err = w.Keys(t.Context(), w.access, store.KeyQuery{APIID: w.api, Limit: 10})
 	w.must(err)
 	_, secret, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}})
 	w.must(err)

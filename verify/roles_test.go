@@ -11,6 +11,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -25,9 +27,9 @@ func TestSharedChangesBiteAtOnce(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w, other := newWorld(t, c), newGateway(c)
 		ctx := t.Context()
-		_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, keys.Create)})
+		_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, catalog.Create)})
 		w.must(err)
-		made := w.create(keys.KeyDraft{ExternalID: "user_1", Roles: keys.Named([]string{"reader"}, keys.Refuse), Permissions: keys.Named([]string{"docs.list"}, keys.Create)})
+		made := w.create(keys.KeyDraft{ExternalID: "user_1", Roles: keys.Named([]string{"reader"}, catalog.Refuse), Permissions: keys.Named([]string{"docs.list"}, catalog.Create)})
 		expect := func(step, permission string, want verify.Code) *verify.Outcome {
 			t.Helper()
 			o, err := other.Verify(ctx, &verify.Request{Secret: made.Secret, Permissions: verify.Permission(permission), Cost: 1})
@@ -38,7 +40,7 @@ func TestSharedChangesBiteAtOnce(t *testing.T) {
 		}
 		give := func(slugs ...string) {
 			t.Helper()
-			_, err := w.SetRolePermissions(ctx, w.access, keys.Called("reader"), keys.Named(slugs, keys.Create))
+			_, err := w.SetRolePermissions(ctx, w.access, catalog.Called("reader"), keys.Named(slugs, catalog.Create))
 			w.must(err)
 		}
 		for round := range 10 {
@@ -48,9 +50,9 @@ func TestSharedChangesBiteAtOnce(t *testing.T) {
 			expect("given instead", "docs.write", verify.Valid)
 			give("docs.read", "docs.write")
 		}
-		w.must(w.DeletePermission(ctx, w.access, keys.Called("docs.read")))
+		w.must(w.DeletePermission(ctx, w.access, catalog.Called("docs.read")))
 		expect("permission of a role deleted", "docs.read", verify.InsufficientPermissions)
-		w.must(w.DeletePermission(ctx, w.access, keys.Called("docs.list")))
+		w.must(w.DeletePermission(ctx, w.access, catalog.Called("docs.list")))
 		expect("permission of the key deleted", "docs.list", verify.InsufficientPermissions)
 		for _, slug := range []string{"docs.read", "docs.list"} {
 			_, err := w.CreatePermission(ctx, w.access, keys.PermissionDraft{Name: slug})
@@ -58,19 +60,19 @@ func TestSharedChangesBiteAtOnce(t *testing.T) {
 			expect("made anew", slug, verify.InsufficientPermissions)
 		}
 		expect("still", "docs.write", verify.Valid)
-		w.must(w.DeleteRole(ctx, w.access, keys.Called("reader")))
+		w.must(w.DeleteRole(ctx, w.access, catalog.Called("reader")))
 		expect("role deleted", "docs.write", verify.InsufficientPermissions)
-		_, err = w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.write"}, keys.Refuse)})
+		_, err = w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.write"}, catalog.Refuse)})
 		w.must(err)
 		expect("role made anew", "docs.write", verify.InsufficientPermissions)
 
-		_, err = w.AddPermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, keys.Create))
+		_, err = w.AddPermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, catalog.Create))
 		w.must(err)
 		expect("attached", "docs.more", verify.Valid)
-		_, err = w.RemovePermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, keys.Refuse))
+		_, err = w.RemovePermissions(ctx, w.access, made.ID, keys.Named([]string{"docs.more"}, catalog.Refuse))
 		w.must(err)
 		expect("detached", "docs.more", verify.InsufficientPermissions)
-		_, err = w.SetRoles(ctx, w.access, made.ID, keys.Named([]string{"reader"}, keys.Refuse))
+		_, err = w.SetRoles(ctx, w.access, made.ID, keys.Named([]string{"reader"}, catalog.Refuse))
 		w.must(err)
 		expect("role attached", "docs.write", verify.Valid)
 
@@ -104,9 +106,9 @@ func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 			c := open(t)
 			w, other := newWorld(t, c), newGateway(c)
 			ctx := t.Context()
-			_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, keys.Create)})
+			_, err := w.CreateRole(ctx, w.access, keys.RoleDraft{Name: "reader", Permissions: keys.Named([]string{"docs.read"}, catalog.Create)})
 			w.must(err)
-			secrets := w.clone(w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, keys.Refuse), Permissions: keys.Named([]string{"docs.list"}, keys.Create)}), many)
+			secrets := w.clone(w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, catalog.Refuse), Permissions: keys.Named([]string{"docs.list"}, catalog.Create)}), many)
 			var sample []keys.Secret
 			for i := 0; i < many; i += many / 2000 {
 				sample = append(sample, secrets[i])
@@ -139,14 +141,14 @@ func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 			}
 			expect("given", "docs.read", verify.Valid)
 			quick("set the role's permissions", func() error {
-				_, err := w.SetRolePermissions(ctx, w.access, keys.Called("reader"), keys.Named([]string{"docs.write"}, keys.Create))
+				_, err := w.SetRolePermissions(ctx, w.access, catalog.Called("reader"), keys.Named([]string{"docs.write"}, catalog.Create))
 				return err
 			})
 			expect("taken from the role", "docs.read", verify.InsufficientPermissions)
 			expect("given to the role", "docs.write", verify.Valid)
-			quick("delete the permission", func() error { return w.DeletePermission(ctx, w.access, keys.Called("docs.list")) })
+			quick("delete the permission", func() error { return w.DeletePermission(ctx, w.access, catalog.Called("docs.list")) })
 			expect("deleted permission", "docs.list", verify.InsufficientPermissions)
-			quick("delete the role", func() error { return w.DeleteRole(ctx, w.access, keys.Called("reader")) })
+			quick("delete the role", func() error { return w.DeleteRole(ctx, w.access, catalog.Called("reader")) })
 			expect("deleted role", "docs.write", verify.InsufficientPermissions)
 		})
 	}
@@ -166,12 +168,12 @@ func patiently(g gateway, r *verify.Request) (o *verify.Outcome, err error) {
 // secret of its own.
 func (w *world) clone(made keys.NewKey, n int) []keys.Secret {
 	w.t.Helper()
-	record, _ := made.Secret.Digest().RecordName()
+	record, _ := layout.RecordName(made.Secret.Digest())
 	stored, err := w.redis.Get(w.t.Context(), record).Result()
 	w.must(err)
-	key, state, _, err := keys.DecodeKey(stored)
+	key, state, _, err := layout.DecodeKey(stored)
 	w.must(err)
-	header := stored[:keys.HeaderLength(len(state.Windows))]
+	header := stored[:layout.HeaderLength(len(state.Windows))]
 	secrets := make([]keys.Secret, n)
 	for chunk := range slices.Chunk(secrets, 5000) {
 		_, err := w.redis.Pipelined(w.t.Context(), func(p redis.Pipeliner) error {
@@ -180,7 +182,7 @@ func (w *world) clone(made keys.NewKey, n int) []keys.Secret {
 				copied.ID = keys.NewID("key")
 				chunk[i] = keys.NewSecret("clone_" + copied.ID)
 				copied.Digest = chunk[i].Digest()
-				name, _ := copied.Digest.RecordName()
+				name, _ := layout.RecordName(copied.Digest)
 				raw, err := cbor.Marshal(&copied)
 				w.must(err)
 				p.Set(w.t.Context(), name, header+string(raw), 0)
@@ -269,10 +271,10 @@ func TestARefusalTakesNothingOfTheIdentity(t *testing.T) {
 		_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: "user_1", Limits: []ratelimit.Limit{limit("shared", 100)}})
 		w.must(err)
 		for want, d := range map[verify.Code]keys.KeyDraft{
-			verify.RateLimited:             {Limits: []ratelimit.Limit{limit("own", 1)}, Permissions: keys.Named([]string{"p"}, keys.Create)},
-			verify.UsageExceeded:           {Remaining: uses(1), Permissions: keys.Named([]string{"p"}, keys.Create)},
+			verify.RateLimited:             {Limits: []ratelimit.Limit{limit("own", 1)}, Permissions: keys.Named([]string{"p"}, catalog.Create)},
+			verify.UsageExceeded:           {Remaining: uses(1), Permissions: keys.Named([]string{"p"}, catalog.Create)},
 			verify.InsufficientPermissions: {},
-			verify.Expired:                 {Expires: 1, Permissions: keys.Named([]string{"p"}, keys.Create)},
+			verify.Expired:                 {Expires: 1, Permissions: keys.Named([]string{"p"}, catalog.Create)},
 			verify.Disabled:                {Disabled: true},
 		} {
 			d.ExternalID = "user_1"
@@ -332,9 +334,9 @@ func state(o *verify.Outcome, name string) verify.LimitState {
 func TestPermissionsAreComparedExactly(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		_, err := w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: "Reader", Permissions: keys.Named([]string{"Docs.Read"}, keys.Create)})
+		_, err := w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: "Reader", Permissions: keys.Named([]string{"Docs.Read"}, catalog.Create)})
 		w.must(err)
-		made := w.create(keys.KeyDraft{Roles: keys.Named([]string{"READER"}, keys.Refuse), Permissions: keys.Named([]string{"Docs.List"}, keys.Create)})
+		made := w.create(keys.KeyDraft{Roles: keys.Named([]string{"READER"}, catalog.Refuse), Permissions: keys.Named([]string{"Docs.List"}, catalog.Create)})
 		for permission, want := range map[string]verify.Code{
 			"Docs.Read": verify.Valid, "Docs.List": verify.Valid,
 			"docs.read": verify.InsufficientPermissions, "DOCS.READ": verify.InsufficientPermissions, "docs.list": verify.InsufficientPermissions,

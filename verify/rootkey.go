@@ -6,6 +6,10 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 )
 
 // rootKey is the root key on whose behalf a verification is asked, as this gateway
@@ -18,10 +22,10 @@ type rootKey struct {
 	digest         keys.Digest
 	expires        int64 // unix ms; 0 for never
 	record         any   // its name, a string
-	recordRevision keys.Revision
-	bucketRevision *keys.BucketRevision // on a Cluster, in the place of the two above
-	verifiedAt     time.Time            // on a Cluster, when it was verified by a call of its own
-	metered        bool                 // it has uses or limits of its own, and was verified by itself
+	recordRevision layout.Revision
+	bucketRevision *catalog.BucketRevision // on a Cluster, in the place of the two above
+	verifiedAt     time.Time               // on a Cluster, when it was verified by a call of its own
+	metered        bool                    // it has uses or limits of its own, and was verified by itself
 }
 
 // maxRootKeys bounds how many root keys a gateway remembers.
@@ -99,7 +103,7 @@ func callerOf(k *keys.Key) keys.Caller {
 
 // appendGuards appends what must still stand for the root key to be what it was,
 // for a call in the slot of a shard.
-func (root *rootKey) appendGuards(guards []guard, s *keys.Store, shard string) []guard {
+func (root *rootKey) appendGuards(guards []guard, s *store.Store, shard string) []guard {
 	switch {
 	case root == nil || root.metered:
 		return guards
@@ -112,7 +116,7 @@ func (root *rootKey) appendGuards(guards []guard, s *keys.Store, shard string) [
 // refreshRootKey drops a root key whose guard, for a call in the slot of a shard, holds seen. The
 // root key is not one that this process has not met: it is read again at once, and does not
 // wait among those.
-func (v *Verifier) refreshRootKey(ctx context.Context, root *rootKey, shard string, seen keys.Revision) error {
+func (v *Verifier) refreshRootKey(ctx context.Context, root *rootKey, shard string, seen layout.Revision) error {
 	v.rootKeys.Invalidate(root.digest)
 	if root.bucketRevision == nil {
 		v.cache.Invalidate(root.digest)
@@ -137,7 +141,7 @@ func (root *rootKey) earlierExpiry(expires int64) int64 {
 // certain says of the error of a verification that nothing was spent, where that is so:
 // the call that spends did not run, nor was a use of the root key spent before it.
 func (root *rootKey) certain(err error) error {
-	if err == nil || root != nil && root.metered || !keys.NotRun(err) {
+	if err == nil || root != nil && root.metered || !redisdb.NotRun(err) {
 		return err
 	}
 	return keys.SpentNothing(err)

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -210,11 +211,11 @@ func TestRootKeyWithUses(t *testing.T) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{Remaining: uses(100)})
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-		name, _ := by.Digest().RecordName()
+		name, _ := layout.RecordName(by.Digest())
 		record := keys.Key{ID: id, WorkspaceID: w.access.WorkspaceID, Digest: by.Digest(), HasCredits: true, Root: &keys.Root{Grants: []string{"*"}}}
 		raw, err := cbor.Marshal(record)
 		w.must(err)
-		header := append(append(keys.AppendU56([]byte{'1'}, 1), keys.AppendU56(nil, 3)...), make([]byte, 8)...)
+		header := append(append(layout.AppendU56([]byte{'1'}, 1), layout.AppendU56(nil, 3)...), make([]byte, 8)...)
 		w.must(c.Set(t.Context(), name, append(header, raw...), 0).Err())
 		ask := verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 		for range 3 {

@@ -7,6 +7,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -42,7 +43,7 @@ func deaths(t *testing.T, c redis.UniversalClient, between bool) {
 			}
 			return nil
 		})
-		err := keys.Open(client, keys.Options{Timeout: 10 * time.Second}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id)
+		err := store.Open(client, store.Options{Timeout: 10 * time.Second}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id)
 		if between {
 			w.Age(5 * time.Second)
 		}

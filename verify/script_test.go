@@ -9,6 +9,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 
 	"github.com/redis/go-redis/v9"
@@ -19,7 +21,7 @@ import (
 // own, from INFO commandstats.
 func BenchmarkScript(b *testing.B) {
 	client := redistest.Start(b).Client()
-	store := keys.Open(client, keys.Options{})
+	store := store.Open(client, store.Options{})
 	ws, err := store.Workspace(b.Context(), "bench")
 	if err != nil {
 		b.Fatal(err)
@@ -60,7 +62,7 @@ func BenchmarkScript(b *testing.B) {
 }
 
 // scriptOf sends batches of so many keys of a kind.
-func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.KeyDraft, size int) {
+func scriptOf(b *testing.B, store *store.Store, access keys.Access, draft keys.KeyDraft, size int) {
 	v := New(store, Options{})
 	travelling := newBatch()
 	for range size {
@@ -73,7 +75,7 @@ func scriptOf(b *testing.B, store *keys.Store, access keys.Access, draft keys.Ke
 	names := travelling.appendTexts(store.Marker(""))
 	reset(b, store.Redis())
 	for b.Loop() {
-		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(keys.Pending)); err != nil {
+		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(redisdb.Pending)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,23 +1,25 @@
 package verify
 
-import "tollgate/keys"
+import (
+	"tollgate/keys/usage"
+)
 
 // usageOutcomes says as what each code is counted.
-var usageOutcomes = map[Code]keys.UsageOutcome{
-	Valid: keys.UsageValid, RateLimited: keys.UsageRateLimited, UsageExceeded: keys.UsageExceeded,
-	Disabled: keys.UsageDisabled, Forbidden: keys.UsageForbidden, Expired: keys.UsageExpired,
-	InsufficientPermissions: keys.UsageInsufficient,
+var usageOutcomes = map[Code]usage.Outcome{
+	Valid: usage.Valid, RateLimited: usage.RateLimited, UsageExceeded: usage.Exceeded,
+	Disabled: usage.Disabled, Forbidden: usage.Forbidden, Expired: usage.Expired,
+	InsufficientPermissions: usage.Insufficient,
 }
 
 // usageObserver is an Observer that counts usage.
 type usageObserver struct {
 	Observer
-	usage *keys.Usage
+	usage *usage.Counter
 }
 
 // CountUsage returns an Observer that counts every verification which found a key, and
 // passes everything on to next, if any.
-func CountUsage(usage *keys.Usage, next Observer) Observer {
+func CountUsage(usage *usage.Counter, next Observer) Observer {
 	if next == nil {
 		next = noObserver{}
 	}

@@ -12,6 +12,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -21,14 +24,14 @@ import (
 // counted is a gateway that counts usage.
 type counted struct {
 	gateway
-	usage *keys.Usage
+	usage *usage.Counter
 }
 
 func newCounted(t *testing.T, c redis.UniversalClient) counted {
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
-	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
-	t.Cleanup(func() { _ = usage.Close(context.Background()) })
-	return counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
+	counter := usage.NewCounter(usage.NewReader(store, 0))
+	t.Cleanup(func() { _ = counter.Close(context.Background()) })
+	return counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
 }
 
 // event is a verification as the model remembers it.
@@ -38,10 +41,10 @@ type event struct {
 	hour                int64
 }
 
-var outcomes = map[verify.Code]keys.UsageOutcome{
-	verify.Valid: keys.UsageValid, verify.RateLimited: keys.UsageRateLimited, verify.UsageExceeded: keys.UsageExceeded,
-	verify.Disabled: keys.UsageDisabled, verify.Forbidden: keys.UsageForbidden, verify.Expired: keys.UsageExpired,
-	verify.InsufficientPermissions: keys.UsageInsufficient,
+var outcomes = map[verify.Code]usage.Outcome{
+	verify.Valid: usage.Valid, verify.RateLimited: usage.RateLimited, verify.UsageExceeded: usage.Exceeded,
+	verify.Disabled: usage.Disabled, verify.Forbidden: usage.Forbidden, verify.Expired: usage.Expired,
+	verify.InsufficientPermissions: usage.Insufficient,
 }
 
 // traffic verifies at random through every gateway and gives what came of it.
@@ -86,8 +89,8 @@ func traffic(t *testing.T, w *world, gateways []counted, n int) []event {
 }
 
 // expect sums the events that fit, by a text that says which row each is in; none for "".
-func expect(events []event, groups func(event) []string) map[string]keys.UsageCounts {
-	sums := map[string]keys.UsageCounts{}
+func expect(events []event, groups func(event) []string) map[string]usage.Counts {
+	sums := map[string]usage.Counts{}
 	for _, e := range events {
 		for _, g := range groups(e) {
 			counts := sums[g]
@@ -120,57 +123,57 @@ func TestUsageEqualsModel(t *testing.T) {
 		}
 		some := []string{events[0].key, events[1].key, "key_unknown"}
 		for name, row := range map[string]struct {
-			q      keys.UsageQuery
+			q      usage.Query
 			groups func(event) []string
 		}{
-			"everything": {keys.UsageQuery{}, func(event) []string { return []string{"0///"} }},
-			"by key":     {keys.UsageQuery{Group: keys.UsageGroups{Key: true}}, func(e event) []string { return []string{"0/" + e.key + "//"} }},
-			"by identity": {keys.UsageQuery{Group: keys.UsageGroups{Identity: true}}, func(e event) []string {
+			"everything": {usage.Query{}, func(event) []string { return []string{"0///"} }},
+			"by key":     {usage.Query{Group: usage.Groups{Key: true}}, func(e event) []string { return []string{"0/" + e.key + "//"} }},
+			"by identity": {usage.Query{Group: usage.Groups{Identity: true}}, func(e event) []string {
 				return []string{"0//" + e.external + "/"}
 			}},
-			"by key and identity": {keys.UsageQuery{Group: keys.UsageGroups{Key: true, Identity: true}}, func(e event) []string {
+			"by key and identity": {usage.Query{Group: usage.Groups{Key: true, Identity: true}}, func(e event) []string {
 				return []string{"0/" + e.key + "/" + e.external + "/"}
 			}},
-			"by tags": {keys.UsageQuery{Group: keys.UsageGroups{Tags: true}}, func(e event) []string { return []string{"0///" + e.tags} }},
-			"by tag": {keys.UsageQuery{Group: keys.UsageGroups{Tag: true}}, func(e event) (all []string) {
+			"by tags": {usage.Query{Group: usage.Groups{Tags: true}}, func(e event) []string { return []string{"0///" + e.tags} }},
+			"by tag": {usage.Query{Group: usage.Groups{Tag: true}}, func(e event) (all []string) {
 				for _, tag := range split(e.tags) {
 					all = append(all, "0///"+tag)
 				}
 				return all
 			}},
-			"by hour": {keys.UsageQuery{Group: keys.UsageGroups{Span: keys.ByHour}}, func(e event) []string {
+			"by hour": {usage.Query{Group: usage.Groups{Span: usage.ByHour}}, func(e event) []string {
 				return []string{fmt.Sprint(e.hour*3600_000) + "///"}
 			}},
-			"some keys by tags": {keys.UsageQuery{KeyIDs: some, Group: keys.UsageGroups{Tags: true}}, func(e event) []string {
+			"some keys by tags": {usage.Query{KeyIDs: some, Group: usage.Groups{Tags: true}}, func(e event) []string {
 				if !slices.Contains(some, e.key) {
 					return nil
 				}
 				return []string{"0///" + e.tags}
 			}},
-			"an identity's": {keys.UsageQuery{ExternalID: "ann"}, func(e event) []string {
+			"an identity's": {usage.Query{ExternalID: "ann"}, func(e event) []string {
 				if e.external != "ann" {
 					return nil
 				}
 				return []string{"0///"}
 			}},
-			"an identity's by key": {keys.UsageQuery{ExternalID: "bob", Group: keys.UsageGroups{Key: true}}, func(e event) []string {
+			"an identity's by key": {usage.Query{ExternalID: "bob", Group: usage.Groups{Key: true}}, func(e event) []string {
 				if e.external != "bob" {
 					return nil
 				}
 				return []string{"0/" + e.key + "//"}
 			}},
-			"with both tags, by identity": {keys.UsageQuery{Tags: []string{"b", "a"}, Group: keys.UsageGroups{Identity: true}}, func(e event) []string {
+			"with both tags, by identity": {usage.Query{Tags: []string{"b", "a"}, Group: usage.Groups{Identity: true}}, func(e event) []string {
 				if e.tags != "a|b" {
 					return nil
 				}
 				return []string{"0//" + e.external + "/"}
 			}},
-			"nobody's": {keys.UsageQuery{ExternalID: "nobody", Group: keys.UsageGroups{Key: true}}, func(event) []string { return nil }},
+			"nobody's": {usage.Query{ExternalID: "nobody", Group: usage.Groups{Key: true}}, func(event) []string { return nil }},
 		} {
 			row.q.APIID, row.q.Start, row.q.End = w.api, time.Now().Add(-3*time.Hour).UnixMilli(), time.Now().Add(time.Hour).UnixMilli()
-			got, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, row.q)
+			got, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, row.q)
 			w.must(err)
-			want, seen := expect(events, row.groups), map[string]keys.UsageCounts{}
+			want, seen := expect(events, row.groups), map[string]usage.Counts{}
 			for _, r := range got {
 				external := ""
 				if r.Identity != nil {
@@ -185,7 +188,7 @@ func TestUsageEqualsModel(t *testing.T) {
 			}
 		}
 		start, end := time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()+1
-		mine, err := keys.NewUsageReader(w.Store, 0).KeyUsage(t.Context(), w.access, keys.UsageOwner{ExternalID: "ann"}, &start, &end)
+		mine, err := usage.NewReader(w.Store, 0).KeyUsage(t.Context(), w.access, usage.Owner{ExternalID: "ann"}, &start, &end)
 		w.must(err)
 		var sum int64
 		for _, r := range mine {
@@ -203,7 +206,7 @@ func (w *world) total() int64 {
 	w.t.Helper()
 	now, err := w.Now(w.t.Context())
 	w.must(err)
-	rows, err := keys.NewUsageReader(w.Store, 0).Usage(w.t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: max(0, now-3600_000), End: now + 1})
+	rows, err := usage.NewReader(w.Store, 0).Query(w.t.Context(), w.access, usage.Query{APIID: w.api, Start: max(0, now-3600_000), End: now + 1})
 	w.must(err)
 	return rows[0].Counts.Total()
 }
@@ -231,13 +234,13 @@ func TestUsageIsSentWithinASecond(t *testing.T) {
 func TestUsageIsNeverCountedTwice(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
-	behind, err := keys.Dial("redis://"+link.Addr(), 0)
+	behind, err := redisdb.Dial("redis://"+link.Addr(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t, server.Client())
-	store := keys.Open(behind, keys.Options{})
-	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
+	store := store.Open(behind, store.Options{})
+	counter := usage.NewCounter(usage.NewReader(store, 0))
 	made := w.create(keys.KeyDraft{ExternalID: "ann"})
 	details, err := w.Key(t.Context(), w.access, made.ID, false)
 	w.must(err)
@@ -246,32 +249,32 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	sent := int64(0)
 	count := func(n int) {
 		for range n {
-			usage.Count(details.Key, keys.UsageValid, []string{"a"}, now)
+			counter.Count(details.Key, usage.Valid, []string{"a"}, now)
 			sent++
 		}
 	}
 	count(10)
-	w.must(usage.Flush(t.Context()))
+	w.must(counter.Flush(t.Context()))
 	server.Freeze()
 	count(10)
-	if usage.Flush(t.Context()) == nil {
+	if counter.Flush(t.Context()) == nil {
 		t.Error("a frozen store took counts")
 	}
 	server.Thaw()
-	for deadline := time.Now().Add(5 * time.Second); usage.Flush(t.Context()) != nil; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); counter.Flush(t.Context()) != nil; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not heal")
 		}
 	}
-	if got := w.total(); got != sent || usage.Dropped() != 0 {
-		t.Fatalf("%d of %d are counted after the store was frozen, %d dropped", got, sent, usage.Dropped())
+	if got := w.total(); got != sent || counter.Dropped() != 0 {
+		t.Fatalf("%d of %d are counted after the store was frozen, %d dropped", got, sent, counter.Dropped())
 	}
 	for round := range 20 {
 		count(5)
 		if round%4 == 1 {
 			time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, link.LoseReplies)
 		}
-		_ = usage.Flush(t.Context())
+		_ = counter.Flush(t.Context())
 		if got := w.total(); got > sent {
 			t.Fatalf("%d are counted of %d", got, sent)
 		}
@@ -282,9 +285,9 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	link.Restore()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	w.must(usage.Close(ctx))
-	if got := w.total(); got > sent || got+usage.Dropped() < sent {
-		t.Fatalf("%d are counted and %d dropped of %d", got, usage.Dropped(), sent)
+	w.must(counter.Close(ctx))
+	if got := w.total(); got > sent || got+counter.Dropped() < sent {
+		t.Fatalf("%d are counted and %d dropped of %d", got, counter.Dropped(), sent)
 	}
 }
 
@@ -300,19 +303,19 @@ func TestUsageIsForgotten(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 		w := newWorld(t, c)
-		store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
-		reader := keys.NewUsageReader(store, 48*time.Hour)
-		usage := keys.NewUsage(reader)
-		g := counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})}, usage}
+		store := store.Open(c, store.Options{Timeout: 10 * time.Second})
+		reader := usage.NewReader(store, 48*time.Hour)
+		counter := usage.NewCounter(reader)
+		g := counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
 		made := w.create(keys.KeyDraft{})
 		o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Tags: []string{"a"}})
 		w.must(err)
-		w.must(usage.Flush(t.Context()))
+		w.must(counter.Flush(t.Context()))
 		clock.Advance(47 * time.Hour)
 		if n := len(usageNames(t, c)); n != 6 {
 			t.Fatalf("within the retention there are %q", usageNames(t, c))
 		}
-		rows, err := reader.Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: o.Now, End: o.Now + 1})
+		rows, err := reader.Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: o.Now, End: o.Now + 1})
 		w.must(err)
 		if rows[0].Counts.Total() != 1 {
 			t.Fatalf("within the retention %+v", rows)
@@ -327,8 +330,8 @@ func TestUsageIsForgotten(t *testing.T) {
 			t.Fatalf("last used at %d, want %d", used[0], o.Now)
 		}
 		w.must(w.DeleteKey(t.Context(), w.access, made.ID, false))
-		usage.Count(o.Key, keys.UsageValid, nil, o.Now) // a gateway that had not sent it yet
-		w.must(usage.Close(t.Context()))
+		counter.Count(o.Key, usage.Valid, nil, o.Now) // a gateway that had not sent it yet
+		w.must(counter.Close(t.Context()))
 		if used, err = w.LastUsed(t.Context(), o.Key); err != nil || used[0] != 0 {
 			t.Fatalf("a deleted key was last used at %d, %v", used[0], err)
 		}
@@ -340,7 +343,7 @@ func TestUsageIsForgotten(t *testing.T) {
 func TestUsageTagsFold(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
+		counter := usage.NewCounter(usage.NewReader(w.Store, 0))
 		made := w.create(keys.KeyDraft{})
 		details, err := w.Key(t.Context(), w.access, made.ID, false)
 		w.must(err)
@@ -348,22 +351,22 @@ func TestUsageTagsFold(t *testing.T) {
 		w.must(err)
 		hour := now / 3600_000 % 24
 		for i := range 3000 {
-			usage.Count(details.Key, keys.UsageValid, []string{"common", fmt.Sprintf("user %d", i)}, now)
+			counter.Count(details.Key, usage.Valid, []string{"common", fmt.Sprintf("user %d", i)}, now)
 		}
-		usage.Count(details.Key, keys.UsageDisabled, nil, now)
-		w.must(usage.Close(t.Context()))
-		q := keys.UsageQuery{APIID: w.api, Start: now - 3600_000, End: now + 3600_000, Group: keys.UsageGroups{Tag: true}}
-		rows, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q)
+		counter.Count(details.Key, usage.Disabled, nil, now)
+		w.must(counter.Close(t.Context()))
+		q := usage.Query{APIID: w.api, Start: now - 3600_000, End: now + 3600_000, Group: usage.Groups{Tag: true}}
+		rows, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q)
 		w.must(err)
 		sums := map[string]int64{}
 		for _, r := range rows {
 			sums[r.Tag] += r.Counts.Total()
 		}
-		if sums[keys.OtherTag] == 0 || len(sums) > 1001 {
-			t.Errorf("%d different tags are counted, %d times another", len(sums), sums[keys.OtherTag])
+		if sums[usage.OtherTag] == 0 || len(sums) > 1001 {
+			t.Errorf("%d different tags are counted, %d times another", len(sums), sums[usage.OtherTag])
 		}
-		q.Group = keys.UsageGroups{}
-		if rows, err = keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q); err != nil || rows[0].Counts.Total() != 3001 {
+		q.Group = usage.Groups{}
+		if rows, err = usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q); err != nil || rows[0].Counts.Total() != 3001 {
 			t.Errorf("in all %+v, %v", rows, err)
 		}
 		for _, name := range usageNames(t, c) {
@@ -388,36 +391,36 @@ func TestUsageTagsFold(t *testing.T) {
 
 // While the store is gone a gateway keeps counts up to a bound, and says what it drops.
 func TestUsageWaitsWithinABound(t *testing.T) {
-	client, err := keys.Dial("redis://127.0.0.1:1", 0)
+	client, err := redisdb.Dial("redis://127.0.0.1:1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	usage := keys.NewUsage(keys.NewUsageReader(keys.Open(client, keys.Options{}), 0))
+	counter := usage.NewCounter(usage.NewReader(store.Open(client, store.Options{}), 0))
 	const n = 200_000
 	for i := range n {
 		k := &keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: "api", Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}
-		usage.Count(k, keys.UsageValid, nil, 1_800_000_000_000)
+		counter.Count(k, usage.Valid, nil, 1_800_000_000_000)
 	}
-	if dropped := usage.Dropped(); dropped < n-1<<17 || dropped > n-100_000 {
+	if dropped := counter.Dropped(); dropped < n-1<<17 || dropped > n-100_000 {
 		t.Errorf("%d of %d were dropped", dropped, n)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if usage.Close(ctx) == nil {
+	if counter.Close(ctx) == nil {
 		t.Error("a store that is gone took counts")
 	}
 }
 
 // Counting a verification without tags allocates nothing.
 func TestUsageCountsWithoutAllocation(t *testing.T) {
-	client, err := keys.Dial("redis://127.0.0.1:1", 0)
+	client, err := redisdb.Dial("redis://127.0.0.1:1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	usage := keys.NewUsage(keys.NewUsageReader(keys.Open(client, keys.Options{}), 0))
+	counter := usage.NewCounter(usage.NewReader(store.Open(client, store.Options{}), 0))
 	k := &keys.Key{ID: "key_1", APIID: "api", IdentityID: "id_1"}
-	usage.Count(k, keys.UsageValid, nil, 1_800_000_000_000)
-	if n := testing.AllocsPerRun(1000, func() { usage.Count(k, keys.UsageValid, nil, 1_800_000_000_000) }); n > 0.1 {
+	counter.Count(k, usage.Valid, nil, 1_800_000_000_000)
+	if n := testing.AllocsPerRun(1000, func() { counter.Count(k, usage.Valid, nil, 1_800_000_000_000) }); n > 0.1 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -427,31 +430,31 @@ func TestUsageQuestionsAreBounded(t *testing.T) {
 	w := newWorld(t, redistest.Empty(t))
 	now := time.Now().UnixMilli()
 	many := make([]string, 1001)
-	for name, q := range map[string]keys.UsageQuery{
+	for name, q := range map[string]usage.Query{
 		"start":   {Start: now, End: now},
-		"groupBy": {Start: 0, End: now, Group: keys.UsageGroups{Tag: true, Tags: true}},
+		"groupBy": {Start: 0, End: now, Group: usage.Groups{Tag: true, Tags: true}},
 		"keyId":   {Start: 0, End: now, KeyIDs: many},
 		"tag":     {Start: 0, End: now, Tags: many},
-		"start:":  {Start: 0, End: now, Group: keys.UsageGroups{Span: keys.ByHour}},
+		"start:":  {Start: 0, End: now, Group: usage.Groups{Span: usage.ByHour}},
 	} {
 		q.APIID = w.api
-		_, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, q)
+		_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q)
 		if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid || e.Field != strings.TrimSuffix(name, ":") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	usage := keys.NewUsage(keys.NewUsageReader(w.Store, 0))
+	counter := usage.NewCounter(usage.NewReader(w.Store, 0))
 	for i := range 10_001 {
-		usage.Count(&keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: w.api, Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}, keys.UsageValid, nil, now)
+		counter.Count(&keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: w.api, Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}, usage.Valid, nil, now)
 	}
-	w.must(usage.Close(t.Context()))
-	_, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 1, End: now + 1, Group: keys.UsageGroups{Key: true}})
+	w.must(counter.Close(t.Context()))
+	_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: now - 1, End: now + 1, Group: usage.Groups{Key: true}})
 	if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid {
 		t.Errorf("10,001 keys: %v", err)
 	}
-	series, err := keys.NewUsageReader(w.Store, 0).Usage(t.Context(), w.access, keys.UsageQuery{APIID: w.api, Start: now - 48*3600_000, End: now + 1, Group: keys.UsageGroups{Span: keys.ByHour}})
+	series, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: now - 48*3600_000, End: now + 1, Group: usage.Groups{Span: usage.ByHour}})
 	w.must(err)
-	if len(series) < 49 || len(series) > 50 || !slices.IsSortedFunc(series, func(a, b keys.UsageRow) int { return int(a.Time - b.Time) }) {
+	if len(series) < 49 || len(series) > 50 || !slices.IsSortedFunc(series, func(a, b usage.Row) int { return int(a.Time - b.Time) }) {
 		t.Errorf("a series of 48 hours has %d points", len(series))
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
@@ -33,7 +37,7 @@ type Options struct {
 
 // Verifier verifies keys of a store. It is safe for concurrent use.
 type Verifier struct {
-	store    *keys.Store
+	store    *store.Store
 	cache    *otter.Cache[keys.Digest, *entry]
 	rootKeys *otter.Cache[keys.Digest, *rootKey]
 	reads    singleflight.Group
@@ -44,15 +48,15 @@ type Verifier struct {
 }
 
 // New makes a Verifier on a store.
-func New(store *keys.Store, o Options) *Verifier {
+func New(store *store.Store, o Options) *Verifier {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
 	if o.Timeout == 0 {
-		o.Timeout = keys.DefaultTimeout
+		o.Timeout = redisdb.DefaultTimeout
 	}
 	if o.MaxCounters == 0 {
-		o.MaxCounters = keys.DefaultMaxCounters
+		o.MaxCounters = catalog.DefaultMaxCounters
 	}
 	if o.Observer == nil {
 		o.Observer = noObserver{}
@@ -137,7 +141,7 @@ func (v *Verifier) verify(ctx context.Context, r *Request) (*Outcome, error) {
 			return outcome, root.certain(err)
 		}
 	}
-	return nil, keys.Unavailable(errChanging)
+	return nil, redisdb.Unavailable(errChanging)
 }
 
 // attempt returns neither an outcome nor an error where it has to be made again.
@@ -195,7 +199,7 @@ func (v *Verifier) known(ctx context.Context, d keys.Digest, root *rootKey) (*en
 			return known, err
 		}
 	}
-	return nil, keys.Unavailable(errChanging)
+	return nil, redisdb.Unavailable(errChanging)
 }
 
 // readOnce is read, which goes once for all who want the same key for the same root key at
@@ -275,7 +279,7 @@ type located struct {
 func (v *Verifier) readAt(ctx context.Context, d keys.Digest, root *rootKey) (located, error) {
 	p := plans.Get().(*plan)
 	defer p.release()
-	name, shard := d.RecordName()
+	name, shard := layout.RecordName(d)
 	p.guards = root.appendGuards(p.guards, v.store, shard)
 	c := &p.call
 	if c.workspace = ""; root != nil {
@@ -340,7 +344,7 @@ func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, root *rootK
 // of the calls of a batch that ask for it, one alone is given it. It returns the entry of that secret, nil
 // where the record does not name it, or is a pointer, which is remembered as well.
 func (v *Verifier) cacheRecord(d keys.Digest, stored string) (known *entry, record *keys.Key, err error) {
-	record, _, revision, err := keys.DecodeKey(stored)
+	record, _, revision, err := layout.DecodeKey(stored)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -385,7 +389,7 @@ func (v *Verifier) snapshot(ctx context.Context, e *entry) (*snapshot, error) {
 	if t := e.snapshot.Load(); t != nil && t.fresh() {
 		return t, nil
 	}
-	resolved, err := &keys.Resolved{}, error(nil)
+	resolved, err := &catalog.Resolved{}, error(nil)
 	if e.key.IsAPIKey() {
 		if resolved, err = v.store.Resolve(ctx, e.key); err != nil {
 			return nil, err
@@ -435,7 +439,7 @@ func (v *Verifier) conclude(ctx context.Context, d keys.Digest, e *entry, p *pla
 // plan is what a verification comes to, as far as the record in memory decides. It
 // is used again once its outcome was read.
 type plan struct {
-	store    *keys.Store
+	store    *store.Store
 	call     call
 	rootKey  *rootKey
 	entry    *entry

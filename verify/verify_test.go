@@ -10,6 +10,9 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -19,7 +22,7 @@ import (
 
 // gateway is a store and a verifier, as one process has them.
 type gateway struct {
-	*keys.Store
+	*store.Store
 	*verify.Verifier
 }
 
@@ -27,7 +30,7 @@ type gateway struct {
 func newGateway(c redis.UniversalClient) gateway { return impatientGateway(c, 10*time.Second) }
 
 func impatientGateway(c redis.UniversalClient, timeout time.Duration) gateway {
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	return gateway{store, verify.New(store, verify.Options{Timeout: timeout})}
 }
 
@@ -103,9 +106,9 @@ func TestOrderOfChecks(t *testing.T) {
 			{verify.Forbidden, keys.KeyDraft{Expires: past, Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, "api_other"},
 			{verify.Expired, keys.KeyDraft{Expires: past, Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
 			{verify.InsufficientPermissions, keys.KeyDraft{Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
-			{verify.RateLimited, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, keys.CreateFreely), Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
-			{verify.UsageExceeded, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, keys.CreateFreely), Remaining: uses(1), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
-			{verify.Valid, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, keys.CreateFreely), Remaining: uses(2), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
+			{verify.RateLimited, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
+			{verify.UsageExceeded, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(1), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
+			{verify.Valid, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(2), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
 		} {
 			made := w.create(row.d)
 			r := verify.Request{Secret: made.Secret, APIID: row.api, Permissions: verify.Permission("p"), Cost: 2,
@@ -252,7 +255,7 @@ func TestRefillHappensOnce(t *testing.T) {
 func TestAtMostOnce(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
-	client, err := keys.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,7 +410,7 @@ func TestRetryingClientSpendsOnce(t *testing.T) {
 		}
 		link.Restore()
 	}
-	direct := keys.Open(server.Client(), keys.Options{})
+	direct := store.Open(server.Client(), store.Options{})
 	d, err := direct.Key(t.Context(), w.access, made.ID, false)
 	if err != nil || d.State.Balance < 96 {
 		t.Fatalf("four requests spent %d: %v", 100-d.State.Balance, err)

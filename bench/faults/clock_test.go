@@ -21,31 +21,32 @@ import (
 // ownClock lists the files of the deciding packages that look at the gateway's clock,
 // and what for. None of it is a decision.
 var ownClock = map[string]string{
-	"keys/checkedconn.go": "how long ago a connection's server said that it is a master",
-	"keys/durable.go":     "for how long a write has waited, and when to look for an append-only file again",
-	"keys/exchange.go":    "for how long a request has been going on",
-	"keys/id.go":          "ids sort by the moment of their creation",
-	"keys/resolve.go":     "on a Cluster, when a look at the definitions began",
-	"keys/revisions.go":   "on a Cluster, when to look again at what was announced",
-	"keys/usagesend.go":   "when to look again at what is being counted",
-	"verify/batch.go":     "for how long a verification has waited",
-	"verify/entry.go":     "the same as keys/revisions.go",
-	"verify/lateness.go":  "for how long a verification has waited, and Redis owes an answer",
-	"verify/lookups.go":   "for how long a look-up of a root key has waited",
-	"verify/rootkey.go":   "on a Cluster, when to verify a known root key by itself again",
+	"keys/catalog/resolve.go":     "on a Cluster, when a look at the definitions began",
+	"keys/catalog/revisions.go":   "on a Cluster, when to look again at what was prepared",
+	"keys/id.go":                  "ids sort by the moment of their creation",
+	"keys/redisdb/checkedconn.go": "how long ago a connection's server said that it is a master",
+	"keys/redisdb/durable.go":     "for how long a write has waited, and when to look for an append-only file again",
+	"keys/redisdb/timeout.go":     "for how long a request has been going on",
+	"keys/turns/turns.go":         "for how long heavy work took, and so rests",
+	"keys/usage/send.go":          "when to look again at what is being counted",
+	"verify/batch.go":             "for how long a verification has waited",
+	"verify/entry.go":             "the same as keys/catalog/revisions.go",
+	"verify/lookups.go":           "for how long a look-up of a root key has waited",
+	"verify/rootkey.go":           "on a Cluster, when to verify a known root key by itself again",
+	"verify/shedder.go":           "for how long a verification has waited, and Redis owes an answer",
 }
 
 // A gateway whose clock is off by a day decides like the others: nothing that decides
 // reads it.
 func TestNoDecisionByTheGatewaysClock(t *testing.T) {
 	seen := map[string]bool{}
-	for _, dir := range []string{"keys", "verify", "ratelimit", "refill"} {
-		files, err := filepath.Glob(filepath.Join("..", "..", dir, "*.go"))
+	for _, pattern := range []string{"keys/*.go", "keys/*/*.go", "verify/*.go", "ratelimit/*.go", "refill/*.go"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil || len(files) == 0 {
-			t.Fatal(dir, err)
+			t.Fatal(pattern, err)
 		}
 		for _, path := range files {
-			name := dir + "/" + filepath.Base(path)
+			name := filepath.ToSlash(strings.TrimPrefix(path, filepath.Join("..", "..")+string(filepath.Separator)))
 			if strings.HasSuffix(name, "_test.go") || !readsClock(t, path) {
 				continue
 			}

@@ -11,6 +11,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 )
 
@@ -65,7 +67,7 @@ func (o *outage) end() time.Duration {
 
 // recordOf is the name of a key's record.
 func recordOf(made keys.NewKey) string {
-	name, _ := made.Secret.Digest().RecordName()
+	name, _ := layout.RecordName(made.Secret.Digest())
 	return name
 }
 
@@ -169,7 +171,7 @@ func TestSharedLimitsGivenBack(t *testing.T) {
 	storm(t, []gateway{g}, lucky, 100, 4)
 	identity, err := w.Identity(t.Context(), w.access, keys.IdentityRef{ExternalID: "shared"})
 	w.must(err)
-	home := cluster.Owner("{" + keys.ShardOf(identity.ID) + "}")
+	home := cluster.Owner("{" + layout.ShardOf(identity.ID) + "}")
 	for _, dead := range cluster.Nodes {
 		if dead == home {
 			continue
@@ -217,7 +219,7 @@ func (w *world) pressGone(t *testing.T, g gateway, gone []*tally) (lost int64) {
 			t.Errorf("%s by a dead node", o.Code)
 		case !unavailable(err):
 			t.Error(err)
-		case !keys.NotRun(err):
+		case !redisdb.NotRun(err):
 			lost++
 		}
 	}

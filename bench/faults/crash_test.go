@@ -12,6 +12,11 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -83,7 +88,7 @@ type dying struct {
 }
 
 func complete(w *world) keys.NewKey {
-	return w.create(keys.KeyDraft{Name: "before", ExternalID: "one", Remaining: uses(10), Roles: keys.Named([]string{"r"}, keys.CreateFreely)})
+	return w.create(keys.KeyDraft{Name: "before", ExternalID: "one", Remaining: uses(10), Roles: keys.Named([]string{"r"}, catalog.CreateFreely)})
 }
 
 func nothing(*world) keys.NewKey { return keys.NewKey{} }
@@ -91,15 +96,15 @@ func nothing(*world) keys.NewKey { return keys.NewKey{} }
 var deaths = []dying{
 	{"create", nothing, func(ctx context.Context, w *world, g gateway, _ keys.NewKey) error {
 		_, err := g.CreateKey(ctx, w.access, keys.KeyDraft{APIID: w.api, ExternalID: "someone new", Remaining: uses(5), Limits: limitsOf(ever("l", 5)),
-			Roles: keys.Named([]string{"new role"}, keys.CreateFreely), Permissions: keys.Named([]string{"new.permission"}, keys.CreateFreely)})
+			Roles: keys.Named([]string{"new role"}, catalog.CreateFreely), Permissions: keys.Named([]string{"new.permission"}, catalog.CreateFreely)})
 		return err
 	}},
 	{"update", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
 		return g.UpdateKey(ctx, w.access, made.ID, keys.KeyPatch{Name: keys.To("after"), ExternalID: keys.To("another"), Remaining: keys.To(int64(7)),
-			Permissions: keys.To(keys.Named([]string{"p"}, keys.CreateFreely))})
+			Permissions: keys.To(keys.Named([]string{"p"}, catalog.CreateFreely))})
 	}},
 	{"update credits", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		_, _, err := g.UpdateCredits(ctx, w.access, made.ID, keys.IncrementCredits, uses(3))
+		_, _, err := g.UpdateCredits(ctx, w.access, made.ID, store.IncrementCredits, uses(3))
 		return err
 	}},
 	{"delete", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
@@ -109,7 +114,7 @@ var deaths = []dying{
 		return g.DeleteKey(ctx, w.access, made.ID, true)
 	}},
 	{"reroll", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		_, err := g.RerollKey(ctx, w.access, made.ID, keys.Reroll{})
+		_, err := g.RerollKey(ctx, w.access, made.ID, store.Reroll{})
 		return err
 	}},
 	{"delete an API", func(w *world) keys.NewKey {
@@ -144,7 +149,7 @@ func dieAt(t *testing.T, d dying, where string, w *world, url string, stride int
 		}
 		at := *w
 		made := d.prepare(&at)
-		client, err := keys.Dial(url, 0)
+		client, err := redisdb.Dial(url, 0)
 		w.must(err)
 		k := &killer{left: n}
 		client.AddHook(k)
@@ -199,7 +204,7 @@ func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orpha
 	w.must(w.Redis().Del(t.Context(), "tg:s:lease").Err()) // of the gateway of another test
 	for worked := true; worked; {
 		var err error
-		worked, err = w.SweepOnce(t.Context())
+		worked, err = sweep.New(w.Store).SweepOnce(t.Context())
 		w.must(err)
 	}
 	for _, k := range w.stored(t) {
@@ -236,7 +241,7 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 			if err != nil {
 				return err
 			}
-			k, _, _, err := keys.DecodeKey(text)
+			k, _, _, err := layout.DecodeKey(text)
 			if err != nil {
 				return err
 			}
@@ -263,7 +268,7 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 // listed reports whether a key is in the list of its API, or of an identity in it.
 func (w *world) listed(t *testing.T, k *keys.Key, externalID string) bool {
 	t.Helper()
-	page, err := w.Keys(t.Context(), w.access, keys.KeyQuery{APIID: k.APIID, ExternalID: externalID, Limit: keys.MaxPage})
+	page, err := w.Keys(t.Context(), w.access, store.KeyQuery{APIID: k.APIID, ExternalID: externalID, Limit: store.MaxPage})
 	w.must(err)
 	for _, d := range page.Keys {
 		if d.Key.ID == k.ID {

@@ -9,6 +9,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 	"tollgate/verify"
 )
 
@@ -83,7 +84,7 @@ func TestRedisKilled(t *testing.T) {
 func TestRedisKilledForgets(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
 	w := newWorld(t, server.Client())
-	client, err := keys.Dial(server.URL(), 0)
+	client, err := redisdb.Dial(server.URL(), 0)
 	w.must(err)
 	t.Cleanup(func() { _ = client.Close() })
 	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})

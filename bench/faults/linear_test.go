@@ -11,6 +11,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 	"tollgate/verify"
@@ -131,7 +132,7 @@ func (h *history) one(client int, op operation) {
 	switch {
 	case err != nil && keys.AsError(err).Kind == keys.KindNotFound:
 		got = result{absent: true}
-	case err != nil && keys.NotRun(err):
+	case err != nil && redisdb.NotRun(err):
 		return // it never happened
 	case err != nil && unavailable(err) && op.what == "read":
 		return

@@ -9,6 +9,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -41,24 +43,24 @@ func TestMain(m *testing.M) {
 
 // gateway is a store and a verifier, as one process has them.
 type gateway struct {
-	*keys.Store
+	*store.Store
 	*verify.Verifier
 }
 
 func newGateway(c redis.UniversalClient) gateway {
-	store := keys.Open(c, keys.Options{})
+	store := store.Open(c, store.Options{})
 	return gateway{store, verify.New(store, verify.Options{})}
 }
 
 // dial makes a gateway with the client and the time limits of the program.
 func dial(tb testing.TB, url string) gateway {
 	tb.Helper()
-	client, err := keys.Dial(url, 0)
+	client, err := redisdb.Dial(url, 0)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	keys.DurableWrites(client, nil)
+	redisdb.DurableWrites(client, nil)
 	return newGateway(client)
 }
 
@@ -73,7 +75,7 @@ type world struct {
 func newWorld(tb testing.TB, c redis.UniversalClient) *world {
 	tb.Helper()
 	w := &world{tb: tb, gateway: newGateway(c)}
-	w.Store = keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	w.Store = store.Open(c, store.Options{Timeout: 10 * time.Second})
 	ws, err := w.Workspace(tb.Context(), "test")
 	w.must(err)
 	w.access = keys.Operator(ws).As()
@@ -130,7 +132,7 @@ func (g gateway) spend(ctx context.Context, secret keys.Secret) (verify.Code, er
 // request is the context of a request that begins now, as the program makes it.
 func request(ctx context.Context) context.Context {
 	now := time.Now()
-	return context.WithValue(ctx, keys.RequestStart{}, &now)
+	return context.WithValue(ctx, redisdb.RequestStart{}, &now)
 }
 
 // unavailable tells the one error that a broken store may cause.

@@ -9,6 +9,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -30,7 +31,7 @@ func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string)
 			return g.UpdateKey(request(t.Context()), w.access, made.ID, keys.KeyPatch{Name: keys.To("never")})
 		},
 		"credits": func() error {
-			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, keys.IncrementCredits, uses(1))
+			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, store.IncrementCredits, uses(1))
 			return err
 		},
 		"delete": func() error { return g.DeleteKey(request(t.Context()), w.access, made.ID, false) },
@@ -64,7 +65,7 @@ func (w *world) whole(t *testing.T, g gateway, made keys.NewKey, balance int64) 
 	if d.Key.Name != "" || d.State.Balance != balance-1 || d.State.Windows[0].Current != 1 {
 		t.Errorf("something was written: name %q, balance %d of %d, %d counted", d.Key.Name, d.State.Balance, balance, d.State.Windows[0].Current)
 	}
-	page, err := w.Keys(t.Context(), w.access, keys.KeyQuery{APIID: w.api, Limit: 100})
+	page, err := w.Keys(t.Context(), w.access, store.KeyQuery{APIID: w.api, Limit: 100})
 	w.must(err)
 	for _, found := range page.Keys {
 		if found.Key.Name == "never" {

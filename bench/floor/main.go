@@ -20,9 +20,7 @@ import (
 	"syscall"
 
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
-
-	_ "tollgate/bench/probe"
+	"tollgate/keys/redisdb"
 )
 
 func main() {
@@ -40,7 +38,7 @@ func run() error {
 		return fmt.Errorf("usage: floor serve --addr HOST:PORT --redis URL")
 	}
 	_ = flags.Parse(os.Args[2:]) // ends the program by itself
-	client, err := keys.Dial(*address, 0)
+	client, err := redisdb.Dial(*address, 0)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -48,5 +49,5 @@ func failure(err error) error {
 	if errors.Is(err, redis.Nil) {
 		return keys.Errorf(keys.KindNotFound, "key", "the floor has no answer for this")
 	}
-	return keys.Unavailable(err)
+	return redisdb.Unavailable(err)
 }

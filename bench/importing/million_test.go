@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -29,7 +31,7 @@ const most = 1.3
 // shelf is an API in a store, and some keys of it.
 type shelf struct {
 	t      *testing.T
-	store  *keys.Store
+	store  *store.Store
 	gate   *gate
 	redis  redis.UniversalClient
 	url    string
@@ -42,12 +44,12 @@ type shelf struct {
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
 	g, address := newGate(t)
-	client, err := keys.DialWithin("redis://"+address, 0, patience)
+	client, err := redisdb.DialWithin("redis://"+address, 0, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	s := &shelf{t: t, store: keys.Open(client, keys.Options{Timeout: patience}), gate: g, redis: client, url: "redis://" + address}
+	s := &shelf{t: t, store: store.Open(client, store.Options{Timeout: patience}), gate: g, redis: client, url: "redis://" + address}
 	ws, err := s.store.Workspace(t.Context(), keys.DefaultWorkspace)
 	s.must(err)
 	s.access = keys.Operator(ws).As()
@@ -113,7 +115,7 @@ func (s *shelf) list(i int) time.Duration {
 	begin := time.Now()
 	body := s.gate.get(path)
 	took := time.Since(begin)
-	if n := bytes.Count(body, []byte(`"createdAt"`)); n != keys.MaxPage {
+	if n := bytes.Count(body, []byte(`"createdAt"`)); n != store.MaxPage {
 		s.t.Fatalf("%d keys of a page", n)
 	}
 	return took

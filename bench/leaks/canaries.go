@@ -1,6 +1,8 @@
 package leaks
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+)
 
 // Canaries are secrets that are known, and looked for. The zero value has none.
 type Canaries struct {

@@ -14,6 +14,7 @@ import (
 
 	"tollgate/bench/leaks"
 	"tollgate/keys"
+	"tollgate/keys/layout"
 
 	"github.com/mr-tron/base58"
 )
@@ -106,7 +107,7 @@ func TestTheBytesOfASecretAreFound(t *testing.T) {
 // harmless is what logs and dumps may hold of the keys: digests, starts, ids.
 func harmless() (text []byte) {
 	for _, secret := range kinds {
-		name, _ := keys.NewSecret(secret).Digest().RecordName()
+		name, _ := layout.RecordName(keys.NewSecret(secret).Digest())
 		text = fmt.Appendf(text, "%s %s start=%s id=key_%s\n", name, keys.NewSecret(secret).Digest(), secret[:9], base58.Encode([]byte(name)))
 	}
 	return binary.BigEndian.AppendUint64(text, 1<<40)
@@ -151,7 +152,7 @@ func TestAFolder(t *testing.T) {
 		}
 	}
 	dir, secret := t.TempDir(), kinds["a key"]
-	name, _ := keys.NewSecret(secret).Digest().RecordName()
+	name, _ := layout.RecordName(keys.NewSecret(secret).Digest())
 	write(dir, "gateway.log", "nothing to see", 0o644)
 	write(dir, "program", secret, 0o755)
 	if r, err := leaks.Dir(dir); err != nil || r.Err() == nil || !strings.Contains(r.Err().Error(), "blind") {

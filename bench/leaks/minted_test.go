@@ -14,6 +14,8 @@ import (
 	"tollgate/bench/leaks"
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -36,7 +38,7 @@ func prefixes() (all []string) {
 
 // A key is found whatever its prefix, and however a log or an answer writes that down.
 func TestAKeyIsFoundWithAnyPrefix(t *testing.T) {
-	store := keys.Open(redis.NewClient(&redis.Options{Addr: redistest.Mini(t).Addr()}), keys.Options{})
+	store := store.Open(redis.NewClient(&redis.Options{Addr: redistest.Mini(t).Addr()}), store.Options{})
 	ws := must(store.Workspace(t.Context(), "test"))
 	a := keys.Operator(ws).As()
 	api := must(store.CreateAPI(t.Context(), a, "test"))
@@ -46,7 +48,7 @@ func TestAKeyIsFoundWithAnyPrefix(t *testing.T) {
 			t.Fatalf("%q: %v", prefix, err)
 		}
 		secret := made.Secret.Reveal()
-		name, _ := made.Secret.Digest().RecordName()
+		name, _ := layout.RecordName(made.Secret.Digest())
 		names := leaks.Names{}
 		names.Learn([]byte(name))
 		for _, written := range written(secret) {

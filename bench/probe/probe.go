@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	_ "net/http/pprof" // the profiles
 	"os"
 	"runtime"
 )

@@ -17,7 +17,7 @@ type Clock interface {
 	Now() time.Time
 }
 
-// WithMovableClock gives the server a clock that SetClock and Advance move, so
+// WithMovableClock starts the server with a clock that SetClock and Advance move, so
 // that a test need not wait for a window, a refill or an expiry to pass. It
 // needs Debian's faketime package and costs a little on every reading.
 func WithMovableClock() Option {

@@ -49,7 +49,7 @@ func newCluster(tb testing.TB, begin func(testing.TB, ...Option) *Server, master
 	return c
 }
 
-// assign gives each master its share of the slots: by ADDSLOTS, which Redis 6.2 has as
+// assign assigns each master its share of the slots: by ADDSLOTS, which Redis 6.2 has as
 // well; ADDSLOTSRANGE came with 7.0.
 func (c *ClusterServer) assign(masters int) {
 	c.tb.Helper()

@@ -11,12 +11,17 @@ import (
 
 // A Cluster as a group.
 
-func (c *ClusterServer) all() []*Server          { return c.Nodes }
-func (c *ClusterServer) data() []*Server         { return c.Nodes }
-func (c *ClusterServer) SetClock(t time.Time)    { setClock(c.Nodes, t) }
+func (c *ClusterServer) all() []*Server { return c.Nodes }
+
+func (c *ClusterServer) data() []*Server { return c.Nodes }
+
+func (c *ClusterServer) SetClock(t time.Time) { setClock(c.Nodes, t) }
+
 func (c *ClusterServer) Advance(d time.Duration) { c.SetClock(c.Now().Add(d)) }
-func (c *ClusterServer) Now() time.Time          { return c.Nodes[0].Now() }
-func (c *ClusterServer) use(tb testing.TB)       { c.tb = tb; use(tb, c.Nodes) }
+
+func (c *ClusterServer) Now() time.Time { return c.Nodes[0].Now() }
+
+func (c *ClusterServer) use(tb testing.TB) { c.tb = tb; use(tb, c.Nodes) }
 
 func (c *ClusterServer) dial(testing.TB) redis.UniversalClient {
 	return c.Client(func(o *redis.ClusterOptions) {
@@ -39,12 +44,17 @@ func (c *ClusterServer) handOver() {
 
 // What sentinels watch as a group.
 
-func (g *SentinelServer) all() []*Server          { return append(g.data(), g.Sentinels...) }
-func (g *SentinelServer) data() []*Server         { return append([]*Server(nil), g.Nodes...) }
-func (g *SentinelServer) SetClock(t time.Time)    { setClock(g.Nodes, t) }
+func (g *SentinelServer) all() []*Server { return append(g.data(), g.Sentinels...) }
+
+func (g *SentinelServer) data() []*Server { return append([]*Server(nil), g.Nodes...) }
+
+func (g *SentinelServer) SetClock(t time.Time) { setClock(g.Nodes, t) }
+
 func (g *SentinelServer) Advance(d time.Duration) { g.SetClock(g.Now().Add(d)) }
-func (g *SentinelServer) Now() time.Time          { return g.Nodes[0].Now() }
-func (g *SentinelServer) use(tb testing.TB)       { g.tb = tb; use(tb, g.all()) }
+
+func (g *SentinelServer) Now() time.Time { return g.Nodes[0].Now() }
+
+func (g *SentinelServer) use(tb testing.TB) { g.tb = tb; use(tb, g.all()) }
 
 func (g *SentinelServer) dial(testing.TB) redis.UniversalClient {
 	return g.Client(func(o *redis.FailoverOptions) {

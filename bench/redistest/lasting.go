@@ -60,7 +60,10 @@ func (s *LastingStore) Do(args ...string) (any, error) {
 // binary stands for a test where there is none.
 type binary struct{ testing.TB }
 
-func (binary) Helper()                         {}
-func (binary) Cleanup(func())                  {}
-func (binary) Fatal(args ...any)               { panic(fmt.Sprint(args...)) }
+func (binary) Helper() {}
+
+func (binary) Cleanup(func()) {}
+
+func (binary) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
 func (binary) Fatalf(text string, args ...any) { panic(fmt.Sprintf(text, args...)) }

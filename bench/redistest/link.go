@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 )
 

@@ -117,7 +117,8 @@ type miniClock struct {
 	c  *redis.Client
 }
 
-func (k *miniClock) SetClock(t time.Time)    { k.m.SetTime(t) }
+func (k *miniClock) SetClock(t time.Time) { k.m.SetTime(t) }
+
 func (k *miniClock) Advance(d time.Duration) { k.SetClock(k.Now().Add(d)) }
 
 func (k *miniClock) Now() time.Time {

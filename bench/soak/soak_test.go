@@ -19,6 +19,8 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 
@@ -48,7 +50,7 @@ func during(t *testing.T) time.Duration {
 // life is one caller's: it makes keys, uses them up, changes and deletes them.
 type life struct {
 	t        *testing.T
-	store    *keys.Store
+	store    *store.Store
 	verifier *verify.Verifier
 	access   keys.Access
 	api      string
@@ -99,13 +101,13 @@ func (l *life) once(ctx context.Context) {
 // Load that goes on leaves nothing behind.
 func TestSoak(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
-	client, err := keys.DialWithin(server.URL(), 0, patience)
+	client, err := redisdb.DialWithin(server.URL(), 0, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	keys.DurableWrites(client, nil)
-	store := keys.Open(client, keys.Options{Timeout: patience})
+	redisdb.DurableWrites(client, nil)
+	store := store.Open(client, store.Options{Timeout: patience})
 	l := life{t: t, store: store, verifier: verify.New(store, verify.Options{CacheBytes: 1 << 20, Timeout: patience}), keys: new(atomic.Int64), uses: new(atomic.Int64), unknown: new(atomic.Int64), wrong: new(atomic.Int64)}
 	ws, err := store.Workspace(t.Context(), "soak")
 	if err != nil {

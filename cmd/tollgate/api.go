@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 )
 
 // apiCommand is `tollgate api`.
@@ -21,13 +23,13 @@ type apiCommand struct {
 }
 
 // operator opens the store as one who may do everything in a workspace.
-func (f *workspaceFlags) operator(ctx context.Context) (*keys.Store, keys.Access, error) {
+func (f *workspaceFlags) operator(ctx context.Context) (*store.Store, keys.Access, error) {
 	store, workspace, err := f.find(ctx)
 	return store, keys.Operator(workspace).As(), err
 }
 
 // reader is operator for a command that only reads.
-func (f *workspaceFlags) reader(ctx context.Context) (*keys.Store, keys.Access, error) {
+func (f *workspaceFlags) reader(ctx context.Context) (*store.Store, keys.Access, error) {
 	store, workspace, err := f.look(ctx)
 	return store, keys.Operator(workspace).As(), err
 }
@@ -63,7 +65,7 @@ func (f *apiList) Run() error {
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPROTECTED\tALLOWED ADDRESSES")
-	for ask := (keys.ListOptions{}); ; {
+	for ask := (catalog.ListOptions{}); ; {
 		page, err := store.APIs(ctx, operator, ask)
 		if err != nil {
 			return err

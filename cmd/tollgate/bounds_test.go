@@ -15,6 +15,8 @@ import (
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
@@ -93,14 +95,14 @@ func TestEveryChosenTextIsListed(t *testing.T) {
 type crowd struct {
 	*town
 	metrics *metrics
-	usage   *keys.Usage
+	usage   *usage.Counter
 	secret  string
 }
 
 func newCrowd(t *testing.T) *crowd {
 	w := newTown(t)
 	c := &crowd{town: w, metrics: newMetrics(), secret: w.has.Replace("{secret}")}
-	c.usage = keys.NewUsage(keys.NewUsageReader(w.store, 0))
+	c.usage = usage.NewCounter(usage.NewReader(w.store, 0))
 	t.Cleanup(func() { _ = c.usage.Close(context.Background()) })
 	verifier := verify.New(w.store, verify.Options{Timeout: 10 * time.Second, MaxCounters: 1000, Observer: verify.CountUsage(c.usage, c.metrics)})
 	c.url = golden.Listen(t, serveAll(w.store, verifier))
@@ -185,7 +187,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	// A call of 50 fits twice, one of them with windows of a second, which may have ended.
-	if same("a key's own limits", keys.MaxKeyCounters+2); refused < 4 {
+	if same("a key's own limits", store.MaxKeyCounters+2); refused < 4 {
 		t.Errorf("%d of 7 calls were refused", refused)
 	}
 	for _, name := range redistest.Names(t, c.redis, "tg:c:*") {
@@ -193,7 +195,7 @@ func TestBounds(t *testing.T) {
 			t.Fatalf("%.40s lives for %v", name, life)
 		}
 	}
-	if n := c.redis.ZCard(t.Context(), redistest.Names(t, c.redis, "tg:ci:*")[0]).Val(); n > keys.MaxKeyCounters {
+	if n := c.redis.ZCard(t.Context(), redistest.Names(t, c.redis, "tg:ci:*")[0]).Val(); n > store.MaxKeyCounters {
 		t.Errorf("the index lists %d", n)
 	}
 	if status, body := c.send("POST", "/v1/keys.deleteKey", c.has.Replace(`{"keyId":"{key}","permanent":true}`), "Authorization", "Bearer "+c.root(c.ws, keys.Everything)); status != http.StatusOK {

@@ -16,6 +16,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 	"tollgate/verify"
 )
 
@@ -121,8 +122,8 @@ func newBounded(t *testing.T) *bounded {
 	b.root = b.town.root(b.ws, keys.Everything)
 	b.url = golden.Listen(t, serveAll(b.store, verify.New(b.store, verify.Options{Timeout: 10 * time.Second})))
 	a := keys.Operator(b.ws).As()
-	group := must(keys.NewSetupStore(b.store).CreateGroup(t.Context(), a, "group"))
-	key, _, err := keys.NewSetupStore(b.store).CreateSetupKey(t.Context(), a, keys.SetupKeyDraft{Name: "setup", Type: keys.SetupReusable})
+	group := must(setupkeys.New(b.store).CreateGroup(t.Context(), a, "group"))
+	key, _, err := setupkeys.New(b.store).CreateSetupKey(t.Context(), a, setupkeys.SetupKeyDraft{Name: "setup", Type: setupkeys.SetupReusable})
 	if err != nil {
 		t.Fatal(err)
 	}

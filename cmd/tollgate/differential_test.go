@@ -15,6 +15,7 @@ import (
 	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/alicebob/miniredis/v2"
@@ -24,7 +25,7 @@ import (
 // side is a store of its own, spoken to in one generation's words.
 type side struct {
 	generation string
-	store      *keys.Store
+	store      *store.Store
 	verifier   *verify.Verifier
 	clock      *miniredis.Miniredis
 	url        string
@@ -36,7 +37,7 @@ type side struct {
 
 func newSide(t *testing.T, generation string) *side {
 	mini := redistest.Mini(t)
-	store := keys.Open(redistest.Client(t, mini.Addr()), keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(redistest.Client(t, mini.Addr()), store.Options{Timeout: 10 * time.Second})
 	ws := must(store.Workspace(t.Context(), keys.DefaultWorkspace))
 	_, secret, err := store.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
 	if err != nil {

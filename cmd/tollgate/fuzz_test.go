@@ -18,6 +18,8 @@ import (
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/valyala/fasthttp"
@@ -35,7 +37,7 @@ type fuzzed struct {
 func newFuzzed(f *testing.F, dialect string) *fuzzed {
 	f.Helper()
 	client := redistest.Shared(f).Client()
-	store := keys.Open(client, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(client, store.Options{Timeout: 10 * time.Second})
 	verifier := verify.New(store, verify.Options{Timeout: 10 * time.Second})
 	ws := must(store.Workspace(f.Context(), keys.DefaultWorkspace))
 	a := keys.Operator(ws).As()
@@ -66,9 +68,9 @@ func newFuzzed(f *testing.F, dialect string) *fuzzed {
 	return z
 }
 
-func everyDialect(store *keys.Store, verifier *verify.Verifier) *web.Router {
+func everyDialect(store *store.Store, verifier *verify.Verifier) *web.Router {
 	unkey := serveUnkey(store, verifier)
-	setup := netbird.New(keys.NewSetupStore(store), verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
+	setup := netbird.New(setupkeys.New(store), verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
 	router := web.NewRouter(unkey.Routes()[0].Dialect(), dialects(unkey, setup.Dialect())...)
 	for _, r := range unkey.Routes() {
 		router.Add(r.Dialect(), r)

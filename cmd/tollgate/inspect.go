@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,7 +20,7 @@ import (
 // others promise, a warning where they promise too little. durable reports whether
 // writes wait for the append-only file.
 func inspect(ctx context.Context, client redis.UniversalClient, durable bool, log *slog.Logger) ([]finding, error) {
-	found, err := examine(keys.Inspecting(ctx), client, durable)
+	found, err := examine(redisdb.Inspecting(ctx), client, durable)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func examine(ctx context.Context, client redis.UniversalClient, durable bool) ([
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
 		found, err := examineNode(ctx, client, durable)
-		if errors.Is(err, keys.ErrReplica) && !watched(client) {
+		if errors.Is(err, redisdb.ErrReplica) && !watched(client) {
 			return nil, usageError{"Redis at --redis is a replica, whose answers may be out of date: name its master"}
 		}
 		return found, err
@@ -89,7 +90,7 @@ func examine(ctx context.Context, client redis.UniversalClient, durable bool) ([
 	if err == nil || errors.As(err, &usageError{}) || errors.As(err, &known) {
 		return all, err
 	}
-	return nil, keys.Unavailable(err) // the Cluster did not say who its masters are
+	return nil, redisdb.Unavailable(err) // the Cluster did not say who its masters are
 }
 
 // watched reports whether sentinels say which server the client is to use. In the middle
@@ -112,8 +113,8 @@ func examineNode(ctx context.Context, client redis.UniversalClient, durable bool
 		return nil, err
 	}
 	if !s.guessed() {
-		if err := keys.SetReplicaRule(ctx, client, s.number("min-replicas-to-write"), s.number("min-replicas-max-lag")); err != nil {
-			return nil, keys.Unavailable(err)
+		if err := redisdb.SetReplicaRule(ctx, client, s.number("min-replicas-to-write"), s.number("min-replicas-max-lag")); err != nil {
+			return nil, redisdb.Unavailable(err)
 		}
 	}
 	var all []finding
@@ -134,10 +135,10 @@ func readSettings(ctx context.Context, client redis.UniversalClient) (settings, 
 		switch {
 		case err == nil:
 			s.add(text)
-		case forbidden(err) || errors.Is(err, keys.ErrInfo):
+		case forbidden(err) || errors.Is(err, redisdb.ErrInfo):
 			return nil, usageError{"the user of --redis may not use INFO, by which Tollgate knows that it talks to a master and what is in the append-only file: allow it with +info"}
 		default:
-			return nil, keys.Unavailable(err)
+			return nil, redisdb.Unavailable(err)
 		}
 	}
 	for _, name := range wanted {
@@ -149,7 +150,7 @@ func readSettings(ctx context.Context, client redis.UniversalClient) (settings, 
 			s["maxmemory-policy"] = s["maxmemory_policy"]
 			return s, nil
 		default:
-			return nil, keys.Unavailable(err)
+			return nil, redisdb.Unavailable(err)
 		}
 	}
 	return s, nil

@@ -10,13 +10,14 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // inspected looks at a Redis as the program does when it starts, and gives what it
 // logs.
 func inspected(t *testing.T, url string) (string, error) {
 	t.Helper()
-	client, err := keys.Dial(url, 0)
+	client, err := redisdb.Dial(url, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,9 @@ import (
 	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -19,9 +22,9 @@ import (
 func TestLostKeysAreNeverNotFound(t *testing.T) {
 	cluster := redistest.Cluster(t, 3, 0)
 	const patient = 5 * time.Second // the machine may be busy
-	client := must(keys.DialWithin(cluster.URL(), 0, patient))
+	client := must(redisdb.DialWithin(cluster.URL(), 0, patient))
 	t.Cleanup(func() { _ = client.Close() })
-	store, ctx := keys.Open(client, keys.Options{Timeout: patient}), t.Context()
+	store, ctx := store.Open(client, store.Options{Timeout: patient}), t.Context()
 	if err := store.Mark(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +57,7 @@ func TestLostKeysAreNeverNotFound(t *testing.T) {
 	if got := get(nobodys(made[0])); got != http.StatusNotFound {
 		t.Fatalf("a key that never was: %d", got)
 	}
-	record, _ := root.Digest().RecordName()
+	record, _ := layout.RecordName(root.Digest())
 	needed := []*redistest.Server{cluster.Owner(record), cluster.Owner("{" + ws + "}")}
 	other := slices.IndexFunc(cluster.Nodes, func(n *redistest.Server) bool { return !slices.Contains(needed, n) })
 	cluster.Nodes[other].Do("FLUSHALL")

@@ -11,6 +11,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -112,7 +113,7 @@ func newFileWaits() prometheus.Histogram {
 
 // watch adds what the usage counts could not keep, and the waits for the append-only
 // file; none with --dev.
-func (m *metrics) watch(usage *keys.Usage, waits prometheus.Histogram) {
+func (m *metrics) watch(usage *usage.Counter, waits prometheus.Histogram) {
 	if waits != nil {
 		m.registry.MustRegister(waits)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -13,7 +14,7 @@ import (
 // failed and whether it is certain that nothing was spent. What was decided is not counted.
 func TestUndecidedLimitsAreCounted(t *testing.T) {
 	m := newMetrics()
-	unknown := keys.Unavailable(errors.New("no answer"))
+	unknown := redisdb.Unavailable(errors.New("no answer"))
 	for _, err := range []error{nil, keys.Invalidf("limit", "wrong"), unknown, unknown, keys.SpentNothing(unknown)} {
 		m.Limited(err)
 	}

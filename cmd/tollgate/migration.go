@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // migrationCommand is `tollgate migration`: what /v2/keys.migrateKeys needs first.
@@ -49,7 +49,7 @@ func (f *migrationList) Run() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tALGORITHM\tCREATED")
 	for next, more := "", true; more; {
-		page, err := store.Migrations(ctx, workspace, keys.ListOptions{From: next})
+		page, err := store.Migrations(ctx, workspace, catalog.ListOptions{From: next})
 		if err != nil {
 			return err
 		}

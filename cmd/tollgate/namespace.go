@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // namespaceCommand is `tollgate namespace`: what no dialect has an endpoint for.
@@ -26,7 +27,7 @@ func (f *namespaceList) Run() error {
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tOVERRIDES\tDELETED")
-	for ask := (keys.ListOptions{}); ; {
+	for ask := (catalog.ListOptions{}); ; {
 		page, err := store.NamespaceList(ctx, operator, ask)
 		if err != nil {
 			return err

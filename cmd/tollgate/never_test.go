@@ -14,12 +14,15 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
 // serveAll is the router of every dialect.
-func serveAll(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1, v2, setup := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier), unkeyv2.New(store, verifier), netbird.New(keys.NewSetupStore(store), verifier, netbird.Options{})
+func serveAll(store *store.Store, verifier *verify.Verifier) *web.Router {
+	v1, v2, setup := unkeyv1.New(store, usage.NewReader(store, 0), verifier), unkeyv2.New(store, verifier), netbird.New(setupkeys.New(store), verifier, netbird.Options{})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
@@ -187,7 +190,7 @@ func TestExpiresZeroIsRefused(t *testing.T) {
 func (w *town) newest(a keys.Access) *keys.Key {
 	w.t.Helper()
 	var last *keys.Key
-	page := must(w.store.Keys(w.t.Context(), a, keys.KeyQuery{APIID: w.has.Replace("{api}"), Limit: keys.MaxPage}))
+	page := must(w.store.Keys(w.t.Context(), a, store.KeyQuery{APIID: w.has.Replace("{api}"), Limit: store.MaxPage}))
 	for _, d := range page.Keys {
 		if last == nil || max(d.Key.CreatedAt, d.Key.UpdatedAt) >= max(last.CreatedAt, last.UpdatedAt) {
 			last = d.Key

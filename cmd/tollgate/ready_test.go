@@ -10,7 +10,7 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -43,7 +43,7 @@ func TestServeRefusesCredentials(t *testing.T) {
 // says that it is degraded.
 func TestReadyzTellsWhatCanBeWritten(t *testing.T) {
 	server := redistest.Start(t)
-	store := keys.Open(server.Client(), keys.Options{})
+	store := store.Open(server.Client(), store.Options{})
 	if err := store.Mark(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,9 @@ import (
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -255,7 +258,7 @@ func walkUse(t *testing.T, r web.Route, u furtherUse) {
 // sealed counts the keys of the town's API whose plaintext is kept.
 func (w *town) sealed() (n int) {
 	w.t.Helper()
-	page := must(w.store.Keys(w.t.Context(), keys.Operator(w.ws).As(), keys.KeyQuery{APIID: w.has.Replace("{api}"), Limit: keys.MaxPage}))
+	page := must(w.store.Keys(w.t.Context(), keys.Operator(w.ws).As(), store.KeyQuery{APIID: w.has.Replace("{api}"), Limit: store.MaxPage}))
 	for _, d := range page.Keys {
 		if len(d.Key.Sealed) > 0 {
 			n++
@@ -272,10 +275,10 @@ func TestNoCustomerKeyIsACaller(t *testing.T) {
 	a := keys.Operator(w.ws).As()
 	var rights []keys.Ref
 	for _, grant := range []string{keys.Everything, "api.*.create_key", "api.*.verify_key", "setup_keys.*.read"} {
-		rights = append(rights, keys.Ref{Name: grant, Missing: keys.CreateFreely})
+		rights = append(rights, keys.Ref{Name: grant, Missing: catalog.CreateFreely})
 	}
 	customer := must(w.store.CreateKey(t.Context(), a, keys.KeyDraft{APIID: w.has.Replace("{api}"), Permissions: rights})).Secret
-	_, setup, err := keys.NewSetupStore(w.store).CreateSetupKey(t.Context(), a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable})
+	_, setup, err := setupkeys.New(w.store).CreateSetupKey(t.Context(), a, setupkeys.SetupKeyDraft{Name: "n", Type: setupkeys.SetupReusable})
 	if err != nil {
 		t.Fatal(err)
 	}

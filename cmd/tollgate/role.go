@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // roleCommand is `tollgate role`: what v1 has no endpoint for.
@@ -29,7 +30,7 @@ func (f *roleSetPermissions) Run() error {
 	if err != nil {
 		return err
 	}
-	role, err := store.SetRolePermissions(ctx, keys.Operator(workspace).As(), keys.Called(f.Role), keys.Named(f.Permission, keys.CreateFreely))
+	role, err := store.SetRolePermissions(ctx, keys.Operator(workspace).As(), catalog.Called(f.Role), keys.Named(f.Permission, catalog.CreateFreely))
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (f *roleList) Run() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPERMISSIONS")
 	operator := keys.Operator(workspace).As()
-	for ask := (keys.ListOptions{}); ; {
+	for ask := (catalog.ListOptions{}); ; {
 		page, err := store.Roles(ctx, operator, ask)
 		if err != nil {
 			return err
@@ -69,7 +70,7 @@ func (f *roleList) Run() error {
 	}
 }
 
-func slugsOf(r keys.RoleDetails) []string {
+func slugsOf(r catalog.RoleDetails) []string {
 	slugs := make([]string, len(r.Granted))
 	for i, p := range r.Granted {
 		slugs[i] = p.Slug

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/store"
 )
 
 // rootCommand is `tollgate root`.
@@ -25,15 +26,15 @@ type workspaceFlags struct {
 }
 
 // openCommand opens the store for a command, which is not in a hurry.
-func (f *storeFlags) openCommand() (*keys.Store, error) {
+func (f *storeFlags) openCommand() (*store.Store, error) {
 	if f.Redis == "" {
 		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL)")
 	}
-	return f.open(0, keys.Options{Timeout: 5 * time.Second}, nil)
+	return f.open(0, store.Options{Timeout: 5 * time.Second}, nil)
 }
 
 // find opens the store and returns the id of the workspace, which must be there.
-func (f *workspaceFlags) find(ctx context.Context) (*keys.Store, string, error) {
+func (f *workspaceFlags) find(ctx context.Context) (*store.Store, string, error) {
 	store, err := f.openCommand()
 	if err != nil {
 		return nil, "", err
@@ -50,7 +51,7 @@ const noWorkspace = ""
 
 // look is find for a command that only reads. The default workspace is empty where
 // nothing was stored in it yet.
-func (f *workspaceFlags) look(ctx context.Context) (*keys.Store, string, error) {
+func (f *workspaceFlags) look(ctx context.Context) (*store.Store, string, error) {
 	store, workspace, err := f.find(ctx)
 	if f.Workspace == keys.DefaultWorkspace && isNotFound(err) {
 		return store, noWorkspace, nil
@@ -60,7 +61,7 @@ func (f *workspaceFlags) look(ctx context.Context) (*keys.Store, string, error) 
 
 // ensure is find for a command that stores something. The default workspace is made where
 // it is missing; every other one is created by a command that says so.
-func (f *workspaceFlags) ensure(ctx context.Context) (*keys.Store, string, error) {
+func (f *workspaceFlags) ensure(ctx context.Context) (*store.Store, string, error) {
 	store, workspace, err := f.find(ctx)
 	switch {
 	case !isNotFound(err):

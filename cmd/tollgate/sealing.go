@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"tollgate/keys"
+	"tollgate/keys/store"
 )
 
 // sealingCommand is `tollgate sealing`.
@@ -19,7 +19,7 @@ type sealingCreate struct {
 
 // Run writes a new keyset.
 func (f *sealingCreate) Run() error {
-	text, err := keys.NewKeyset()
+	text, err := store.NewKeyset()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (f *sealingRotate) Run() error {
 	if err != nil {
 		return err
 	}
-	text, err := keys.RotateKeyset(old)
+	text, err := store.RotateKeyset(old)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,10 @@ import (
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/sweep"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,7 +86,7 @@ func (f *serveCommand) Run() error {
 }
 
 // check refuses settings that can't be, before the first socket opens.
-func (f *serveCommand) check() (*keys.Store, error) {
+func (f *serveCommand) check() (*store.Store, error) {
 	switch {
 	case f.Dev && f.Redis != "":
 		return nil, usagef("--dev runs on a Redis of its own: give either --redis or --dev, not both")
@@ -104,8 +108,8 @@ func (f *serveCommand) check() (*keys.Store, error) {
 		return nil, usagef("--deleted-retention: 0s, or from 1s to 87600h")
 	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0 || f.MaxGuesses < 0:
 		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
-	case f.MaxCounters < keys.MaxKeyCounters:
-		return nil, usagef("--max-counters: at least %d", keys.MaxKeyCounters)
+	case f.MaxCounters < store.MaxKeyCounters:
+		return nil, usagef("--max-counters: at least %d", store.MaxKeyCounters)
 	case !validRange(f.SetupKeyExpiry):
 		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
 	case f.RedisTimeout < 50*time.Millisecond || f.RedisTimeout > 5*time.Second:
@@ -120,9 +124,9 @@ func (f *serveCommand) check() (*keys.Store, error) {
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return nil, usagef("--metrics-addr: want HOST:PORT")
 	}
-	options := keys.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
+	options := store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
 	if f.SealingKeyset != "" {
-		sealer, err := keys.LoadSealer(f.SealingKeyset)
+		sealer, err := store.LoadSealer(f.SealingKeyset)
 		if err != nil {
 			return nil, usagef("--sealing-keyset: %s", err)
 		}
@@ -149,13 +153,13 @@ func (f *serveCommand) logger() *slog.Logger {
 // gateway is the running server.
 type gateway struct {
 	flags     *serveCommand
-	store     *keys.Store
+	store     *store.Store
 	log       *slog.Logger
 	guard     *guessGuard
 	addresses *web.Addresses // whose address a request has; nil for the connection's
 	counts    *metrics       // nil without --metrics-addr
-	usage     *keys.Usage
-	reader    *keys.UsageReader
+	usage     *usage.Counter
+	reader    *usage.Reader
 	watch     *watch      // what the start looked at, as long as it runs
 	opened    atomic.Bool // the store was looked at and the root key is there
 	verifier  *verify.Verifier
@@ -167,8 +171,8 @@ func (g *gateway) serve(stop context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.reader = keys.NewUsageReader(g.store, g.flags.UsageRetention)
-	g.usage = keys.NewUsage(g.reader)
+	g.reader = usage.NewReader(g.store, g.flags.UsageRetention)
+	g.usage = usage.NewCounter(g.reader)
 	defer g.countRest()
 	if err := g.openMetrics(stop); err != nil {
 		return errors.Join(err, listener.Close())
@@ -188,10 +192,11 @@ func (g *gateway) serve(stop context.Context) error {
 			ended <- err
 			return
 		}
-		go g.store.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
+		sweeper := sweep.New(g.store)
+		go sweeper.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
 		go g.preload(stop)
 		go g.watch.run(stop)
-		g.store.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
+		sweeper.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
 	select {
@@ -273,7 +278,7 @@ func (g *gateway) router() *web.Router {
 	g.verifier = verifier
 	v1 := unkeyv1.New(g.store, g.reader, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
-	setup := netbird.New(keys.NewSetupStore(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
+	setup := netbird.New(setupkeys.New(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

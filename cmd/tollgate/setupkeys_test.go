@@ -9,6 +9,8 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/setupkeys"
 )
 
 // Setup keys are not API keys: to whoever has every right, each Unkey endpoint answers
@@ -16,7 +18,7 @@ import (
 // not exist, and nothing changes.
 func TestSetupKeysAreUnknownToUnkey(t *testing.T) {
 	w := newTown(t)
-	setup, secret, err := keys.NewSetupStore(w.store).CreateSetupKey(t.Context(), keys.Operator(w.ws).As(), keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupOneOff})
+	setup, secret, err := setupkeys.New(w.store).CreateSetupKey(t.Context(), keys.Operator(w.ws).As(), setupkeys.SetupKeyDraft{Name: "laptops", Type: setupkeys.SetupOneOff})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func TestSetupKeysAreUnknownToUnkey(t *testing.T) {
 	if _, body := w.ask(listed, visits["POST /v2/apis.listKeys"], all); strings.Contains(body, setup.ID) {
 		t.Errorf("a list shows it: %s", body)
 	}
-	if page := must(w.store.APIs(t.Context(), keys.Operator(w.ws).As(), keys.ListOptions{})); len(page.Rows) != 1 {
+	if page := must(w.store.APIs(t.Context(), keys.Operator(w.ws).As(), catalog.ListOptions{})); len(page.Rows) != 1 {
 		t.Errorf("the list of APIs has %d", len(page.Rows))
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -32,24 +33,24 @@ type storeFlags struct {
 
 // open makes a store on the Redis of the flags, without talking to it yet. waited, or
 // nil, is told how long writes waited for the append-only file.
-func (f *storeFlags) open(pool int, o keys.Options, waited func(time.Duration)) (*keys.Store, error) {
+func (f *storeFlags) open(pool int, o store.Options, waited func(time.Duration)) (*store.Store, error) {
 	f.Redis = trimmed("--redis (TOLLGATE_REDIS_URL)", f.Redis)
-	client, err := keys.DialWithin(f.Redis, pool, o.Timeout)
+	client, err := redisdb.DialWithin(f.Redis, pool, o.Timeout)
 	if err != nil {
 		return nil, usagef("--redis: %s", err)
 	}
 	if f.DurableWrites {
-		keys.DurableWrites(client, waited)
+		redisdb.DurableWrites(client, waited)
 	}
-	return keys.Open(client, o), nil
+	return store.Open(client, o), nil
 }
 
 // openDev starts a Redis inside this process, which forgets everything at the end.
-func openDev(o keys.Options) (*keys.Store, *miniredis.Miniredis, error) {
+func openDev(o store.Options) (*store.Store, *miniredis.Miniredis, error) {
 	mini := miniredis.NewMiniRedis()
 	mini.ClockTTL(true)
 	if err := mini.Start(); err != nil {
 		return nil, nil, err
 	}
-	return keys.Open(keys.DialInProcess(mini.Addr()), o), mini, nil
+	return store.Open(redisdb.DialInProcess(mini.Addr()), o), mini, nil
 }

@@ -17,6 +17,10 @@ import (
 	"sync/atomic"
 
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
+	"tollgate/keys/transfer"
+	"tollgate/keys/usage"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
@@ -59,8 +63,8 @@ out. For an exact copy stop the gateways first.`
 
 // transfers returns a store for exports and imports. How long usage is kept is decided by
 // the gateways.
-func transfers(s *keys.Store) *keys.TransferStore {
-	return keys.NewTransferStore(keys.NewSetupStore(s), keys.NewUsageReader(s, 0))
+func transfers(s *store.Store) *transfer.Transfer {
+	return transfer.New(setupkeys.New(s), usage.NewReader(s, 0))
 }
 
 // maxLine bounds a line of the file, in bytes: a namespace can have many overrides.
@@ -104,7 +108,7 @@ func (f *exportCommand) Run() error {
 	}
 	bar := progress(total, "export")
 	_ = bar.Add64(part.lines)
-	err = store.Export(ctx, workspace, part.begun, func(lines []keys.ExportRecord) error {
+	err = store.Export(ctx, workspace, part.begun, func(lines []transfer.ExportRecord) error {
 		if done := part.lines + int64(len(lines)); done > total { // how much usage there is shows on the way
 			bar.ChangeMax64(done + done/8)
 		}
@@ -141,7 +145,7 @@ func (f *exportCommand) mayReplace() (bool, error) {
 // partFile is an export under way.
 type partFile struct {
 	file  *os.File
-	begun *keys.ExportCheckpoint // nil for an empty one
+	begun *transfer.ExportCheckpoint // nil for an empty one
 	lines int64
 }
 
@@ -154,11 +158,11 @@ func openPart(name, workspace string) (*partFile, error) {
 	p := &partFile{file: file}
 	end := int64(0)
 	for line, err := range linesOf(file) {
-		var l keys.ExportRecord
+		var l transfer.ExportRecord
 		if err != nil || json.Unmarshal(line, &l) != nil {
 			break // cut off when the export was killed
 		}
-		if end == 0 && (l.Version != keys.TransferVersion || l.Workspace != workspace) {
+		if end == 0 && (l.Version != transfer.Version || l.Workspace != workspace) {
 			file.Close()
 			return nil, usagef("%s is no export of this workspace under way: remove it", name)
 		}
@@ -166,7 +170,7 @@ func openPart(name, workspace string) (*partFile, error) {
 			break // what was found by scanning has no order to go on in
 		}
 		if end == 0 {
-			p.begun = &keys.ExportCheckpoint{Time: l.Time}
+			p.begun = &transfer.ExportCheckpoint{Time: l.Time}
 		}
 		p.begun.Last, end = l, end+int64(len(line))+1
 		p.lines++
@@ -213,7 +217,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // write appends lines in one write.
-func (p *partFile) write(lines []keys.ExportRecord) error {
+func (p *partFile) write(lines []transfer.ExportRecord) error {
 	var text []byte
 	for _, l := range lines {
 		one, err := json.Marshal(l)
@@ -227,7 +231,7 @@ func (p *partFile) write(lines []keys.ExportRecord) error {
 	return err
 }
 
-// finish gives the file its name once all of it is on disk. Without replace, one that has
+// finish renames the file to its final name once all of it is on disk. Without replace, one that has
 // the name by now stays, and the export keeps its own.
 func (p *partFile) finish(name string, replace bool) error {
 	if err := p.file.Sync(); err != nil {
@@ -295,7 +299,7 @@ type leftOut struct {
 	counts map[string]int // by kind and reason
 }
 
-func (o *leftOut) add(numbers []int, all []keys.LeftOut) {
+func (o *leftOut) add(numbers []int, all []transfer.LeftOut) {
 	for _, l := range all {
 		if o.counts == nil {
 			o.counts = map[string]int{}
@@ -341,7 +345,7 @@ func (f *importCommand) input() (*os.File, error) {
 }
 
 // survey reads the head and counts the lines, and refuses a file that has no end.
-func survey(file *os.File, name string) (head keys.ExportRecord, total int64, err error) {
+func survey(file *os.File, name string) (head transfer.ExportRecord, total int64, err error) {
 	last := []byte(nil)
 	for line, err := range linesOf(file) {
 		if err != nil {
@@ -353,12 +357,12 @@ func survey(file *os.File, name string) (head keys.ExportRecord, total int64, er
 		last = line
 		total++
 	}
-	var end keys.ExportRecord
+	var end transfer.ExportRecord
 	switch {
 	case total == 0:
 		return head, 0, usagef("%s is no export", name)
-	case head.Version < 1 || head.Version > keys.TransferVersion:
-		return head, 0, usagef("%s has version %d; this program reads 1 to %d", name, head.Version, keys.TransferVersion)
+	case head.Version < 1 || head.Version > transfer.Version:
+		return head, 0, usagef("%s has version %d; this program reads 1 to %d", name, head.Version, transfer.Version)
 	case json.Unmarshal(last, &end) != nil || !end.End:
 		return head, 0, usagef("%s is cut off: export again", name)
 	}
@@ -367,10 +371,10 @@ func survey(file *os.File, name string) (head keys.ExportRecord, total int64, er
 
 // importFile stores the lines of a file. Version 1 has counters before what they
 // belong to: there they are stored in a second pass.
-func importFile(ctx context.Context, store *keys.TransferStore, file *os.File, name string, head keys.ExportRecord, step func(int)) (keys.Imported, error) {
+func importFile(ctx context.Context, store *transfer.Transfer, file *os.File, name string, head transfer.ExportRecord, step func(int)) (transfer.Imported, error) {
 	i := &importing{store: store, file: name, workspace: head.Workspace, step: step}
-	late := func(l keys.ExportRecord) bool { return head.Version == 1 && l.Counter != "" }
-	err := i.pass(ctx, file, func(l keys.ExportRecord) bool { return !late(l) })
+	late := func(l transfer.ExportRecord) bool { return head.Version == 1 && l.Counter != "" }
+	err := i.pass(ctx, file, func(l transfer.ExportRecord) bool { return !late(l) })
 	if err == nil && head.Version == 1 {
 		err = i.pass(ctx, file, late)
 	}
@@ -383,13 +387,13 @@ func importFile(ctx context.Context, store *keys.TransferStore, file *os.File, n
 
 // importing is an import under way.
 type importing struct {
-	store     *keys.TransferStore
+	store     *transfer.Transfer
 	file      string
 	workspace string
 	step      func(int)
 
 	mu      sync.Mutex
-	done    keys.Imported
+	done    transfer.Imported
 	left    leftOut
 	batch   batch
 	sent    errgroup.Group // batches of one kind of lines
@@ -398,7 +402,7 @@ type importing struct {
 
 // batch is lines that are stored together.
 type batch struct {
-	lines   []keys.ExportRecord
+	lines   []transfer.ExportRecord
 	numbers []int // in the file
 	kind    string
 	bytes   int
@@ -406,7 +410,7 @@ type batch struct {
 
 // pass stores those of a file's lines that are wanted. Lines of a kind may refer to
 // those of the kinds before, so these are stored first.
-func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.ExportRecord) bool) error {
+func (i *importing) pass(ctx context.Context, file *os.File, wanted func(transfer.ExportRecord) bool) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -418,11 +422,11 @@ func (i *importing) pass(ctx context.Context, file *os.File, wanted func(keys.Ex
 	return i.sent.Wait()
 }
 
-func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.ExportRecord) bool) error {
+func (i *importing) read(ctx context.Context, file *os.File, wanted func(transfer.ExportRecord) bool) error {
 	number := 0
 	for line, err := range linesOf(file) {
 		number++
-		var l keys.ExportRecord
+		var l transfer.ExportRecord
 		if err == nil {
 			l, err = readImport(line)
 		}
@@ -451,7 +455,7 @@ func (i *importing) read(ctx context.Context, file *os.File, wanted func(keys.Ex
 }
 
 // kindOf is what lines have in common that may be stored side by side.
-func kindOf(l keys.ExportRecord) string {
+func kindOf(l transfer.ExportRecord) string {
 	switch {
 	case l.Key != "":
 		return "key"
@@ -468,7 +472,7 @@ func kindOf(l keys.ExportRecord) string {
 }
 
 // readImport reads a line as nothing but what it may be.
-func readImport(text []byte) (l keys.ExportRecord, err error) {
+func readImport(text []byte) (l transfer.ExportRecord, err error) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
 	if err = in.Decode(&l); err == nil && in.More() {
@@ -506,7 +510,7 @@ func (i *importing) storeBatch(ctx context.Context, one batch) error {
 	i.done.Expired += done.Expired
 	i.left.add(one.numbers, done.LeftOut)
 	i.step(len(one.lines))
-	var bad *keys.BadRecord
+	var bad *transfer.BadRecord
 	if errors.As(err, &bad) {
 		err = fmt.Errorf("%s:%d: %w", i.file, one.numbers[bad.Index], bad)
 	}

@@ -16,6 +16,10 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
+	"tollgate/keys/transfer"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
@@ -59,12 +63,12 @@ func TestTransferSurvivesKill(t *testing.T) {
 
 func seed(t *testing.T, url string) {
 	t.Helper()
-	client, err := keys.Dial(url, 0)
+	client, err := redisdb.Dial(url, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	store := keys.Open(client, keys.Options{Timeout: 5 * time.Second})
+	store := store.Open(client, store.Options{Timeout: 5 * time.Second})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)
@@ -90,9 +94,9 @@ func seed(t *testing.T, url string) {
 
 // spendSome uses some of a batch of keys, with tags and a limit named in the request,
 // and deletes others, so that there is something of every kind to transfer.
-func spendSome(t *testing.T, store *keys.Store, operator keys.Access, drafts []keys.ImportDraft, ids []string) {
+func spendSome(t *testing.T, store *store.Store, operator keys.Access, drafts []keys.ImportDraft, ids []string) {
 	t.Helper()
-	usage := keys.NewUsage(keys.NewUsageReader(store, 0))
+	usage := usage.NewCounter(usage.NewReader(store, 0))
 	gateway := verify.New(store, verify.Options{Observer: verify.CountUsage(usage, nil)})
 	named := []verify.LimitRequest{{Name: "named", Cost: 1, Own: true, Limit: 9, Duration: 24 * 3600_000}}
 	for i := 0; i < len(ids); i += 20 {
@@ -192,7 +196,7 @@ func records(t *testing.T, file string) []string {
 
 func withoutRevision(t *testing.T, line []byte) string {
 	t.Helper()
-	var l keys.ExportRecord
+	var l transfer.ExportRecord
 	if err := json.Unmarshal(line, &l); err != nil {
 		t.Fatal(err)
 	}

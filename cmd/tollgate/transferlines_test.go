@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"tollgate/bench/redistest"
-	"tollgate/keys"
+	"tollgate/keys/transfer"
 )
 
 const version1 = "testdata/transfer/version1.jsonl"
@@ -54,13 +54,13 @@ func broken(t *testing.T, n int, text string) string {
 	return name
 }
 
-func line(t *testing.T, n int, edit func(*keys.ExportRecord)) string {
+func line(t *testing.T, n int, edit func(*transfer.ExportRecord)) string {
 	t.Helper()
 	whole, err := os.ReadFile(version1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l keys.ExportRecord
+	var l transfer.ExportRecord
 	if err := json.Unmarshal(bytes.Split(whole, []byte("\n"))[n-1], &l); err != nil {
 		t.Fatal(err)
 	}
@@ -85,19 +85,23 @@ func TestImportNamesBadLine(t *testing.T) {
 		{7, `{"key":7}`, "key: is a number"},
 		{7, `{"surprise":1}`, `unknown field "surprise"`},
 		{7, `{}`, "says 0 things"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Tombstone = l.Key }), "says 2 things"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Key = "key_other" }), "key: is not the id"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = l.Stored[:30] }), "stored: is no record of a key"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored[8] = 0xff }), "stored: has a balance"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Used = []byte("never") }), "used: is no moment"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = bytes.Replace(l.Stored, []byte("ws_17"), []byte("ws_18"), 1) }), "stored: is a key of another workspace"},
-		{7, line(t, 7, func(l *keys.ExportRecord) { l.Stored = bytes.Replace(l.Stored, []byte("api_17"), []byte("api_18"), 1) }), "which the workspace does not have"},
-		{4, line(t, 4, func(l *keys.ExportRecord) { l.ID = "id_other" }), "id: is not the id of the record"},
-		{4, line(t, 4, func(l *keys.ExportRecord) { l.Kind = "role" }), "is no"},
-		{4, line(t, 4, func(l *keys.ExportRecord) { l.Kind = "planet" }), `noun: this version does not know "planet"`},
-		{3, line(t, 3, func(l *keys.ExportRecord) { l.Counter = "tg:w" }), "counter: is not the name of a counter"},
-		{3, line(t, 3, func(l *keys.ExportRecord) { l.Stored = l.Stored[1:] }), "stored: a counter has 21 bytes"},
-		{3, line(t, 3, func(l *keys.ExportRecord) { l.TTL = -1 }), "ttl: "},
+		{7, line(t, 7, func(l *transfer.ExportRecord) { l.Tombstone = l.Key }), "says 2 things"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) { l.Key = "key_other" }), "key: is not the id"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) { l.Stored = l.Stored[:30] }), "stored: is no record of a key"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) { l.Stored[8] = 0xff }), "stored: has a balance"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) { l.Used = []byte("never") }), "used: is no moment"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) {
+			l.Stored = bytes.Replace(l.Stored, []byte("ws_17"), []byte("ws_18"), 1)
+		}), "stored: is a key of another workspace"},
+		{7, line(t, 7, func(l *transfer.ExportRecord) {
+			l.Stored = bytes.Replace(l.Stored, []byte("api_17"), []byte("api_18"), 1)
+		}), "which the workspace does not have"},
+		{4, line(t, 4, func(l *transfer.ExportRecord) { l.ID = "id_other" }), "id: is not the id of the record"},
+		{4, line(t, 4, func(l *transfer.ExportRecord) { l.Kind = "role" }), "is no"},
+		{4, line(t, 4, func(l *transfer.ExportRecord) { l.Kind = "planet" }), `noun: this version does not know "planet"`},
+		{3, line(t, 3, func(l *transfer.ExportRecord) { l.Counter = "tg:w" }), "counter: is not the name of a counter"},
+		{3, line(t, 3, func(l *transfer.ExportRecord) { l.Stored = l.Stored[1:] }), "stored: a counter has 21 bytes"},
+		{3, line(t, 3, func(l *transfer.ExportRecord) { l.TTL = -1 }), "ttl: "},
 	} {
 		to.Do("FLUSHALL")
 		file := broken(t, row.n, row.text)
@@ -122,7 +126,7 @@ func TestImportCollides(t *testing.T) {
 	if twice.err == nil || !strings.Contains(twice.out, "has the workspace of this file already, under the name first") {
 		t.Errorf("%v %s", twice.err, twice.out)
 	}
-	other := broken(t, 1, strings.Replace(line(t, 1, func(*keys.ExportRecord) {}), "ws_17", "ws_18", 1))
+	other := broken(t, 1, strings.Replace(line(t, 1, func(*transfer.ExportRecord) {}), "ws_17", "ws_18", 1))
 	one := tollgate(t, "import", "--redis", to.URL(), "--workspace", "first", other)
 	if one.err == nil || !strings.Contains(one.out, "has another workspace called first") {
 		t.Errorf("%v %s", one.err, one.out)
@@ -147,7 +151,7 @@ func forge(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var out []byte
 	for one := range bytes.Lines(text) {
-		var l keys.ExportRecord
+		var l transfer.ExportRecord
 		if err := json.Unmarshal(one, &l); err != nil {
 			t.Fatal(err)
 		}

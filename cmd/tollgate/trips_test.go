@@ -13,6 +13,7 @@ import (
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -165,8 +166,8 @@ var netbirdVisits = map[string]string{
 func (w *town) furnishNetBird(ws string) *strings.Replacer {
 	w.t.Helper()
 	ctx, a := w.t.Context(), keys.Operator(ws).As()
-	group := must(keys.NewSetupStore(w.store).CreateGroup(ctx, a, "theirs"))
-	setup, secret, err := keys.NewSetupStore(w.store).CreateSetupKey(ctx, a, keys.SetupKeyDraft{Name: "n", Type: keys.SetupReusable, Groups: []string{group.ID}})
+	group := must(setupkeys.New(w.store).CreateGroup(ctx, a, "theirs"))
+	setup, secret, err := setupkeys.New(w.store).CreateSetupKey(ctx, a, setupkeys.SetupKeyDraft{Name: "n", Type: setupkeys.SetupReusable, Groups: []string{group.ID}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func (w *town) furnishNetBird(ws string) *strings.Replacer {
 // The same for every endpoint of NetBird's.
 func TestForeignSetupKeysTakeAsManyTripsAsAbsent(t *testing.T) {
 	w := newTown(t)
-	api := netbird.New(keys.NewSetupStore(w.store), verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), netbird.Options{})
+	api := netbird.New(setupkeys.New(w.store), verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), netbird.Options{})
 	router := web.NewRouter(api.Dialect())
 	router.Add(api.Dialect(), api.Routes()...)
 	w.url = golden.Listen(t, router)

@@ -21,13 +21,15 @@ import (
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
 )
 
-func serveUnkey(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1, v2 := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier), unkeyv2.New(store, verifier)
+func serveUnkey(store *store.Store, verifier *verify.Verifier) *web.Router {
+	v1, v2 := unkeyv1.New(store, usage.NewReader(store, 0), verifier), unkeyv2.New(store, verifier)
 	router := web.NewRouter(v1.Dialect(), v2.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
@@ -141,7 +143,7 @@ var refusals = map[string]struct{ nobody, missing int }{
 // town is a workspace with one of everything, and another workspace's root key.
 type town struct {
 	t        *testing.T
-	store    *keys.Store
+	store    *store.Store
 	redis    redis.UniversalClient
 	url      string
 	ws       string
@@ -154,11 +156,11 @@ func newTown(t *testing.T) *town {
 	t.Helper()
 	client := redistest.Empty(t)
 	keyset := filepath.Join(t.TempDir(), "keyset")
-	if err := os.WriteFile(keyset, must(keys.NewKeyset()), 0o600); err != nil {
+	if err := os.WriteFile(keyset, must(store.NewKeyset()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	options := keys.Options{Timeout: 10 * time.Second, Sealer: must(keys.LoadSealer(keyset))}
-	w := &town{t: t, store: keys.Open(client, options), redis: client}
+	options := store.Options{Timeout: 10 * time.Second, Sealer: must(store.LoadSealer(keyset))}
+	w := &town{t: t, store: store.Open(client, options), redis: client}
 	w.ws = must(w.store.Workspace(t.Context(), keys.DefaultWorkspace))
 	a := keys.Operator(w.ws).As()
 	api := must(w.store.CreateAPI(t.Context(), a, "town"))

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
@@ -25,20 +27,20 @@ const (
 // failover it is another server's. One look is under way at a time, every watchEvery and
 // soon after each new connection.
 type watch struct {
-	store    *keys.Store
+	store    *store.Store
 	durable  bool
 	log      *slog.Logger
 	findings *prometheus.GaugeVec // by name: 1 for what alarms, 2 for what makes the store unfit; nil for no metrics
-	fitness  *keys.Fitness
+	fitness  *redisdb.Fitness
 	soon     chan struct{}
 	said     map[string]bool // texts of findings, by node, that were logged and still stand
 	remind   rate.Sometimes  // for the line that says again that the store is unfit
 	unfit    bool
 }
 
-func newWatch(store *keys.Store, durable bool, log *slog.Logger) *watch {
+func newWatch(store *store.Store, durable bool, log *slog.Logger) *watch {
 	return &watch{
-		store: store, durable: durable, log: log, fitness: keys.FitnessOf(store.Redis()),
+		store: store, durable: durable, log: log, fitness: redisdb.FitnessOf(store.Redis()),
 		soon: make(chan struct{}, 1), said: map[string]bool{}, remind: rate.Sometimes{Interval: remindEach},
 	}
 }
@@ -70,7 +72,7 @@ func (w *watch) pause(ctx context.Context) {
 
 // look looks once. What does not answer is no finding: calls fail by themselves then.
 func (w *watch) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(keys.Inspecting(ctx), watchLimit)
+	ctx, cancel := context.WithTimeout(redisdb.Inspecting(ctx), watchLimit)
 	defer cancel()
 	var found []finding
 	if w.fitness != nil {
@@ -93,7 +95,7 @@ func (w *watch) look(ctx context.Context) {
 		return
 	}
 	if lost {
-		found = append(found, finding{level: unfit, name: "lost-data", text: keys.ErrLost.Error()})
+		found = append(found, finding{level: unfit, name: "lost-data", text: redisdb.ErrLost.Error()})
 	}
 	w.conclude(found)
 }
@@ -146,7 +148,7 @@ func (f finding) key() string { return f.node + " " + f.text }
 // unfitCause is the error of every request while a finding stands.
 func unfitCause(f finding) error {
 	if f.name == "lost-data" {
-		return keys.ErrLost
+		return redisdb.ErrLost
 	}
-	return &keys.UnfitError{Why: f.text}
+	return &redisdb.UnfitError{Why: f.text}
 }

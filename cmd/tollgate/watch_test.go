@@ -10,20 +10,22 @@ import (
 
 	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // watching returns a store on a URL, with its watch, and what that logs.
-func watching(t *testing.T, url string) (*keys.Store, *watch, *bytes.Buffer) {
+func watching(t *testing.T, url string) (*store.Store, *watch, *bytes.Buffer) {
 	t.Helper()
-	client, err := keys.Dial(url, 0)
+	client, err := redisdb.Dial(url, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	store := keys.Open(client, keys.Options{})
+	store := store.Open(client, store.Options{})
 	if err := store.Mark(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func (w *watch) gauge(name string) float64 {
 }
 
 // answers verifies a key that nobody has, and asks whether the store is ready.
-func answers(t *testing.T, store *keys.Store) (error, error) {
+func answers(t *testing.T, store *store.Store) (error, error) {
 	t.Helper()
 	v := verify.New(store, verify.Options{})
 	_, err := v.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one")})
@@ -65,7 +67,7 @@ func TestWatchRefusesWhatTheStartRefuses(t *testing.T) {
 			for range 3 {
 				w.look(t.Context())
 			}
-			var unfit *keys.UnfitError
+			var unfit *redisdb.UnfitError
 			err, ready := answers(t, store)
 			if !errors.As(err, &unfit) || keys.AsError(err).Kind != keys.KindUnavailable || !errors.As(ready, &unfit) {
 				t.Errorf("unfit: %v, %v", err, ready)
@@ -96,7 +98,7 @@ func TestWatchRefusesLostStore(t *testing.T) {
 			row.of.Do("FLUSHALL")
 			w.look(t.Context())
 			err, ready := answers(t, store)
-			if !errors.Is(err, keys.ErrLost) || !errors.Is(ready, keys.ErrLost) || w.gauge("lost-data") != 2 || !strings.Contains(said.String(), "level=ERROR msg=\"the store has lost its data") {
+			if !errors.Is(err, redisdb.ErrLost) || !errors.Is(ready, redisdb.ErrLost) || w.gauge("lost-data") != 2 || !strings.Contains(said.String(), "level=ERROR msg=\"the store has lost its data") {
 				t.Errorf("lost: %v, %v, gauge %v, said %s", err, ready, w.gauge("lost-data"), said)
 			}
 			accept := []string{"store", "accept", "--redis", row.url}
@@ -173,7 +175,7 @@ func TestFindings(t *testing.T) {
 		}
 	}
 	var said bytes.Buffer
-	w := newWatch(keys.Open(redistest.Client(t, redistest.Mini(t).Addr()), keys.Options{}), true, slog.New(slog.NewTextHandler(&said, nil)))
+	w := newWatch(store.Open(redistest.Client(t, redistest.Mini(t).Addr()), store.Options{}), true, slog.New(slog.NewTextHandler(&said, nil)))
 	w.findings = newMetrics().findings
 	alarm := *threads(with("redis_version", "8.0.0", "io-threads", "4"), true)
 	for range 3 {

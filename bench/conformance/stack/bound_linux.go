@@ -1,6 +1,8 @@
 package stack
 
-import "syscall"
+import (
+	"syscall"
+)
 
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -1,6 +1,8 @@
 package stack
 
-import "tollgate/bench/leaks"
+import (
+	"tollgate/bench/leaks"
+)
 
 // Search stops the gateways, so that what they say at their end is there too, and looks
 // through the logs, the dump and the append-only file for the plaintext of any key that the

@@ -34,6 +34,7 @@ import (
 	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
@@ -43,7 +44,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 const storeTimeout = 10 * time.Second
 
 // Serve makes the router that a test talks to.
-type Serve func(*keys.Store, *verify.Verifier) *web.Router
+type Serve func(*store.Store, *verify.Verifier) *web.Router
 
 // Caller is somebody who asks a gateway.
 type Caller struct {
@@ -54,7 +55,7 @@ type Caller struct {
 
 // Recording is what every caller of one gateway shares.
 type Recording struct {
-	Store     *keys.Store
+	Store     *store.Store
 	Workspace string
 
 	t        *testing.T
@@ -69,7 +70,7 @@ type Recording struct {
 // recorded.
 func New(t *testing.T, name string, serve Serve) *Caller {
 	t.Helper()
-	store := keys.Open(redistest.Empty(t), keys.Options{Timeout: storeTimeout})
+	store := store.Open(redistest.Empty(t), store.Options{Timeout: storeTimeout})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 	"tollgate/verify"
 
 	"github.com/rs/xid"
@@ -21,20 +22,20 @@ import (
 
 // Options of the dialect. The zero value works.
 type Options struct {
-	Lifetimes keys.Lifetimes // of setup keys
-	Log       *slog.Logger   // of redemptions that are refused; slog.Default() when nil
+	Lifetimes setupkeys.Lifetimes // of setup keys
+	Log       *slog.Logger        // of redemptions that are refused; slog.Default() when nil
 }
 
 // API serves the endpoints on a store.
 type API struct {
-	store    *keys.SetupStore
+	store    *setupkeys.Keys
 	verifier *verify.Verifier
 	options  Options
 	dialect  *web.Dialect
 }
 
 // New makes the dialect.
-func New(store *keys.SetupStore, verifier *verify.Verifier, o Options) *API {
+func New(store *setupkeys.Keys, verifier *verify.Verifier, o Options) *API {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

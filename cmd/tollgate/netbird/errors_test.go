@@ -8,6 +8,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // Every error has a status of 4xx or 5xx and a message, and none but that of what is
@@ -27,7 +28,7 @@ func TestErrors(t *testing.T) {
 	if e := errorOf(web.Problem{Schema: &schema.Error{Kind: schema.Malformed, Message: "m"}}); e != (errorBody{"couldn't parse JSON request", 400}) {
 		t.Errorf("%+v", e)
 	}
-	if e := errorOf(web.Problem{Domain: keys.Unavailable(nil)}); e.Code != 503 || strings.Contains(e.Message, "not found") {
+	if e := errorOf(web.Problem{Domain: redisdb.Unavailable(nil)}); e.Code != 503 || strings.Contains(e.Message, "not found") {
 		t.Errorf("%+v", e)
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
+	"tollgate/keys/setupkeys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
-func serve(store *keys.Store, verifier *verify.Verifier) *web.Router {
+func serve(store *store.Store, verifier *verify.Verifier) *web.Router {
 	return serveWith(netbird.Options{Log: slog.New(slog.DiscardHandler)})(store, verifier)
 }
 
 func serveWith(o netbird.Options) golden.Serve {
-	return func(store *keys.Store, verifier *verify.Verifier) *web.Router {
-		api := netbird.New(keys.NewSetupStore(store), verifier, o)
+	return func(store *store.Store, verifier *verify.Verifier) *web.Router {
+		api := netbird.New(setupkeys.New(store), verifier, o)
 		router := web.NewRouter(api.Dialect())
 		router.Add(api.Dialect(), api.Routes()...)
 		return router

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 )
 
 // groupRequest names a group. Peers and resources are not kept here: a group is
@@ -35,11 +36,11 @@ type groupResponse struct {
 	ResourcesCount int64    `json:"resources_count"`
 }
 
-func groupOf(g *keys.Group) groupResponse {
+func groupOf(g *setupkeys.Group) groupResponse {
 	return groupResponse{ID: g.ID, Name: g.Name, Issued: "api", Peers: []string{}, Resources: []string{}}
 }
 
-func shownGroup(g *keys.Group, err error) (groupResponse, error) {
+func shownGroup(g *setupkeys.Group, err error) (groupResponse, error) {
 	if err != nil {
 		return groupResponse{}, err
 	}
@@ -52,12 +53,12 @@ type groupsRequest struct {
 }
 
 func (a *API) listGroups(c *web.Call, in *groupsRequest) (web.Rows[groupResponse], error) {
-	var all []*keys.Group
+	var all []*setupkeys.Group
 	var err error
 	if in.Name == "" {
 		all, err = a.store.Groups(c.Context(), access(c))
 	} else {
-		all = make([]*keys.Group, 1)
+		all = make([]*setupkeys.Group, 1)
 		all[0], err = a.store.GroupByName(c.Context(), access(c), in.Name)
 	}
 	if err != nil {

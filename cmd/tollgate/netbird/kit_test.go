@@ -13,6 +13,7 @@ import (
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -24,7 +25,7 @@ type gate struct {
 	url   string
 	token string // "" sends none
 	once  bool   // a 503 is an answer
-	store *keys.Store
+	store *store.Store
 }
 
 // newGate starts a gateway on a Redis, whose caller has every right.
@@ -33,7 +34,7 @@ func newGate(t *testing.T, c redis.UniversalClient, o netbird.Options) *gate {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	store := keys.Open(c, keys.Options{Timeout: 10 * time.Second})
+	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)

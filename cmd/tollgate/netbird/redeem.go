@@ -7,6 +7,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 )
 
 type redeemRequest struct {
@@ -25,7 +26,7 @@ type redeemResponse struct {
 }
 
 func (a *API) redeem(c *web.Call, in *redeemRequest) (redeemResponse, error) {
-	r, err := a.store.Redeem(c.Context(), access(c), keys.RedeemRequest{
+	r, err := a.store.Redeem(c.Context(), access(c), setupkeys.RedeemRequest{
 		Secret: keys.NewSecret(in.Key), Peer: in.Peer, ExtraDNSLabels: in.ExtraDNSLabels,
 	})
 	if err != nil {
@@ -41,7 +42,7 @@ func (a *API) redeem(c *web.Call, in *redeemRequest) (redeemResponse, error) {
 
 // logRefusal tells the operator what the caller is not told.
 func (a *API) logRefusal(c *web.Call, peer string, err error) {
-	var why *keys.RedemptionError
+	var why *setupkeys.RedemptionError
 	if errors.As(err, &why) {
 		a.options.Log.LogAttrs(c.Context(), slog.LevelInfo, "setup key refused", slog.String("reason", string(why.Reason)),
 			slog.String("setup_key", why.KeyID), slog.String("peer", peer), slog.String("request_id", c.RequestID()))
@@ -71,9 +72,9 @@ type redemptionResponse struct {
 }
 
 type refusalResponse struct {
-	Peer      string            `json:"peer"`
-	RefusedAt time.Time         `json:"refused_at"`
-	Reason    keys.RedeemReason `json:"reason"`
+	Peer      string                 `json:"peer"`
+	RefusedAt time.Time              `json:"refused_at"`
+	Reason    setupkeys.RedeemReason `json:"reason"`
 }
 
 func (a *API) listRedemptions(c *web.Call, in *redemptionsRequest) (redemptionsResponse, error) {

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 )
 
 type createSetupKeyRequest struct {
@@ -18,8 +19,8 @@ type createSetupKeyRequest struct {
 }
 
 // draft is the setup key that the request describes.
-func (in *createSetupKeyRequest) draft(within keys.Lifetimes) keys.SetupKeyDraft {
-	return keys.SetupKeyDraft{
+func (in *createSetupKeyRequest) draft(within setupkeys.Lifetimes) setupkeys.SetupKeyDraft {
+	return setupkeys.SetupKeyDraft{
 		Name: in.Name, Type: in.Type, ExpiresIn: in.ExpiresIn, UsageLimit: in.UsageLimit, Groups: in.AutoGroups,
 		Ephemeral: in.Ephemeral, ExtraDNSLabels: in.AllowExtraDNSLabels, Lifetimes: within,
 	}
@@ -45,10 +46,10 @@ type setupKeyResponse struct {
 }
 
 // setupKeyOf shows a setup key, its secret masked.
-func setupKeyOf(k *keys.SetupKey) setupKeyResponse {
-	kind := keys.SetupOneOff
+func setupKeyOf(k *setupkeys.SetupKey) setupKeyResponse {
+	kind := setupkeys.SetupOneOff
 	if k.Setup.Reusable {
-		kind = keys.SetupReusable
+		kind = setupkeys.SetupReusable
 	}
 	return setupKeyResponse{
 		ID: k.ID, Key: k.Start + "****", Name: k.Name, Type: kind, AutoGroups: groupIDs(k.Setup.Groups),
@@ -104,11 +105,11 @@ type updateSetupKeyRequest struct {
 }
 
 func (a *API) updateSetupKey(c *web.Call, in *updateSetupKeyRequest) (setupKeyResponse, error) {
-	patch := keys.SetupKeyPatch{Groups: in.AutoGroups, Revoked: in.Revoked}
+	patch := setupkeys.SetupKeyPatch{Groups: in.AutoGroups, Revoked: in.Revoked}
 	return shown(a.store.UpdateSetupKey(c.Context(), access(c), c.Param("keyId"), patch))
 }
 
-func shown(k *keys.SetupKey, err error) (setupKeyResponse, error) {
+func shown(k *setupkeys.SetupKey, err error) (setupKeyResponse, error) {
 	if err != nil {
 		return setupKeyResponse{}, err
 	}

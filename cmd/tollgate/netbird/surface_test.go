@@ -15,6 +15,7 @@ import (
 	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/keys"
+	"tollgate/keys/setupkeys"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -229,7 +230,7 @@ func TestHostileInput(t *testing.T) {
 
 // With a range, a lifetime outside it is refused, and so is for ever.
 func TestLifetimes(t *testing.T) {
-	g := newGate(t, redistest.Empty(t), netbird.Options{Lifetimes: keys.Lifetimes{Min: 86400, Max: 31536000}})
+	g := newGate(t, redistest.Empty(t), netbird.Options{Lifetimes: setupkeys.Lifetimes{Min: 86400, Max: 31536000}})
 	for seconds, status := range map[string]int{"0": 422, "null": 422, "86399": 422, "86400": 200, "31536000": 200, "31536001": 422, "-1": 422} {
 		g.want(status, "POST", "/api/setup-keys", `{"name":"n","type":"reusable","expires_in":`+seconds+`}`)
 	}

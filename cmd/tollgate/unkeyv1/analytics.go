@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/usage"
 )
 
 // analyticsRoutes tell how verifications ended.
@@ -40,13 +41,13 @@ func (a *API) keyVerifications(c *web.Call, in *keyVerificationsRequest) (keyVer
 	if in.KeyID == "" && in.OwnerID == "" {
 		return out, keys.Invalidf("keyId", "required, or ownerId in its place")
 	}
-	rows, err := a.usage.KeyUsage(c.Context(), access(c), keys.UsageOwner{KeyID: in.KeyID, ExternalID: in.OwnerID}, in.Start, in.End)
+	rows, err := a.usage.KeyUsage(c.Context(), access(c), usage.Owner{KeyID: in.KeyID, ExternalID: in.OwnerID}, in.Start, in.End)
 	if err != nil {
 		return out, err
 	}
 	some := false
 	for _, row := range rows {
-		n := keyVerifications{row.Time, row.Counts.Of(keys.UsageValid), row.Counts.Of(keys.UsageRateLimited), row.Counts.Of(keys.UsageExceeded)}
+		n := keyVerifications{row.Time, row.Counts.Of(usage.Valid), row.Counts.Of(usage.RateLimited), row.Counts.Of(usage.Exceeded)}
 		some = some || n.Success+n.RateLimited+n.UsageExceeded > 0
 		out.Verifications = append(out.Verifications, n)
 	}
@@ -72,28 +73,28 @@ type verificationsRequest struct {
 // orders are the domain's names of what rows are sorted by. Nothing is ever counted
 // under notFound and unauthorized, so those sort by time.
 var orders = map[string]string{
-	"total": "total", "valid": string(keys.UsageValid), "forbidden": string(keys.UsageForbidden),
-	"usageExceeded": string(keys.UsageExceeded), "rateLimited": string(keys.UsageRateLimited), "disabled": string(keys.UsageDisabled),
-	"insufficientPermissions": string(keys.UsageInsufficient), "expired": string(keys.UsageExpired),
+	"total": "total", "valid": string(usage.Valid), "forbidden": string(usage.Forbidden),
+	"usageExceeded": string(usage.Exceeded), "rateLimited": string(usage.RateLimited), "disabled": string(usage.Disabled),
+	"insufficientPermissions": string(usage.Insufficient), "expired": string(usage.Expired),
 }
 
-func (in *verificationsRequest) query() keys.UsageQuery {
+func (in *verificationsRequest) query() usage.Query {
 	by := func(group string) bool { return slices.Contains(in.GroupBy, group) }
-	q := keys.UsageQuery{
+	q := usage.Query{
 		APIID: in.APIID, ExternalID: in.ExternalID, KeyIDs: in.KeyID, Tags: in.Tag, Start: in.Start, UntilNow: in.End == nil,
-		Group: keys.UsageGroups{Key: by("key"), Identity: by("identity"), Tag: by("tag"), Tags: by("tags")},
-		Order: keys.UsageOrder{By: orders[in.OrderBy], Descending: in.Order == "desc"},
+		Group: usage.Groups{Key: by("key"), Identity: by("identity"), Tag: by("tag"), Tags: by("tags")},
+		Order: usage.Order{By: orders[in.OrderBy], Descending: in.Order == "desc"},
 	}
 	if in.End != nil {
 		q.End = *in.End
 	}
 	switch {
 	case by("hour"):
-		q.Group.Span = keys.ByHour
+		q.Group.Span = usage.ByHour
 	case by("day"):
-		q.Group.Span = keys.ByDay
+		q.Group.Span = usage.ByDay
 	case by("month"):
-		q.Group.Span = keys.ByMonth
+		q.Group.Span = usage.ByMonth
 	}
 	if in.Limit != nil {
 		q.Limit = int(*in.Limit)
@@ -126,7 +127,7 @@ type usageIdentity struct {
 
 func (a *API) verifications(c *web.Call, in *verificationsRequest) (web.Rows[verificationsRow], error) {
 	q := in.query()
-	rows, err := a.usage.Usage(c.Context(), access(c), q)
+	rows, err := a.usage.Query(c.Context(), access(c), q)
 	if err != nil {
 		return nil, err
 	}
@@ -137,12 +138,12 @@ func (a *API) verifications(c *web.Call, in *verificationsRequest) (web.Rows[ver
 	return out, nil
 }
 
-func verificationsRowOf(r *keys.UsageRow, by keys.UsageGroups) verificationsRow {
+func verificationsRowOf(r *usage.Row, by usage.Groups) verificationsRow {
 	n := &r.Counts
 	row := verificationsRow{
-		Time: r.Time, Valid: n.Of(keys.UsageValid), Forbidden: n.Of(keys.UsageForbidden), UsageExceeded: n.Of(keys.UsageExceeded),
-		RateLimited: n.Of(keys.UsageRateLimited), Disabled: n.Of(keys.UsageDisabled), InsufficientPermissions: n.Of(keys.UsageInsufficient),
-		Expired: n.Of(keys.UsageExpired), Total: n.Total(), Tag: r.Tag, KeyID: r.KeyID,
+		Time: r.Time, Valid: n.Of(usage.Valid), Forbidden: n.Of(usage.Forbidden), UsageExceeded: n.Of(usage.Exceeded),
+		RateLimited: n.Of(usage.RateLimited), Disabled: n.Of(usage.Disabled), InsufficientPermissions: n.Of(usage.Insufficient),
+		Expired: n.Of(usage.Expired), Total: n.Total(), Tag: r.Tag, KeyID: r.KeyID,
 	}
 	if by.Tags {
 		tags := append([]string{}, r.Tags...)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"tollgate/keys"
+	"tollgate/keys/usage"
 )
 
 // How verifications ended: by each group, ordered, filled, refused.
@@ -69,7 +69,7 @@ func TestGoldenKeyVerifications(t *testing.T) {
 // use counts for each key what its letters say, with its tags, and returns the moment.
 func (g *golden) use(of map[string]string, tags map[string][]string) int64 {
 	g.t.Helper()
-	usage := keys.NewUsage(keys.NewUsageReader(g.Store, 0))
+	counter := usage.NewCounter(usage.NewReader(g.Store, 0))
 	now, err := g.Store.Now(g.t.Context())
 	if err != nil {
 		g.t.Fatal(err)
@@ -80,10 +80,10 @@ func (g *golden) use(of map[string]string, tags map[string][]string) int64 {
 			g.t.Fatal(err)
 		}
 		for _, o := range outcomes {
-			usage.Count(d.Key, keys.UsageOutcome(o), tags[id], now)
+			counter.Count(d.Key, usage.Outcome(o), tags[id], now)
 		}
 	}
-	if err := usage.Close(g.t.Context()); err != nil {
+	if err := counter.Close(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
 	return now

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/store"
 )
 
 // apiKeyRoutes are those about all the keys of an API.
@@ -43,7 +44,7 @@ func (r listKeysResponse) Parts() iter.Seq[any] {
 }
 
 func (a *API) listKeys(c *web.Call, in *listKeysRequest) (listKeysResponse, error) {
-	q := keys.KeyQuery{
+	q := store.KeyQuery{
 		APIID: in.APIID, ExternalID: in.ExternalID, After: in.Cursor, Limit: in.Limit,
 		Decrypt: in.Decrypt != nil && *in.Decrypt,
 	}
@@ -62,7 +63,7 @@ func (a *API) listKeys(c *web.Call, in *listKeysRequest) (listKeysResponse, erro
 }
 
 // rowsOf are keys as lists show them: with the permissions that their roles give.
-func rowsOf(page *keys.KeyPage) []keyResponse {
+func rowsOf(page *store.KeyPage) []keyResponse {
 	rows := make([]keyResponse, len(page.Keys))
 	for i, d := range page.Keys {
 		rows[i] = keyOf(d)

@@ -1,6 +1,8 @@
 package unkeyv1
 
-import "tollgate/cmd/tollgate/web"
+import (
+	"tollgate/cmd/tollgate/web"
+)
 
 type livenessResponse struct {
 	Status   string   `json:"status"`

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // attachRoutes are those about what a key has, and who it is. Of the rights to set,
@@ -94,7 +95,7 @@ func slugRefs(items []slugRequest) ([]keys.Ref, error) {
 // exist is attached to nothing.
 func skipping(all []keys.Ref) []keys.Ref {
 	for i := range all {
-		all[i].Missing = keys.Skip
+		all[i].Missing = catalog.Skip
 	}
 	return all
 }

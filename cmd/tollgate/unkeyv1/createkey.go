@@ -4,6 +4,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/ratelimit"
 )
 
@@ -30,7 +31,7 @@ type createKeyRequest struct {
 func (in *createKeyRequest) draft() (keys.KeyDraft, error) {
 	d := keys.KeyDraft{
 		APIID: in.APIID, Prefix: in.Prefix, Header: true, Name: in.Name, ExternalID: in.ExternalID, Meta: in.Meta,
-		Roles: keys.Named(in.Roles, keys.Create), Permissions: keys.Named(in.Permissions, keys.Create),
+		Roles: keys.Named(in.Roles, catalog.Create), Permissions: keys.Named(in.Permissions, catalog.Create),
 		Remaining: in.Remaining, Disabled: in.Enabled != nil && !*in.Enabled,
 		Recoverable: in.Recoverable, Environment: in.Environment,
 	}

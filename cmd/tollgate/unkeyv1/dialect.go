@@ -11,19 +11,21 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
 // API serves the endpoints on a store.
 type API struct {
-	store    *keys.Store
-	usage    *keys.UsageReader
+	store    *store.Store
+	usage    *usage.Reader
 	verifier *verify.Verifier
 	dialect  *web.Dialect
 }
 
 // New makes the dialect. Analytics are read from usage.
-func New(store *keys.Store, usage *keys.UsageReader, verifier *verify.Verifier) *API {
+func New(store *store.Store, usage *usage.Reader, verifier *verify.Verifier) *API {
 	a := &API{store: store, usage: usage, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v1", Prefixes: []string{"/v1/"},

@@ -1,6 +1,8 @@
 package unkeyv1_test
 
-import "testing"
+import (
+	"testing"
+)
 
 // How long windows may be: a year with a root key, and thirty days in a verification,
 // which counts as without one whatever header it carries.

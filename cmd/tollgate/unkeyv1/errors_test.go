@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/setupkeys"
 )
 
 // The kinds of errors that no endpoint's own test shows.
@@ -23,13 +25,13 @@ func TestGoldenErrors(t *testing.T) {
 	}
 	goldenOf(t, g.With(expired.Reveal(), "an expired root key")).get("expired root key", "/v1/apis.getApi?apiId="+api)
 
-	setup, _, err := keys.NewSetupStore(g.Store).CreateSetupKey(t.Context(), operator, keys.SetupKeyDraft{Name: "laptops", Type: keys.SetupReusable})
+	setup, _, err := setupkeys.New(g.Store).CreateSetupKey(t.Context(), operator, setupkeys.SetupKeyDraft{Name: "laptops", Type: setupkeys.SetupReusable})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.post("a setup key", "/v1/keys.updateKey", `{"keyId":"`+setup.ID+`","name":"other"}`)
 
-	record, _ := keys.NewSecret(key).Digest().RecordName()
+	record, _ := layout.RecordName(keys.NewSecret(key).Digest())
 	whole, err := g.Store.Redis().Get(t.Context(), record).Result()
 	if err != nil {
 		t.Fatal(err)

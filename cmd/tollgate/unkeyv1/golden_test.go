@@ -8,7 +8,8 @@ import (
 	kit "tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
+	"tollgate/keys/store"
+	"tollgate/keys/usage"
 	"tollgate/verify"
 )
 
@@ -33,8 +34,8 @@ func newGolden(t *testing.T, name string) *golden {
 	return goldenOf(t, kit.New(t, name, serveV1))
 }
 
-func serveV1(store *keys.Store, verifier *verify.Verifier) *web.Router {
-	v1 := unkeyv1.New(store, keys.NewUsageReader(store, 0), verifier)
+func serveV1(store *store.Store, verifier *verify.Verifier) *web.Router {
+	v1 := unkeyv1.New(store, usage.NewReader(store, 0), verifier)
 	router := web.NewRouter(v1.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	return router

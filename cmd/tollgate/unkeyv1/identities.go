@@ -7,6 +7,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/ratelimit"
 )
 
@@ -140,7 +141,7 @@ type listedIdentity struct {
 }
 
 func (a *API) listIdentities(c *web.Call, in *listIdentitiesRequest) (listIdentitiesResponse, error) {
-	page, err := a.store.Identities(c.Context(), access(c), keys.ListOptions{Limit: in.Limit, After: in.Cursor, Environment: in.Environment})
+	page, err := a.store.Identities(c.Context(), access(c), catalog.ListOptions{Limit: in.Limit, After: in.Cursor, Environment: in.Environment})
 	if err != nil {
 		return listIdentitiesResponse{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/refill"
 )
 
@@ -37,7 +38,7 @@ type keyResponse struct {
 }
 
 // keyOf is what reads show of a key, without its environment, which getKey hides.
-func keyOf(d *keys.Details) keyResponse {
+func keyOf(d *store.Details) keyResponse {
 	k, r := d.Key, d.Resolved
 	out := keyResponse{
 		ID: k.ID, Start: k.Start, WorkspaceID: k.WorkspaceID, APIID: k.APIID, Name: k.Name, OwnerID: ownerOf(r),

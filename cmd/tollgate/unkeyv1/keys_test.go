@@ -1,6 +1,8 @@
 package unkeyv1_test
 
-import "testing"
+import (
+	"testing"
+)
 
 // The endpoints that read and change one key.
 func TestGoldenKeys(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 )
@@ -115,7 +116,7 @@ func (r legacyListKeysResponse) Parts() iter.Seq[any] {
 }
 
 func (a *API) legacyListKeys(c *web.Call, in *legacyListKeysRequest) (legacyListKeysResponse, error) {
-	q := keys.KeyQuery{APIID: c.Param("apiId"), ExternalID: in.OwnerID, Limit: in.Limit}
+	q := store.KeyQuery{APIID: c.Param("apiId"), ExternalID: in.OwnerID, Limit: in.Limit}
 	if in.Offset != nil {
 		q.Skip = *in.Offset
 	}

@@ -7,6 +7,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // migrationRoutes are those that take over keys that are in use elsewhere.
@@ -135,7 +136,7 @@ func (in *migratedKey) draft(keep bool) (d keys.ImportDraft, err error) {
 	if err := keys.CheckExternalID("ownerId", in.OwnerID); err != nil {
 		return d, err
 	}
-	d.Roles, d.Permissions = keys.Named(in.Roles, keys.Demand), keys.Named(in.Permissions, keys.Demand)
+	d.Roles, d.Permissions = keys.Named(in.Roles, catalog.Demand), keys.Named(in.Permissions, catalog.Demand)
 	d.Remaining, d.Disabled = in.Remaining, in.Enabled != nil && !*in.Enabled
 	if in.Expires != nil {
 		d.Expires = *in.Expires

@@ -3,6 +3,7 @@ package unkeyv1
 import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 // permissionRoutes are those that make, show and delete permissions and roles.
@@ -66,15 +67,15 @@ func (a *API) getPermission(c *web.Call, in *getPermissionRequest) (permissionRe
 }
 
 func (a *API) listPermissions(c *web.Call) (web.Rows[permissionResponse], error) {
-	return everything(func(ask keys.ListOptions) (keys.Page[*keys.Permission], error) {
+	return everything(func(ask catalog.ListOptions) (catalog.Page[*keys.Permission], error) {
 		return a.store.Permissions(c.Context(), access(c), ask)
 	}, permissionOf)
 }
 
 // everything is a whole list, read a page at a time.
-func everything[T, R any](read func(keys.ListOptions) (keys.Page[T], error), show func(T) R) ([]R, error) {
+func everything[T, R any](read func(catalog.ListOptions) (catalog.Page[T], error), show func(T) R) ([]R, error) {
 	all := []R{}
-	for ask := (keys.ListOptions{Limit: keys.MaxRows}); ; {
+	for ask := (catalog.ListOptions{Limit: catalog.MaxRows}); ; {
 		page, err := read(ask)
 		if err != nil {
 			return nil, err
@@ -134,7 +135,7 @@ func (a *API) getRole(c *web.Call, in *getRoleRequest) (roleResponse, error) {
 }
 
 func (a *API) listRoles(c *web.Call) (web.Rows[roleResponse], error) {
-	return everything(func(ask keys.ListOptions) (keys.Page[*keys.Role], error) {
+	return everything(func(ask catalog.ListOptions) (catalog.Page[*keys.Role], error) {
 		return a.store.Roles(c.Context(), access(c), ask)
 	}, roleOf)
 }

@@ -4,6 +4,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/verify"
 )
 
@@ -139,7 +140,7 @@ func (a *API) listOverrides(c *web.Call, in *listOverridesRequest) (listOverride
 	if err != nil {
 		return listOverridesResponse{}, err
 	}
-	page, err := a.store.ListOverrides(c.Context(), access(c), ref, keys.OverrideCursor{After: in.Cursor}, int(in.Limit))
+	page, err := a.store.ListOverrides(c.Context(), access(c), ref, catalog.OverrideCursor{After: in.Cursor}, int(in.Limit))
 	if err != nil {
 		return listOverridesResponse{}, err
 	}

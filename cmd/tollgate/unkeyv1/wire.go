@@ -6,6 +6,7 @@ import (
 
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 )
@@ -86,7 +87,7 @@ func refs(field string, items []refRequest) ([]keys.Ref, error) {
 			return nil, keys.Invalidf(field+"."+strconv.Itoa(i), "needs an id or a name")
 		}
 		if item.Create {
-			all[i].Missing = keys.Create
+			all[i].Missing = catalog.Create
 		}
 	}
 	return all, nil
@@ -99,7 +100,7 @@ type identityResponse struct {
 	Meta       json.RawMessage `json:"meta"`
 }
 
-func identityOf(r *keys.Resolved) *identityResponse {
+func identityOf(r *catalog.Resolved) *identityResponse {
 	if r.Identity == nil {
 		return nil
 	}
@@ -110,7 +111,7 @@ func identityOf(r *keys.Resolved) *identityResponse {
 	return &identityResponse{r.Identity.ID, r.Identity.ExternalID, meta}
 }
 
-func ownerOf(r *keys.Resolved) string {
+func ownerOf(r *catalog.Resolved) string {
 	if r.Identity == nil {
 		return ""
 	}

@@ -2,7 +2,7 @@ package unkeyv2
 
 import (
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
+	"tollgate/keys/store"
 )
 
 type livenessResponse struct {
@@ -60,7 +60,7 @@ type listKeysRequest struct {
 }
 
 func (a *API) listKeys(c *web.Call, in *listKeysRequest) (page[keyResponse], error) {
-	found, err := a.store.Keys(c.Context(), access(c), keys.KeyQuery{
+	found, err := a.store.Keys(c.Context(), access(c), store.KeyQuery{
 		APIID: in.APIID, ExternalID: in.ExternalID, From: in.Cursor, Limit: int(in.Limit), Decrypt: in.Decrypt,
 	})
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 )
 
 // slugsRequest names at least one permission, by slug.
@@ -30,7 +32,7 @@ type setRolesRequest struct {
 }
 
 // attachment is how the store changes what a key has.
-type attachment[T any] func(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (keys.Attached[T], error)
+type attachment[T any] func(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (store.Attached[T], error)
 
 // permissions changes a key's permissions, and answers with all that it has itself.
 func (a *API) permissions(c *web.Call, id keyID, do attachment[*keys.Permission], refs []keys.Ref) ([]permissionResponse, error) {
@@ -39,20 +41,20 @@ func (a *API) permissions(c *web.Call, id keyID, do attachment[*keys.Permission]
 }
 
 func (a *API) addPermissions(c *web.Call, in *slugsRequest) ([]permissionResponse, error) {
-	return a.permissions(c, in.keyID, a.store.AddPermissions, keys.Named(in.Permissions, keys.Create))
+	return a.permissions(c, in.keyID, a.store.AddPermissions, keys.Named(in.Permissions, catalog.Create))
 }
 
 func (a *API) setPermissions(c *web.Call, in *setSlugsRequest) ([]permissionResponse, error) {
-	return a.permissions(c, in.keyID, a.store.SetPermissions, keys.Named(in.Permissions, keys.Create))
+	return a.permissions(c, in.keyID, a.store.SetPermissions, keys.Named(in.Permissions, catalog.Create))
 }
 
 func (a *API) removePermissions(c *web.Call, in *slugsRequest) ([]permissionResponse, error) {
-	return a.permissions(c, in.keyID, a.store.RemovePermissions, keys.Named(in.Permissions, keys.Refuse))
+	return a.permissions(c, in.keyID, a.store.RemovePermissions, keys.Named(in.Permissions, catalog.Refuse))
 }
 
 // roles changes a key's roles, and answers with all that it has then.
 func (a *API) roles(c *web.Call, id keyID, do attachment[*keys.Role], names []string) ([]roleResponse, error) {
-	now, err := do(c.Context(), access(c), id.KeyID, keys.Named(names, keys.Refuse))
+	now, err := do(c.Context(), access(c), id.KeyID, keys.Named(names, catalog.Refuse))
 	if err != nil {
 		return nil, err
 	}

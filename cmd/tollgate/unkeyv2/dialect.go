@@ -13,18 +13,19 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
 // API serves the endpoints on a store.
 type API struct {
-	store    *keys.Store
+	store    *store.Store
 	verifier *verify.Verifier
 	dialect  *web.Dialect
 }
 
 // New makes the dialect.
-func New(store *keys.Store, verifier *verify.Verifier) *API {
+func New(store *store.Store, verifier *verify.Verifier) *API {
 	a := &API{store: store, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v2", Prefixes: []string{"/v2/"},

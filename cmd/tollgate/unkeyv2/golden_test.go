@@ -9,10 +9,11 @@ import (
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/store"
 	"tollgate/verify"
 )
 
-func serveV2(store *keys.Store, verifier *verify.Verifier) *web.Router {
+func serveV2(store *store.Store, verifier *verify.Verifier) *web.Router {
 	v2 := unkeyv2.New(store, verifier)
 	router := web.NewRouter(v2.Dialect())
 	router.Add(v2.Dialect(), v2.Routes()...)

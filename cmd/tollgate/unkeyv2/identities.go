@@ -4,6 +4,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/ratelimit"
 )
 
@@ -51,8 +52,8 @@ type listRequest struct {
 	Search string `json:"search" check:"maxLen=256"`
 }
 
-func (r *listRequest) ask() keys.ListOptions {
-	return keys.ListOptions{Limit: int(r.Limit), From: r.Cursor, Search: r.Search}
+func (r *listRequest) ask() catalog.ListOptions {
+	return catalog.ListOptions{Limit: int(r.Limit), From: r.Cursor, Search: r.Search}
 }
 
 func (a *API) listIdentities(c *web.Call, in *listRequest) (page[*identityResponse], error) {

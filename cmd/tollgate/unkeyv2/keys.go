@@ -4,6 +4,8 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 )
@@ -29,7 +31,7 @@ type createKeyRequest struct {
 func (in *createKeyRequest) draft() (keys.KeyDraft, error) {
 	d := keys.KeyDraft{
 		APIID: in.APIID, Prefix: in.Prefix, Name: in.Name, ExternalID: in.ExternalID, Meta: in.Meta,
-		Roles: keys.Named(in.Roles, keys.Refuse), Permissions: keys.Named(in.Permissions, keys.CreateFreely),
+		Roles: keys.Named(in.Roles, catalog.Refuse), Permissions: keys.Named(in.Permissions, catalog.CreateFreely),
 		Expires: orNever(in.Expires), Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled, Recoverable: in.Recoverable,
 	}
 	if in.ByteLength != nil {
@@ -116,10 +118,10 @@ func (in *updateKeyRequest) patch() (keys.KeyPatch, error) {
 		*p.Limits.Value = keyLimits(*in.Ratelimits)
 	}
 	if in.Roles != nil {
-		p.Roles = keys.To(keys.Named(*in.Roles, keys.Refuse))
+		p.Roles = keys.To(keys.Named(*in.Roles, catalog.Refuse))
 	}
 	if in.Permissions != nil {
-		p.Permissions = keys.To(keys.Named(*in.Permissions, keys.CreateFreely))
+		p.Permissions = keys.To(keys.Named(*in.Permissions, catalog.CreateFreely))
 	}
 	return p, in.patchCredits(&p)
 }
@@ -178,7 +180,7 @@ func (a *API) rerollKey(c *web.Call, in *rerollKeyRequest) (newKeyResponse, erro
 	if err != nil {
 		return newKeyResponse{}, err
 	}
-	made, err := a.store.RerollKey(c.Context(), access(c), in.KeyID, keys.Reroll{Grace: in.Expiration, IdempotencyKey: once})
+	made, err := a.store.RerollKey(c.Context(), access(c), in.KeyID, store.Reroll{Grace: in.Expiration, IdempotencyKey: once})
 	return newKeyResponse{made.Secret.Reveal(), made.ID}, err
 }
 

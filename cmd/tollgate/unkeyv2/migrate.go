@@ -4,6 +4,7 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 type migrateKeysRequest struct {
@@ -29,7 +30,7 @@ type migratedKey struct {
 func (in *migratedKey) draft(apiID string) (keys.MigrationDraft, error) {
 	d := keys.MigrationDraft{Hash: in.Hash, KeyDraft: keys.KeyDraft{
 		APIID: apiID, Name: in.Name, ExternalID: in.ExternalID, Meta: in.Meta,
-		Roles: keys.Named(in.Roles, keys.Refuse), Permissions: keys.Named(in.Permissions, keys.CreateFreely),
+		Roles: keys.Named(in.Roles, catalog.Refuse), Permissions: keys.Named(in.Permissions, catalog.CreateFreely),
 		Expires: orNever(in.Expires), Limits: keyLimits(in.Ratelimits), Disabled: !in.Enabled,
 	}}
 	return d, in.Credits.fill(&d.KeyDraft)

@@ -3,6 +3,7 @@ package unkeyv2
 import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 )
 
 type createPermissionRequest struct {
@@ -29,7 +30,7 @@ type permissionRequest struct {
 }
 
 func (a *API) getPermission(c *web.Call, in *permissionRequest) (permissionResponse, error) {
-	found, err := a.store.Permission(c.Context(), access(c), keys.Called(in.Permission))
+	found, err := a.store.Permission(c.Context(), access(c), catalog.Called(in.Permission))
 	if err != nil {
 		return permissionResponse{}, err
 	}
@@ -42,7 +43,7 @@ func (a *API) listPermissions(c *web.Call, in *listRequest) (page[permissionResp
 }
 
 func (a *API) deletePermission(c *web.Call, in *permissionRequest) (empty, error) {
-	return empty{}, a.store.DeletePermission(c.Context(), access(c), keys.Called(in.Permission))
+	return empty{}, a.store.DeletePermission(c.Context(), access(c), catalog.Called(in.Permission))
 }
 
 type createRoleRequest struct {
@@ -57,7 +58,7 @@ type createRoleResponse struct {
 
 func (a *API) createRole(c *web.Call, in *createRoleRequest) (createRoleResponse, error) {
 	made, err := a.store.CreateRole(c.Context(), access(c), keys.RoleDraft{
-		Name: in.Name, Description: in.Description, Permissions: keys.Named(in.Permissions, keys.Create),
+		Name: in.Name, Description: in.Description, Permissions: keys.Named(in.Permissions, catalog.Create),
 	})
 	if err != nil {
 		return createRoleResponse{}, err
@@ -71,7 +72,7 @@ type roleRequest struct {
 }
 
 func (a *API) getRole(c *web.Call, in *roleRequest) (roleResponse, error) {
-	found, err := a.store.Role(c.Context(), access(c), keys.Called(in.Role))
+	found, err := a.store.Role(c.Context(), access(c), catalog.Called(in.Role))
 	if err != nil {
 		return roleResponse{}, err
 	}
@@ -88,7 +89,7 @@ func (a *API) listRoles(c *web.Call, in *listRequest) (page[roleResponse], error
 }
 
 func (a *API) deleteRole(c *web.Call, in *roleRequest) (empty, error) {
-	return empty{}, a.store.DeleteRole(c.Context(), access(c), keys.Called(in.Role))
+	return empty{}, a.store.DeleteRole(c.Context(), access(c), catalog.Called(in.Role))
 }
 
 type setRolePermissionsRequest struct {
@@ -97,6 +98,6 @@ type setRolePermissionsRequest struct {
 }
 
 func (a *API) setRolePermissions(c *web.Call, in *setRolePermissionsRequest) ([]permissionResponse, error) {
-	now, err := a.store.SetRolePermissions(c.Context(), access(c), keys.Ref{ID: in.RoleID}, keys.Named(in.Permissions, keys.Create))
+	now, err := a.store.SetRolePermissions(c.Context(), access(c), keys.Ref{ID: in.RoleID}, keys.Named(in.Permissions, catalog.Create))
 	return mapped(now.Granted, permissionOf), err
 }

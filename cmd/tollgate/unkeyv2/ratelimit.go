@@ -3,6 +3,7 @@ package unkeyv2
 import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/verify"
 )
 
@@ -118,7 +119,7 @@ type listOverridesRequest struct {
 }
 
 func (a *API) listOverrides(c *web.Call, in *listOverridesRequest) (page[overrideResponse], error) {
-	found, err := a.store.ListOverrides(c.Context(), access(c), in.ref(), keys.OverrideCursor{From: in.Cursor}, int(in.Limit))
+	found, err := a.store.ListOverrides(c.Context(), access(c), in.ref(), catalog.OverrideCursor{From: in.Cursor}, int(in.Limit))
 	if err != nil {
 		return page[overrideResponse]{}, err
 	}

@@ -7,6 +7,8 @@ import (
 
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"
 )
@@ -129,7 +131,7 @@ type roleResponse struct {
 	Permissions []permissionResponse `json:"permissions,omitempty"`
 }
 
-func roleOf(r keys.RoleDetails) roleResponse {
+func roleOf(r catalog.RoleDetails) roleResponse {
 	return roleResponse{r.Description, r.ID, r.Name, mapped(r.Granted, permissionOf)}
 }
 
@@ -175,8 +177,8 @@ type keyResponse struct {
 }
 
 // shown returns what reads show of keys.
-func (a *API) shown(ctx context.Context, all ...*keys.Details) ([]keyResponse, error) {
-	used, err := a.store.LastUsed(ctx, mapped(all, func(d *keys.Details) *keys.Key { return d.Key })...)
+func (a *API) shown(ctx context.Context, all ...*store.Details) ([]keyResponse, error) {
+	used, err := a.store.LastUsed(ctx, mapped(all, func(d *store.Details) *keys.Key { return d.Key })...)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +190,7 @@ func (a *API) shown(ctx context.Context, all ...*keys.Details) ([]keyResponse, e
 }
 
 // one is shown for a single key.
-func (a *API) one(ctx context.Context, d *keys.Details) (keyResponse, error) {
+func (a *API) one(ctx context.Context, d *store.Details) (keyResponse, error) {
 	all, err := a.shown(ctx, d)
 	if err != nil {
 		return keyResponse{}, err
@@ -196,7 +198,7 @@ func (a *API) one(ctx context.Context, d *keys.Details) (keyResponse, error) {
 	return all[0], nil
 }
 
-func keyOf(d *keys.Details) keyResponse {
+func keyOf(d *store.Details) keyResponse {
 	k, r := d.Key, d.Resolved
 	out := keyResponse{
 		CreatedAt: k.CreatedAt, Enabled: !k.Disabled, Expires: k.Expires, Identity: identityOf(r.Identity), KeyID: k.ID,

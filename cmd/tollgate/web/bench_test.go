@@ -61,12 +61,18 @@ func (r *sameAgain) Read(p []byte) (int, error) {
 	return copy(p, r.request), nil
 }
 
-func (*sameAgain) Write(p []byte) (int, error)      { return len(p), nil }
-func (*sameAgain) Close() error                     { return nil }
-func (*sameAgain) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (*sameAgain) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (*sameAgain) SetDeadline(time.Time) error      { return nil }
-func (*sameAgain) SetReadDeadline(time.Time) error  { return nil }
+func (*sameAgain) Write(p []byte) (int, error) { return len(p), nil }
+
+func (*sameAgain) Close() error { return nil }
+
+func (*sameAgain) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+func (*sameAgain) LocalAddr() net.Addr { return &net.TCPAddr{} }
+
+func (*sameAgain) SetDeadline(time.Time) error { return nil }
+
+func (*sameAgain) SetReadDeadline(time.Time) error { return nil }
+
 func (*sameAgain) SetWriteDeadline(time.Time) error { return nil }
 
 // BenchmarkConnection is requests with a small body on one connection, read and answered

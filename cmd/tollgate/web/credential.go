@@ -1,6 +1,8 @@
 package web
 
-import "strings"
+import (
+	"strings"
+)
 
 // Credential says what became of reading an Authorization header.
 type Credential uint8

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // requestContext carries a request's deadline. Most readers only ask for
@@ -34,7 +34,7 @@ func (r *requestContext) Err() error { return r.context().Err() }
 // Value lets contexts made from this one find the timer they share, and the store
 // when the request began.
 func (r *requestContext) Value(key any) any {
-	if key == (keys.RequestStart{}) {
+	if key == (redisdb.RequestStart{}) {
 		return &r.start
 	}
 	return r.context().Value(key)

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // Dialect is one manner of speaking HTTP: which paths it owns, how its errors
@@ -99,7 +100,7 @@ func problemOf(err error) Problem {
 	switch {
 	case errors.As(err, &p.Fault), errors.As(err, &p.Schema), errors.As(err, &p.Domain):
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		p.Domain = keys.Unavailable(err)
+		p.Domain = redisdb.Unavailable(err)
 	default:
 		p.Domain = keys.AsError(err)
 	}

@@ -84,6 +84,7 @@ func (w *watched) Accept() (net.Conn, error) {
 }
 
 func (w *watched) Close() error { return nil }
+
 func (*watched) Addr() net.Addr { return new(net.TCPAddr) }
 
 // monologue is a connection on which all has been said, and nobody listens.
@@ -93,12 +94,17 @@ type monologue struct {
 }
 
 func (m monologue) Write(p []byte) (int, error) { return len(p), nil }
-func (m monologue) Close() error                { close(m.over); return nil }
-func (monologue) LocalAddr() net.Addr           { return new(net.TCPAddr) }
-func (monologue) RemoteAddr() net.Addr          { return &net.TCPAddr{IP: net.IPv6loopback} }
-func (monologue) SetDeadline(time.Time) error   { return nil }
 
-func (monologue) SetReadDeadline(time.Time) error  { return nil }
+func (m monologue) Close() error { close(m.over); return nil }
+
+func (monologue) LocalAddr() net.Addr { return new(net.TCPAddr) }
+
+func (monologue) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv6loopback} }
+
+func (monologue) SetDeadline(time.Time) error { return nil }
+
+func (monologue) SetReadDeadline(time.Time) error { return nil }
+
 func (monologue) SetWriteDeadline(time.Time) error { return nil }
 
 func newWatched(f *testing.F) *watched {

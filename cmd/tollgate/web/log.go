@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"tollgate/keys"
+
+	"golang.org/x/time/rate"
 )
 
 // logger writes one line a request. Failures that come in floods, the store's

@@ -45,8 +45,10 @@ func (m *memory) reserve(n, spare int64) bool {
 	}
 }
 
-func (m *memory) reserveConn(n int64) bool  { return m.reserve(n, m.limit/spareForBodies) }
+func (m *memory) reserveConn(n int64) bool { return m.reserve(n, m.limit/spareForBodies) }
+
 func (m *memory) reserveSmall(n int64) bool { return m.reserve(n, 0) }
+
 func (m *memory) reserveLarge(n int64) bool { return m.reserve(n, m.limit/spareForConns) }
 
 func (m *memory) raise(used int64) {

@@ -1,6 +1,8 @@
 package web
 
-import "github.com/rs/xid"
+import (
+	"github.com/rs/xid"
+)
 
 // xidLength is the length of an xid in its text form.
 const xidLength = 20

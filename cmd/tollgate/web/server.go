@@ -14,9 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"tollgate/keys"
+	"tollgate/keys/turns"
+
+	"github.com/valyala/fasthttp"
 )
 
 // Server serves a Router.
@@ -25,8 +26,8 @@ type Server struct {
 	router  *Router
 	http    *fasthttp.Server
 	memory  *memory
-	turns   *keys.Turns // of heavy endpoints
-	answers *answers    // that are large
+	turns   *turns.Queue // of heavy endpoints
+	answers *answers     // that are large
 	log     *logger
 
 	base     context.Context // of every Call.Context
@@ -38,7 +39,7 @@ type Server struct {
 // New makes a server. The router must be complete.
 func New(config Config, router *Router) *Server {
 	s := &Server{config: config.withDefaults(), router: router}
-	s.memory, s.turns = newMemory(s.config.MaxMemory), keys.NewTurns()
+	s.memory, s.turns = newMemory(s.config.MaxMemory), turns.New()
 	s.answers = &answers{memory: s.memory, of: map[string]int64{}}
 	fasthttp.SetBodySizePoolLimit(pooledAnswer, pooledAnswer) // an idle connection keeps no larger one
 	s.log = newLogger(s.config.Log)

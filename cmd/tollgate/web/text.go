@@ -1,6 +1,8 @@
 package web
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+)
 
 const hexDigits = "0123456789abcdef"
 

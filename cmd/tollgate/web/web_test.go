@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/redisdb"
 )
 
 // The kit: a live server on a port of its own, two dialects whose errors are
@@ -163,7 +164,7 @@ func failSomehow(c *Call) (greeted, error) {
 		var in *greeting
 		return greeted{in.Name}, nil
 	case "store":
-		return greeted{}, keys.Unavailable(errors.New("dial tcp: refused"))
+		return greeted{}, redisdb.Unavailable(errors.New("dial tcp: refused"))
 	case "unknown":
 		return greeted{}, errors.New("a detail for the log")
 	case "missing":

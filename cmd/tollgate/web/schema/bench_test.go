@@ -1,6 +1,8 @@
 package schema
 
-import "testing"
+import (
+	"testing"
+)
 
 type verifyKey struct {
 	APIID      *string      `json:"apiId"`

@@ -1,0 +1,62 @@
+package catalog
+
+import (
+	"context"
+	"unicode/utf8"
+
+	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+)
+
+// CreateAPI makes an API with a name, which need not be unique.
+func (s *Catalog) CreateAPI(ctx context.Context, a keys.Access, name string) (*keys.API, error) {
+	if n := utf8.RuneCountInString(name); n < keys.MinAPIName || n > keys.MaxAPIName {
+		return nil, keys.Invalidf("name", "the name has %d to %d characters", keys.MinAPIName, keys.MaxAPIName)
+	}
+	if err := a.Check(""); err != nil {
+		return nil, err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	api := &keys.API{ID: keys.NewID(keys.PrefixAPI), WorkspaceID: a.WorkspaceID, Name: name, CreatedAt: now}
+	c := NewChange(a.WorkspaceID)
+	c.List(layout.KindAPI, api.ID)
+	c.Put(layout.KindAPI, api.ID, layout.EncodeDefinition(api))
+	_, _, err = s.Apply(ctx, c)
+	return api, err
+}
+
+// API returns an API of the caller's workspace; KindNotFound without one.
+func (s *Catalog) API(ctx context.Context, a keys.Access, id string) (*keys.API, error) {
+	if err := a.Check(id); err != nil {
+		return nil, err
+	}
+	api, _, err := ReadDefinition[keys.API](ctx, s, a.WorkspaceID, layout.KindAPI, id)
+	if err != nil {
+		return nil, err
+	}
+	if api == nil || id == layout.SetupAPIID(a.WorkspaceID) {
+		return nil, APINotFound(id)
+	}
+	return api, nil
+}
+
+// APINotFound is the error for an API that a workspace does not have.
+func APINotFound(id string) error {
+	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Redact(id))
+}
+
+// ReadDefinition reads one definition as it is now, and its stored text; nil
+// where there is none.
+func ReadDefinition[T any](ctx context.Context, s *Catalog, ws string, k layout.Kind, id string) (*T, string, error) {
+	reply, err := s.Run(ctx, ReadScript, []string{layout.DefinitionName(ws, k, id)}, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	stored := redisdb.Text(reply[1])
+	d, err := layout.DecodeDefinition[T](stored)
+	return d, stored, err
+}

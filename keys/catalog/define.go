@@ -1,0 +1,186 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"tollgate/keys"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+)
+
+// Change is a set of conditions and writes on definitions of one workspace, made
+// together or not at all by define.lua.
+type Change struct {
+	ws     string
+	id     string // of its preparation
+	names  []string
+	Args   []any // of four: what, which name, a field, a value
+	raises []layout.Bucket
+
+	Revokes bool // it only takes something away
+}
+
+// NewChange begins a change of a workspace's definitions.
+func NewChange(ws string) *Change { return &Change{ws: ws} }
+
+// Add adds an operation of define.lua to the change.
+func (c *Change) Add(op, name, field, value string) {
+	c.Args = append(c.Args, op, c.at(name), field, value)
+}
+
+// at is the number of a Redis key among those of the change, counted from one.
+func (c *Change) at(name string) string {
+	at := slices.Index(c.names, name)
+	if at < 0 {
+		at = len(c.names)
+		c.names = append(c.names, name)
+	}
+	return strconv.Itoa(at + 1)
+}
+
+// Put writes a definition under its id.
+func (c *Change) Put(k layout.Kind, id, stored string) {
+	c.Add("set", layout.DefinitionName(c.ws, k, id), "", stored)
+}
+
+// Unchanged demands that a definition is still stored with this text.
+func (c *Change) Unchanged(k layout.Kind, id, stored string) {
+	c.Add("is", layout.DefinitionName(c.ws, k, id), "", stored)
+}
+
+// Drop removes a definition, and its id from the list of its kind.
+func (c *Change) Drop(k layout.Kind, id string) {
+	c.Add("del", layout.DefinitionName(c.ws, k, id), "", "")
+	c.Add("zrem", layout.ListName(c.ws, k), id, "")
+}
+
+// List adds an id to the list of its kind.
+func (c *Change) List(k layout.Kind, id string) { c.Add("zadd", layout.ListName(c.ws, k), id, "") }
+
+// Claim takes a unique name for an id, and demands that nobody has it.
+func (c *Change) Claim(k layout.Kind, name, id string) {
+	c.Add("absent", layout.UniqueName(c.ws, k), name, "")
+	c.Add("hset", layout.UniqueName(c.ws, k), name, id)
+}
+
+// ClaimName takes the name of a permission or a role for an id, and demands that nobody
+// has it, however it is spelt.
+func (c *Change) ClaimName(f RefKind, name, id string) {
+	if f.spelt {
+		index := layout.FoldedName(c.ws, f.Kind)
+		if !slices.Contains(c.names, index) {
+			c.Add("current", index, c.at(layout.UniqueName(c.ws, f.Kind)), c.at(layout.RevisionName(c.ws, layout.SharedBucket)))
+		}
+		c.Add("absent", index, Folded(name), "")
+		c.Add("hset", index, Folded(name), id)
+	}
+	c.Claim(f.Kind, f.unique(name), id)
+}
+
+// ApplyNames is apply for a change that takes names of a kind. It returns false where one
+// of them is taken, or another condition does not hold.
+func (s *Catalog) ApplyNames(ctx context.Context, k layout.Kind, c *Change) (bool, error) {
+	for range Tries {
+		failed, there, err := s.Apply(ctx, c)
+		if err != nil || failed == 0 {
+			return failed == 0, err
+		}
+		if c.Args[4*(failed-1)] != "current" {
+			return false, nil
+		}
+		if err := s.foldNames(ctx, c.ws, k, there); err != nil {
+			return false, err
+		}
+	}
+	return false, redisdb.Unavailable(ErrBusy)
+}
+
+// Release frees a unique name, if an id has it.
+func (c *Change) Release(k layout.Kind, name, id string) {
+	c.Add("hdel", layout.UniqueName(c.ws, k), name, id)
+}
+
+// Raise makes every gateway read a bucket's definitions again. What is new needs
+// none: nobody can have decided by it.
+func (c *Change) Raise(b layout.Bucket) {
+	c.Add("raise", layout.RevisionName(c.ws, b), "", "")
+	c.raises = append(c.raises, b)
+}
+
+// Apply makes the change. failed is the number, counted from one, of the first
+// operation whose condition does not hold, with what stood there; 0 when made.
+func (s *Catalog) Apply(ctx context.Context, c *Change) (failed int, there string, err error) {
+	reply, err := s.define(ctx, c)
+	if err != nil {
+		return 0, "", err
+	}
+	if failed = int(redisdb.Number(reply[0])); failed != 0 {
+		return failed, redisdb.Text(reply[1]), nil
+	}
+	for i, b := range c.raises {
+		raised := layout.Revision(redisdb.Text(reply[1+i]))
+		s.observe(c.ws, b, raised, time.Time{})
+		if _, _, err := s.propagate(ctx, c.ws, []layout.Bucket{b}, raised); err != nil {
+			return 0, "", err
+		}
+	}
+	return 0, "", nil
+}
+
+// define runs define.lua; on a Cluster after what is raised was prepared.
+func (s *Catalog) define(ctx context.Context, c *Change) ([]any, error) {
+	if !s.Cluster() || len(c.raises) == 0 {
+		return s.Run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.Args...)...)
+	}
+	c = c.prepared()
+	floor, settled := layout.Revision(""), false
+	for range Tries {
+		var err error
+		if floor, settled, err = s.prepare(ctx, c, floor); err != nil {
+			return nil, err
+		}
+		if !settled {
+			continue
+		}
+		reply, err := s.Run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.Args...)...)
+		if err != nil || redisdb.Number(reply[0]) >= 0 {
+			return reply, err
+		}
+	}
+	return nil, redisdb.Unavailable(ErrBusy)
+}
+
+// prepared is the change under the condition that its preparation is still waited for.
+func (c *Change) prepared() *Change {
+	one := &Change{ws: c.ws, id: keys.NewID("chg"), names: slices.Clone(c.names), Args: slices.Clone(c.Args), raises: c.raises, Revokes: c.Revokes}
+	for _, b := range c.raises {
+		one.Add("prepared", layout.PreparationsName(c.ws, b), one.id, strconv.FormatInt(preparationTTL.Milliseconds(), 10))
+	}
+	return one
+}
+
+// storable is "1" where the change may be made while Redis is full.
+func (c *Change) storable() string { return redisdb.Flag(c.Revokes || !c.grows()) }
+
+// grows reports whether the change makes what is stored longer: by something that is
+// new, or longer than what it replaces.
+func (c *Change) grows() bool {
+	was := map[any]int{}
+	for i := 0; i < len(c.Args); i += 4 {
+		name, value := c.Args[i+1], c.Args[i+3].(string)
+		switch c.Args[i] {
+		case "is":
+			was[name] = len(value)
+		case "set":
+			if n, ok := was[name]; !ok || len(value) > n {
+				return true
+			}
+		case "hset", "zadd":
+			return true
+		}
+	}
+	return false
+}

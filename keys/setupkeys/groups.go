@@ -1,0 +1,189 @@
+package setupkeys
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"strings"
+
+	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+
+	"github.com/rs/xid"
+)
+
+// Group is a NetBird group: what setup keys hand out. All of a workspace's groups
+// share its tag. grouplinks.go says how setup keys refer to them.
+type Group struct {
+	ID        string `cbor:"1,keyasint"`
+	Name      string `cbor:"2,keyasint"` // unique in the workspace
+	CreatedAt int64  `cbor:"3,keyasint"` // unix ms
+}
+
+// allName is the name of the group that every workspace has. It is not stored.
+const allName = "All"
+
+func allGroup(workspaceID string) *Group {
+	sum := sha256.Sum256([]byte(allName + "/" + workspaceID))
+	id, _ := xid.FromBytes(sum[:12]) // of the right length
+	return &Group{ID: id.String(), Name: allName}
+}
+
+func groupNotFound(id string) error {
+	return keys.Errorf(keys.KindNotFound, "group", "group: %s not found", keys.Redact(id))
+}
+
+func checkGroupName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return keys.Invalidf("name", "group name shouldn't be empty")
+	case len(name) > keys.MaxGroupName:
+		return keys.Invalidf("name", "group name has at most %d bytes", keys.MaxGroupName)
+	}
+	return nil
+}
+
+func groupExists(name string) error {
+	return keys.Errorf(keys.KindConflict, "group", "group with name %s already exists", keys.Redact(name))
+}
+
+// CreateGroup makes a group; KindConflict where one has the name.
+func (s *Keys) CreateGroup(ctx context.Context, a keys.Access, name string) (*Group, error) {
+	if err := cmp.Or(checkGroupName(name), a.Check("")); err != nil {
+		return nil, err
+	}
+	if name == allName {
+		return nil, groupExists(name)
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{ID: xid.New().String(), Name: name, CreatedAt: now}
+	c := catalog.NewChange(a.WorkspaceID)
+	c.Claim(layout.KindGroup, name, g.ID)
+	c.List(layout.KindGroup, g.ID)
+	c.Put(layout.KindGroup, g.ID, layout.EncodeDefinition(g))
+	failed, _, err := s.Apply(ctx, c)
+	if err == nil && failed != 0 {
+		err = groupExists(name)
+	}
+	return g, err
+}
+
+// Groups returns every group of the caller's workspace: All, then the others by age.
+func (s *Keys) Groups(ctx context.Context, a keys.Access) ([]*Group, error) {
+	if err := a.Check(""); err != nil {
+		return nil, err
+	}
+	all := []*Group{allGroup(a.WorkspaceID)}
+	err := s.eachPage(ctx, layout.ListName(a.WorkspaceID, layout.KindGroup), func(ids []string) error {
+		texts, err := s.groupTexts(ctx, a.WorkspaceID, ids)
+		if err != nil {
+			return err
+		}
+		for _, text := range texts {
+			g, err := layout.DecodeDefinition[Group](text)
+			if err != nil {
+				return err
+			}
+			if g != nil {
+				all = append(all, g)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Group returns a group of the caller's workspace.
+func (s *Keys) Group(ctx context.Context, a keys.Access, id string) (*Group, error) {
+	if err := a.Check(id); err != nil {
+		return nil, err
+	}
+	if all := allGroup(a.WorkspaceID); id == all.ID {
+		return all, nil
+	}
+	g, _, err := s.readGroup(ctx, a.WorkspaceID, id)
+	return g, err
+}
+
+// GroupByName returns the group of the caller's workspace that has a name.
+func (s *Keys) GroupByName(ctx context.Context, a keys.Access, name string) (*Group, error) {
+	if err := a.Check(""); err != nil {
+		return nil, err
+	}
+	if name == allName {
+		return allGroup(a.WorkspaceID), nil
+	}
+	id, err := s.Named(ctx, a.WorkspaceID, layout.KindGroup, name)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, groupNotFound(name)
+	}
+	g, _, err := s.readGroup(ctx, a.WorkspaceID, id)
+	return g, err
+}
+
+// readGroup reads a group that is stored, and its text.
+func (s *Keys) readGroup(ctx context.Context, workspaceID, id string) (*Group, string, error) {
+	g, text, err := catalog.ReadDefinition[Group](ctx, s.Catalog, workspaceID, layout.KindGroup, id)
+	if err == nil && g == nil {
+		err = groupNotFound(id)
+	}
+	return g, text, err
+}
+
+// RenameGroup changes the name of a group; KindConflict where one has it.
+func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) (*Group, error) {
+	if err := cmp.Or(checkGroupName(name), a.Check(id)); err != nil {
+		return nil, err
+	}
+	if id == allGroup(a.WorkspaceID).ID {
+		return nil, keys.Invalidf("groupId", "updating group ALL is not allowed")
+	}
+	for range catalog.Tries {
+		g, text, err := s.readGroup(ctx, a.WorkspaceID, id)
+		if err != nil || g.Name == name {
+			return g, err
+		}
+		if name == allName {
+			return nil, groupExists(name)
+		}
+		old := g.Name
+		g.Name = name
+		c := catalog.NewChange(a.WorkspaceID)
+		c.Unchanged(layout.KindGroup, id, text)
+		c.Claim(layout.KindGroup, name, id)
+		c.Release(layout.KindGroup, old, id)
+		c.Put(layout.KindGroup, id, layout.EncodeDefinition(g))
+		switch failed, _, err := s.Apply(ctx, c); {
+		case err != nil || failed == 0:
+			return g, err
+		case failed > 1: // the first condition is that the group is as it was read
+			return nil, groupExists(name)
+		}
+	}
+	return nil, redisdb.Unavailable(catalog.ErrBusy)
+}
+
+// groupTexts reads groups as they are stored; "" for one that is not there.
+func (s *Keys) groupTexts(ctx context.Context, workspaceID string, ids []string) ([]string, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = layout.DefinitionName(workspaceID, layout.KindGroup, id)
+	}
+	reply, err := s.Run(ctx, catalog.ReadScript, names, 0)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(ids))
+	for i := range ids {
+		texts[i] = redisdb.Text(reply[1+i])
+	}
+	return texts, nil
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+
+	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+	"tollgate/ratelimit"
+	"tollgate/refill"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// CreateKey makes a key of an API of the caller's workspace.
+func (s *Store) CreateKey(ctx context.Context, a keys.Access, d keys.KeyDraft) (keys.NewKey, error) {
+	if err := d.Check(a); err != nil {
+		return keys.NewKey{}, err
+	}
+	var also []keys.Right
+	if d.Recoverable {
+		also = []keys.Right{keys.EncryptKey}
+	}
+	if err := a.Check(d.APIID, also...); err != nil {
+		return keys.NewKey{}, err
+	}
+	api, err := s.API(ctx, keys.Access{Caller: a.Caller}, d.APIID)
+	if err != nil {
+		return keys.NewKey{}, err
+	}
+	if d.Recoverable && s.sealer == nil {
+		return keys.NewKey{}, keys.Errorf(keys.KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
+	}
+	size := cmp.Or(d.SecretBytes, cmp.Or(api.SecretBytes, keys.DefaultSecretBytes))
+	secret, start := keys.GenerateSecret(cmp.Or(d.Prefix, api.Prefix), size, d.Header)
+	made, err := s.buildKey(ctx, a, d, secret, start)
+	if err != nil {
+		return keys.NewKey{}, err
+	}
+	made.Key.SecretBytes = size
+	if err := s.InsertOne(ctx, made); err != nil {
+		return keys.NewKey{}, err
+	}
+	return keys.NewKey{ID: made.Key.ID, Secret: secret}, nil
+}
+
+// buildKey turns a draft into a record.
+func (s *Store) buildKey(ctx context.Context, a keys.Access, d keys.KeyDraft, secret keys.Secret, start string) (*NewRecord, error) {
+	k := &keys.Key{
+		ID: keys.NewID(keys.PrefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: secret.Digest(), Start: start,
+		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: keys.LimitsWithIDs(d.Limits, nil),
+		Disabled: d.Disabled, Environment: d.Environment,
+	}
+	var err error
+	if k.Permissions, err = s.ResolveRefs(ctx, a, catalog.Permissions, "permissions", d.Permissions); err != nil {
+		return nil, err
+	}
+	if k.Roles, err = s.ResolveRefs(ctx, a, catalog.Roles, "roles", d.Roles); err != nil {
+		return nil, err
+	}
+	if d.ExternalID != "" {
+		if k.IdentityID, err = s.Identify(ctx, a, d.ExternalID); err != nil {
+			return nil, err
+		}
+	}
+	if k.CreatedAt, err = s.Now(ctx); err != nil {
+		return nil, err
+	}
+	if k.Refill != nil {
+		k.RefillSince = k.CreatedAt
+	}
+	if d.Recoverable {
+		if k.Sealed, err = s.sealer.seal(k, secret); err != nil {
+			return nil, err
+		}
+	}
+	made := &NewRecord{Key: k}
+	if d.Remaining != nil {
+		k.HasCredits, made.Balance = true, *d.Remaining
+	}
+	return made, nil
+}
+
+// listsOf names the lists a key is in.
+func listsOf(k *keys.Key) []string {
+	switch {
+	case k.Root != nil:
+		return []string{layout.ListName(k.WorkspaceID, layout.KindRootKey)}
+	case k.IdentityID != "":
+		return []string{layout.KeyListName(k.APIID, ""), layout.KeyListName(k.APIID, k.IdentityID)}
+	}
+	return []string{layout.KeyListName(k.APIID, "")}
+}
+
+// RemoveIndexEntries removes what leads to keys that are not there. It is housekeeping: where
+// it fails, readers skip the entries.
+func (s *Store) RemoveIndexEntries(ctx context.Context, gone ...*keys.Key) {
+	if len(gone) == 0 {
+		return
+	}
+	_ = s.Pipelined(ctx, func(p redis.Pipeliner) {
+		for _, k := range gone {
+			p.Del(ctx, layout.IndexName(k.ID))
+		}
+	})
+	s.removeFromAllLists(ctx, gone)
+	s.forgetUse(ctx, gone)
+}
+
+// Put says what a write does to what is left of a key.
+type Put struct {
+	balance *int64 // nil keeps it
+	restart bool   // count the refill's boundaries from now
+}
+
+// Put writes a record in the place of old. It reports whether old was still there.
+func (s *Store) Put(ctx context.Context, old *Record, k *keys.Key, p Put) (bool, error) {
+	at, was, revision := old.Place, old.Key, old.Revision
+	balance := ""
+	if p.balance != nil {
+		balance = strconv.FormatInt(*p.balance, 10)
+	}
+	restart := "0"
+	if p.restart || was.Refill == nil {
+		restart = "1"
+	}
+	args := []any{string(revision), string(layout.Encode(k.ToRecord()))}
+	args = append(args, scheduleArgs(was.Refill)...)
+	args = append(args, scheduleArgs(k.Refill)...)
+	args = append(args, balance, restart, redisdb.Flag(onlyRevokes(was, k)))
+	for _, limit := range k.Limits {
+		args = append(args, keptSlot(was.Limits, limit))
+	}
+	reply, err := s.Run(ctx, putScript, []string{at.Record(), at.Tombstone()}, args...)
+	if err != nil {
+		return false, err
+	}
+	return reply[0] != nil, nil
+}
+
+// keptSlot returns the number, counted from one, of the old limit whose counts a new
+// one goes on with: the same id and windows as long. Otherwise 0.
+func keptSlot(old []ratelimit.Limit, limit ratelimit.Limit) int {
+	for i, o := range old {
+		if o.ID == limit.ID && o.Duration == limit.Duration {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// scheduleArgs are the amount and the day that scripts take; amount 0 for none.
+func scheduleArgs(r *refill.Schedule) []any {
+	if r == nil {
+		return []any{0, 0}
+	}
+	return []any{r.Amount, r.Day}
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

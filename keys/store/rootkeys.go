@@ -1,0 +1,130 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/layout"
+	"tollgate/keys/redisdb"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// CreateRootKey makes a root key of a workspace. A secret that was given and is
+// there already is left as it is: its id comes back and no error. That of a root key
+// which was deleted is KindGone: a deletion is for good, whoever still has the secret.
+func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d keys.RootDraft) (string, keys.Secret, error) {
+	secret, start, err := d.Identify()
+	if err != nil {
+		return "", keys.Secret{}, err
+	}
+	if err := cmp.Or(keys.CheckGrants(d.Grants), keys.CheckText("name", d.Name, keys.MaxName), keys.CheckTime("expires", d.Expires)); err != nil {
+		return "", keys.Secret{}, err
+	}
+	grants := slices.Clone(d.Grants)
+	slices.Sort(grants)
+	now, err := s.Now(ctx)
+	if err != nil {
+		return "", keys.Secret{}, err
+	}
+	key := &keys.Key{
+		ID: keys.NewID(keys.PrefixKey), WorkspaceID: workspaceID, Digest: secret.Digest(), Start: start, Name: d.Name,
+		Expires: d.Expires, CreatedAt: now, Root: &keys.Root{Grants: slices.Compact(grants)},
+	}
+	if there, err := s.root(ctx, layout.PlaceOf(key.Digest)); err != nil || there != nil {
+		return idOf(there), secret, err
+	}
+	if err := s.InsertOne(ctx, &NewRecord{Key: key}); err != nil {
+		if there, _ := s.root(ctx, layout.PlaceOf(key.Digest)); there != nil {
+			return there.ID, secret, nil // another gateway was as quick
+		}
+		return "", keys.Secret{}, s.orDeleted(ctx, key, err)
+	}
+	return key.ID, secret, nil
+}
+
+// orDeleted returns KindGone where a root key could not be made because it was deleted, and
+// otherwise why it could not.
+func (s *Store) orDeleted(ctx context.Context, k *keys.Key, refused error) error {
+	if keys.AsError(refused).Kind != keys.KindConflict {
+		return refused
+	}
+	found, err := s.TombstonesAt(ctx, []layout.Place{layout.PlaceOf(k.Digest)})
+	if err != nil {
+		return err
+	}
+	if t := found[0]; t != nil && t.APIID == "" && t.WorkspaceID == k.WorkspaceID {
+		return keys.Errorf(keys.KindGone, "key", "root key %s was deleted", t.ID)
+	}
+	return refused
+}
+
+func idOf(k *keys.Key) string {
+	if k == nil {
+		return ""
+	}
+	return k.ID
+}
+
+// root reads the root key at a place; nil where none is.
+func (s *Store) root(ctx context.Context, at layout.Place) (*keys.Key, error) {
+	stored, err := s.LoadAt(ctx, at)
+	if err != nil || stored == nil || stored.Key.Root == nil {
+		return nil, err
+	}
+	return stored.Key, nil
+}
+
+// RootKeys lists the root keys of a workspace, by age.
+func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*keys.Key, error) {
+	entries, err := s.Redis().ZRangeByLex(ctx, layout.ListName(workspaceID, layout.KindRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
+	if err != nil {
+		return nil, redisdb.Unavailable(err)
+	}
+	var all []*keys.Key
+	for part := range slices.Chunk(entries, 500) {
+		loaded, err := s.LoadAll(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range loaded {
+			if one != nil && one.Key.Root != nil {
+				all = append(all, one.Key)
+			}
+		}
+	}
+	return all, nil
+}
+
+// DeleteRootKey takes a root key of a workspace away, for good and at once. Its digest
+// stays taken: a gateway whose environment still has the secret does not bring it back.
+func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
+	stored, err := s.Load(ctx, workspaceID, id)
+	switch {
+	case err == nil && (stored.Key.Root == nil || stored.Key.WorkspaceID != workspaceID):
+		return keyNotFound(id)
+	case err == nil: // prepared before as well: whoever does it may die after the deletion
+		if err = s.prepareRootKeys(ctx, workspaceID); err == nil {
+			err = s.deleteRecord(ctx, stored, false)
+		}
+	case keys.AsError(err).Kind != keys.KindNotFound:
+		return err
+	}
+	return cmp.Or(s.prepareRootKeys(ctx, workspaceID), err)
+}
+
+// prepareRootKeys has the root keys of a workspace looked at again where their
+// records can't be guards of a verification: on a Cluster. It is called after one
+// was changed, and once more where that may have been lost with a crash.
+func (s *Store) prepareRootKeys(ctx context.Context, workspaceID string) error {
+	if !s.Cluster() {
+		return nil
+	}
+	c := catalog.NewChange(workspaceID)
+	c.Raise(layout.SharedBucket)
+	_, _, err := s.Apply(ctx, c)
+	return err
+}

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"time"
+
+	"tollgate/keys"
+	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Options of a Store. The zero value works.
+type Options struct {
+	Sealer      *Sealer       // seals plaintexts of recoverable keys; nil refuses them
+	Timeout     time.Duration // how long a request waits for Redis in all; 0 is DefaultTimeout
+	Definitions int           // how many definitions are kept decoded; 0 is 100,000
+	// DeletedRetention is for how long the record of a soft-deleted key is kept beside its
+	// tombstone, with its metadata and its sealed plaintext; 0 is not at all.
+	DeletedRetention time.Duration
+}
+
+// Store keeps keys in Redis. It is safe for concurrent use.
+type Store struct {
+	*catalog.Catalog
+	sealer           *Sealer
+	deletedRetention time.Duration // of records of soft-deleted keys; 0 for none
+}
+
+// Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
+func Open(client redis.UniversalClient, o Options) *Store {
+	c := catalog.NewCatalog(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
+	return &Store{Catalog: c, sealer: o.Sealer, deletedRetention: o.DeletedRetention}
+}
