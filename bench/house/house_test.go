@@ -190,3 +190,37 @@ func percentile90(all []int) int {
 	slices.Sort(all)
 	return all[len(all)*9/10]
 }
+
+// A field that is stored says so and under which number; one that is not says that: a field
+// that is exported by accident must not become part of what is stored.
+func TestStoredFieldsAreTagged(t *testing.T) {
+	set, files := source(t)
+	structs := 0
+	for path, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			s, ok := n.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			tagged := func(f *ast.Field) bool { return f.Tag != nil && strings.Contains(f.Tag.Value, "cbor:") }
+			if !slices.ContainsFunc(s.Fields.List, tagged) {
+				return true
+			}
+			structs++
+			if first := s.Fields.List[0]; tagged(first) && strings.Contains(first.Tag.Value, "toarray") {
+				return true // stored in their order
+			}
+			for _, f := range s.Fields.List {
+				for _, name := range f.Names {
+					if name.IsExported() && !tagged(f) {
+						t.Errorf("%s:%d: %s has no cbor tag", path, set.Position(f.Pos()).Line, name.Name)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if structs < 15 {
+		t.Errorf("only %d structs are stored", structs)
+	}
+}

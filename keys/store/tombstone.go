@@ -25,7 +25,7 @@ type Tombstone struct {
 	APIID       string      `cbor:"3,keyasint,omitempty"`
 	Digest      keys.Digest `cbor:"4,keyasint"`
 
-	Stored string // as it was read
+	Stored string `cbor:"-"` // as it was read
 }
 
 // TombstoneOf is the tombstone of a key.
