@@ -42,8 +42,9 @@ func leftovers(t *testing.T, c redis.UniversalClient) (names []string) {
 // sweepUp sweeps until there is nothing left to do.
 func (s *shop) sweepUp() (steps int) {
 	s.t.Helper()
+	sweeper := sweep.New(s.Store)
 	for ; ; steps++ {
-		worked, err := sweep.New(s.Store).SweepOnce(s.t.Context())
+		worked, err := sweeper.SweepOnce(s.t.Context())
 		s.must(err)
 		if !worked {
 			return steps

@@ -202,9 +202,10 @@ func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orpha
 		}
 	}
 	w.must(w.Redis().Del(t.Context(), "tg:s:lease").Err()) // of the gateway of another test
+	sweeper := sweep.New(w.Store)
 	for worked := true; worked; {
 		var err error
-		worked, err = sweep.New(w.Store).SweepOnce(t.Context())
+		worked, err = sweeper.SweepOnce(t.Context())
 		w.must(err)
 	}
 	for _, k := range w.stored(t) {
