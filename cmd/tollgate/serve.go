@@ -68,7 +68,10 @@ func (f *serveCommand) Run() error {
 	}
 	log := f.logger()
 	slog.SetDefault(log)
-	store, err := f.check()
+	if err := f.validate(); err != nil {
+		return err
+	}
+	store, err := f.newStore()
 	if err != nil {
 		return err
 	}
@@ -83,61 +86,6 @@ func (f *serveCommand) Run() error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	return g.serve(stop)
-}
-
-// check refuses settings that can't be, before the first socket opens.
-func (f *serveCommand) check() (*store.Store, error) {
-	switch {
-	case f.Dev && f.Redis != "":
-		return nil, usagef("--dev runs on a Redis of its own: give either --redis or --dev, not both")
-	case !f.Dev && f.Redis == "":
-		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL), or try it without one with --dev (TOLLGATE_DEV)")
-	case f.CacheMiB < 1 || f.CacheMiB > 1<<20:
-		return nil, usagef("--cache-mib: from 1 to %d", 1<<20)
-	case f.MaxBody < 1024 || f.MaxHeader < 1024:
-		return nil, usagef("--max-body and --max-header: at least 1024 bytes")
-	case f.MaxMemory < 8 || f.MaxMemory > 1<<20:
-		return nil, usagef("--max-request-memory: from 8 to %d MiB", 1<<20)
-	case int64(f.MaxBody) > f.MaxMemory<<19:
-		return nil, usagef("--max-body is more than half of --max-request-memory")
-	case f.ReadTimeout <= 0 || f.WriteTimeout <= 0 || f.IdleTimeout <= 0 || f.DrainTimeout <= 0 || f.DrainDelay <= 0:
-		return nil, usagef("time-outs are longer than 0s")
-	case f.UsageRetention < 24*time.Hour || f.UsageRetention > 87600*time.Hour:
-		return nil, usagef("--usage-retention: from 24h to 87600h")
-	case f.KeepDeleted != 0 && f.KeepDeleted < time.Second || f.KeepDeleted > 87600*time.Hour:
-		return nil, usagef("--deleted-retention: 0s, or from 1s to 87600h")
-	case f.MaxConns < 1 || f.MaxConnsPerIP < 0 || f.RedisPool < 0 || f.MaxGuesses < 0:
-		return nil, usagef("--max-conns is at least 1; --max-conns-per-ip, --redis-pool and --max-guesses are not negative")
-	case f.MaxCounters < store.MaxKeyCounters:
-		return nil, usagef("--max-counters: at least %d", store.MaxKeyCounters)
-	case !validRange(f.SetupKeyExpiry):
-		return nil, usagef("--setup-key-expiry-range: want seconds such as 86400-31536000")
-	case f.RedisTimeout < 50*time.Millisecond || f.RedisTimeout > 5*time.Second:
-		return nil, usagef("--redis-timeout: from 50ms to 5s")
-	}
-	if err := f.checkRootKey(); err != nil {
-		return nil, err
-	}
-	if _, _, err := net.SplitHostPort(f.Addr); err != nil {
-		return nil, usagef("--addr: want HOST:PORT")
-	}
-	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
-		return nil, usagef("--metrics-addr: want HOST:PORT")
-	}
-	options := store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
-	if f.SealingKeyset != "" {
-		sealer, err := store.LoadSealer(f.SealingKeyset)
-		if err != nil {
-			return nil, usagef("--sealing-keyset: %s", err)
-		}
-		options.Sealer = sealer
-	}
-	if f.Dev {
-		store, _, err := openDev(options)
-		return store, err
-	}
-	f.fileWaits = newFileWaits()
-	return f.open(f.RedisPool, options, func(took time.Duration) { f.fileWaits.Observe(took.Seconds()) })
 }
 
 func (f *serveCommand) logger() *slog.Logger {
