@@ -289,7 +289,7 @@ func TestOlderRootKeys(t *testing.T) {
 		}
 		s.age([]string{list}, ids[1:3]...)
 		for len(ids) > 0 {
-			found, err := s.RootKeys(t.Context(), ws)
+			found, _, err := s.RootKeys(t.Context(), ws, 0)
 			s.must(err)
 			if len(found) != len(ids) {
 				t.Errorf("%d of %d root keys", len(found), len(ids))

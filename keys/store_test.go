@@ -2,7 +2,9 @@ package keys_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -264,13 +266,13 @@ func TestRootKeys(t *testing.T) {
 		all.Wait()
 		minted, secret, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{"api.*.read_key"}})
 		s.must(err)
-		list, err := s.RootKeys(t.Context(), ws)
+		list, _, err := s.RootKeys(t.Context(), ws, 0)
 		s.must(err)
 		if len(list) != 2 || secret.Reveal() == "" {
 			t.Fatalf("%d root keys", len(list))
 		}
 		s.must(s.DeleteRootKey(t.Context(), ws, minted))
-		if list, _ = s.RootKeys(t.Context(), ws); len(list) != 1 || list[0].Name != "given" {
+		if list, _, _ = s.RootKeys(t.Context(), ws, 0); len(list) != 1 || list[0].Name != "given" {
 			t.Errorf("%+v", list)
 		}
 		if _, err := s.Key(t.Context(), s.access, list[0].ID, false); kind(err) != keys.KindNotFound {
@@ -280,6 +282,50 @@ func TestRootKeys(t *testing.T) {
 			t.Errorf("a short secret: %v", err)
 		}
 	})
+}
+
+// Every root key is listed, however many entries stand before it, and where a limit leaves
+// some out that is said.
+func TestRootKeysAreListedToTheEnd(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		ws := s.access.WorkspaceID
+		for range 2 {
+			_, _, err := s.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
+			s.must(err)
+		}
+		nowhere := make([]redis.Z, 10_000)
+		for i := range nowhere {
+			nowhere[i].Member = fmt.Sprintf("key_%022d", i)
+		}
+		s.must(c.ZAdd(t.Context(), "tg:l:{"+ws+"}root_key", nowhere...).Err())
+		for limit, want := range []int{2, 1, 2, 2} {
+			list, more, err := s.RootKeys(t.Context(), ws, limit)
+			s.must(err)
+			if len(list) != want || more != (limit == 1) {
+				t.Errorf("limit %d: %d root keys, more: %v", limit, len(list), more)
+			}
+		}
+	})
+}
+
+// A Redis that accepts and does not answer is not waited for longer than the store's timeout.
+func TestRootKeysOfASilentRedis(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client := redis.NewClient(&redis.Options{Addr: listener.Addr().String(), ContextTimeoutEnabled: true, ReadTimeout: time.Minute, MaxRetries: -1})
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, _, err = store.Open(client, store.Options{Timeout: 100 * time.Millisecond}).RootKeys(ctx, "ws_1", 0); kind(err) != keys.KindUnavailable {
+		t.Error(err)
+	}
+	if ctx.Err() != nil {
+		t.Error("it waited for as long as its caller")
+	}
 }
 
 // A recoverable key's plaintext comes back to those who may have it, and to no
@@ -349,7 +395,7 @@ func TestDeletedRootKeyStaysDeleted(t *testing.T) {
 		if _, _, err := s.CreateRootKey(t.Context(), other, draft); kind(err) != keys.KindConflict || strings.Contains(err.Error(), id) {
 			t.Errorf("in another workspace: %v", err)
 		}
-		if list, err := s.RootKeys(t.Context(), ws); err != nil || len(list) != 0 {
+		if list, _, err := s.RootKeys(t.Context(), ws, 0); err != nil || len(list) != 0 {
 			t.Errorf("%d root keys, %v", len(list), err)
 		}
 		if err := s.DeleteRootKey(t.Context(), ws, id); kind(err) != keys.KindNotFound {

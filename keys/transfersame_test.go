@@ -96,7 +96,7 @@ func (v *view) definitions() {
 	v.see("migrations", migrations, err)
 	groups, err := setupkeys.New(s).Groups(ctx, a)
 	v.see("groups", groups, err)
-	roots, err := s.RootKeys(ctx, a.WorkspaceID)
+	roots, _, err := s.RootKeys(ctx, a.WorkspaceID, 0)
 	v.see("roots", roots, err)
 	setups, err := setupkeys.New(s).SetupKeys(ctx, a)
 	v.see("setup keys", setups, err)

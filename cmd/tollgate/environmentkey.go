@@ -33,6 +33,10 @@ func (g *gateway) createRootKey(ctx context.Context, workspace string) (keys.Sec
 	return secret, g.warnOfEarlierKeys(ctx, workspace, id)
 }
 
+// maxEarlierKeys bounds how many root keys the start reads to find earlier ones: it serves
+// nobody until then.
+const maxEarlierKeys = 10_000
+
 // warnOfEarlierKeys names the root keys that an earlier value of TOLLGATE_ROOT_KEY made and
 // that still do everything: a change of the variable ends none of them, since other
 // gateways and applications may not have the new one yet.
@@ -41,9 +45,12 @@ func (g *gateway) warnOfEarlierKeys(ctx context.Context, workspace, current stri
 	if err != nil {
 		return err
 	}
-	all, err := g.store.RootKeys(ctx, workspace)
+	all, more, err := g.store.RootKeys(ctx, workspace, maxEarlierKeys)
 	if err != nil {
 		return err
+	}
+	if more {
+		g.log.Warn("the workspace has more root keys: only the oldest were looked at for those of an earlier TOLLGATE_ROOT_KEY", "keys", len(all))
 	}
 	for _, k := range all {
 		live := !k.Disabled && (k.Expires == 0 || now < k.Expires)

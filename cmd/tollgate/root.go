@@ -144,7 +144,7 @@ func (f *rootList) Run() error {
 	if err != nil {
 		return err
 	}
-	all, err := store.RootKeys(ctx, workspace)
+	all, _, err := store.RootKeys(ctx, workspace, 0)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,6 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // CreateRootKey makes a root key of a workspace. A secret that was given and is
@@ -78,41 +75,49 @@ func (s *Store) root(ctx context.Context, at layout.Place) (*keys.Key, error) {
 	return stored.Key, nil
 }
 
-// RootKeys lists the root keys of a workspace, by age.
-func (s *Store) RootKeys(ctx context.Context, workspaceID string) ([]*keys.Key, error) {
-	entries, err := s.Redis().ZRangeByLex(ctx, layout.ListName(workspaceID, layout.KindRootKey), &redis.ZRangeBy{Min: "-", Max: "+", Count: 10_000}).Result()
-	if err != nil {
-		return nil, redisdb.Unavailable(err)
-	}
-	var all []*keys.Key
-	for part := range slices.Chunk(entries, 500) {
-		loaded, err := s.LoadAll(ctx, part)
-		if err != nil {
-			return nil, err
+// rootKeyPage is how many root keys RootKeys reads at a time, in as many exchanges with Redis
+// as a page of keys takes.
+const rootKeyPage = 500
+
+// RootKeys lists the root keys of a workspace, by age, and reports whether there are more
+// than limit; a limit of 0 is none. Each exchange with Redis has the store's timeout:
+// KindUnavailable where Redis does not answer.
+func (s *Store) RootKeys(ctx context.Context, workspaceID string, limit int) (all []*keys.Key, more bool, err error) {
+	for at := "-"; at != ""; {
+		var found []*Record
+		if found, at, err = s.rootKeysFrom(ctx, workspaceID, at, rootKeyPage); err != nil {
+			return nil, false, err
 		}
-		for _, one := range loaded {
-			if one != nil && one.Key.Root != nil {
-				all = append(all, one.Key)
+		for _, one := range found {
+			if limit > 0 && len(all) == limit {
+				return all, true, nil
 			}
+			all = append(all, one.Key)
 		}
 	}
-	return all, nil
+	return all, false, nil
 }
 
 // DeleteRootKey takes a root key of a workspace away, for good and at once. Its digest
 // stays taken: a gateway whose environment still has the secret does not bring it back.
+//
+// The other gateways are prepared before as well: whoever deletes may die after the deletion,
+// and its reply may be lost. So they are where the key is gone already.
 func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
 	stored, err := s.Load(ctx, workspaceID, id)
-	switch {
-	case err == nil && (stored.Key.Root == nil || stored.Key.WorkspaceID != workspaceID):
-		return keyNotFound(id)
-	case err == nil: // prepared before as well: whoever does it may die after the deletion
-		if err = s.prepareRootKeys(ctx, workspaceID); err == nil {
-			err = s.deleteRecord(ctx, stored, false)
-		}
-	case keys.AsError(err).Kind != keys.KindNotFound:
+	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
+		return cmp.Or(s.prepareRootKeys(ctx, workspaceID), err)
+	}
+	if err != nil {
 		return err
 	}
+	if stored.Key.Root == nil || stored.Key.WorkspaceID != workspaceID {
+		return keyNotFound(id)
+	}
+	if err := s.prepareRootKeys(ctx, workspaceID); err != nil {
+		return err
+	}
+	err = s.deleteRecord(ctx, stored, false)
 	return cmp.Or(s.prepareRootKeys(ctx, workspaceID), err)
 }
 

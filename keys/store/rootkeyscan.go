@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tollgate/keys"
@@ -33,10 +34,8 @@ func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*keys.Key,
 				return err
 			}
 			for _, one := range found {
-				if one != nil && one.Key.Root != nil && one.Key.WorkspaceID == ws {
-					each(one.Key, one.Revision)
-					limit--
-				}
+				each(one.Key, one.Revision)
+				limit--
 			}
 			select {
 			case <-ctx.Done():
@@ -48,8 +47,8 @@ func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*keys.Key,
 	return nil
 }
 
-// rootKeysFrom reads up to n root keys of a workspace, and returns where to go on; "" at the
-// end.
+// rootKeysFrom reads the root keys of up to n entries of a workspace's list, and returns where
+// to go on; "" at the end. Entries that lead nowhere are passed over.
 func (s *Store) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*Record, string, error) {
 	var entries *redis.StringSliceCmd
 	if err := s.Pipelined(ctx, func(p redis.Pipeliner) {
@@ -62,5 +61,11 @@ func (s *Store) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*Reco
 		return nil, "", nil
 	}
 	found, err := s.LoadAll(ctx, all)
-	return found, "(" + all[len(all)-1], err
+	if err != nil {
+		return nil, "", err
+	}
+	found = slices.DeleteFunc(found, func(one *Record) bool {
+		return one == nil || one.Key.Root == nil || one.Key.WorkspaceID != ws
+	})
+	return found, "(" + all[len(all)-1], nil
 }
