@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,12 +44,6 @@ func NewCatalog(db *redisdb.DB, decoded int) *Catalog {
 }
 
 const minShardCounters = 128
-
-// Tries bounds how often a change that others are making at the same time is
-// taken up again before the caller is told that the store is busy.
-const Tries = 16
-
-var ErrBusy = errors.New("the definitions kept changing while they were read")
 
 // CounterBudget names the record of how many counters requests made in a workspace: on a
 // Cluster those in a shard's slot, otherwise all.

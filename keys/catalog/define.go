@@ -82,20 +82,19 @@ func (c *Change) ClaimName(f RefKind, name, id string) {
 
 // ApplyNames is apply for a change that takes names of a kind. It returns false where one
 // of them is taken, or another condition does not hold.
-func (s *Catalog) ApplyNames(ctx context.Context, k layout.Kind, c *Change) (bool, error) {
-	for range Tries {
+func (s *Catalog) ApplyNames(ctx context.Context, k layout.Kind, c *Change) (made bool, err error) {
+	err = Retry(func() (bool, error) {
 		failed, there, err := s.Apply(ctx, c)
 		if err != nil || failed == 0 {
-			return failed == 0, err
+			made = failed == 0
+			return true, err
 		}
 		if c.Args[4*(failed-1)] != "current" {
-			return false, nil
+			return true, nil
 		}
-		if err := s.foldNames(ctx, c.ws, k, there); err != nil {
-			return false, err
-		}
-	}
-	return false, redisdb.Unavailable(ErrBusy)
+		return false, s.foldNames(ctx, c.ws, k, there)
+	})
+	return made, err
 }
 
 // Release frees a unique name, if an id has it.
@@ -131,26 +130,23 @@ func (s *Catalog) Apply(ctx context.Context, c *Change) (failed int, there strin
 }
 
 // define runs define.lua; on a Cluster after what is raised was prepared.
-func (s *Catalog) define(ctx context.Context, c *Change) ([]any, error) {
+func (s *Catalog) define(ctx context.Context, c *Change) (reply []any, err error) {
 	if !s.Cluster() || len(c.raises) == 0 {
 		return s.Run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.Args...)...)
 	}
 	c = c.prepared()
 	floor, settled := layout.Revision(""), false
-	for range Tries {
+	err = Retry(func() (bool, error) {
 		var err error
-		if floor, settled, err = s.prepare(ctx, c, floor); err != nil {
-			return nil, err
+		if floor, settled, err = s.prepare(ctx, c, floor); err != nil || !settled {
+			return false, err
 		}
-		if !settled {
-			continue
+		if reply, err = s.Run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.Args...)...); err != nil {
+			return false, err
 		}
-		reply, err := s.Run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.Args...)...)
-		if err != nil || redisdb.Number(reply[0]) >= 0 {
-			return reply, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return redisdb.Number(reply[0]) >= 0, nil
+	})
+	return reply, err
 }
 
 // prepared is the change under the condition that its preparation is still waited for.

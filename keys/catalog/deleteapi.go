@@ -5,7 +5,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 )
 
 // DeleteAPI takes an API of the caller's workspace away. Its keys end with it at
@@ -64,26 +63,23 @@ func (s *Catalog) rewriteAPI(ctx context.Context, a keys.Access, id string, edit
 // changeAPI makes a change of an API as it is now, which every gateway obeys from
 // then on.
 func (s *Catalog) changeAPI(ctx context.Context, ws, id string, edit func(*keys.API, *Change) error) error {
-	for range Tries {
+	return Retry(func() (bool, error) {
 		api, stored, err := ReadDefinition[keys.API](ctx, s, ws, layout.KindAPI, id)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if api == nil {
-			return APINotFound(id)
+			return false, APINotFound(id)
 		}
 		c := NewChange(ws)
 		c.Unchanged(layout.KindAPI, id, stored)
 		if err := edit(api, c); err != nil {
-			return err
+			return false, err
 		}
 		c.Raise(layout.SharedBucket)
 		failed, _, err := s.Apply(ctx, c)
-		if err != nil || failed == 0 {
-			return err
-		}
-	}
-	return redisdb.Unavailable(ErrBusy)
+		return failed == 0, err
+	})
 }
 
 // APIs returns a page of the caller's workspace's APIs.

@@ -87,24 +87,23 @@ func (s *Catalog) OtherwiseSpelt(ctx context.Context, ws string, f RefKind, name
 }
 
 // readFolded runs foldedread.lua on an index that is current.
-func (s *Catalog) readFolded(ctx context.Context, ws string, k layout.Kind, args []any) ([]any, error) {
+func (s *Catalog) readFolded(ctx context.Context, ws string, k layout.Kind, args []any) (found []any, err error) {
 	names := []string{layout.UniqueName(ws, k), layout.FoldedName(ws, k), layout.RevisionName(ws, layout.SharedBucket)}
-	for range Tries {
+	err = Retry(func() (bool, error) {
 		reply, err := s.Run(ctx, foldedReadScript, names, args...)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if len(reply) != 2+len(args)/2 {
-			return nil, redisdb.Unavailable(keys.ErrCorrupt)
+			return false, redisdb.Unavailable(keys.ErrCorrupt)
 		}
 		if redisdb.Number(reply[1]) == 1 || len(args) > 0 && !slices.Contains(reply[2:], any("")) {
-			return reply[2:], nil
+			found = reply[2:]
+			return true, nil
 		}
-		if err := s.foldNames(ctx, ws, k, redisdb.Text(reply[0])); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, s.foldNames(ctx, ws, k, redisdb.Text(reply[0]))
+	})
+	return found, err
 }
 
 // foldNames waits until the index of folded names is made anew, of names that stand at

@@ -8,7 +8,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
 )
 
@@ -66,35 +65,35 @@ func (s *Catalog) Identities(ctx context.Context, a keys.Access, ask ListOptions
 // UpdateIdentity changes an identity and gives it as it is then. The next
 // verification of each of its keys obeys; a limit whose name and duration stay the
 // same goes on counting.
-func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef, p keys.IdentityPatch) (*keys.Identity, error) {
+func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef, p keys.IdentityPatch) (updated *keys.Identity, err error) {
 	if err := cmp.Or(a.Check(""), keys.CheckMeta(p.Meta.Or(nil)), checkShared(p.Limits.Or(nil))); err != nil {
 		return nil, err
 	}
-	for try := range 4 * Tries {
+	err = RetryPausing(ctx, func() (bool, error) {
 		i, stored, err := find[keys.Identity](ctx, s, a.WorkspaceID, identities, ref.Ref())
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if err := a.CheckDurations(p.Limits.Or(nil), i.Limits, sharedDuration); err != nil {
-			return nil, err
+			return false, err
 		}
 		i.Apply(p)
 		changed := layout.EncodeDefinition(i)
 		if changed == stored {
-			return i, s.confirm(ctx, a.WorkspaceID, layout.IdentityBucket(i.ID))
+			updated = i
+			return true, s.confirm(ctx, a.WorkspaceID, layout.IdentityBucket(i.ID))
 		}
 		c := NewChange(a.WorkspaceID)
 		c.Unchanged(layout.KindIdentity, i.ID, stored)
 		c.Put(layout.KindIdentity, i.ID, changed)
 		c.Raise(layout.IdentityBucket(i.ID))
 		if failed, _, err := s.Apply(ctx, c); err != nil || failed == 0 {
-			return i, err
+			updated = i
+			return true, err
 		}
-		if err := Pause(ctx, try); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return updated, err
 }
 
 // DeleteIdentity takes an identity away, with its limits. Its keys go on without one;

@@ -50,22 +50,24 @@ type RuledNamespace struct {
 // and makes those that are missing and to be made. Whoever decides by them
 // confirms the revisions in Redis, and calls RefreshIn where one has changed. The
 // caller's rights over each of them are checked.
-func (s *Catalog) Namespaces(ctx context.Context, a keys.Access, refs []keys.NamespaceRef) ([]RuledNamespace, error) {
-	for range Tries {
+func (s *Catalog) Namespaces(ctx context.Context, a keys.Access, refs []keys.NamespaceRef) (all []RuledNamespace, err error) {
+	err = Retry(func() (bool, error) {
 		ids, err := s.namespaceIDs(ctx, a.WorkspaceID, refs)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		found, err := s.namespacesOf(ctx, a.WorkspaceID, ids)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		again, err := s.admit(ctx, a, refs, found)
 		if err != nil || !again {
-			return found, err
+			all = found
+			return true, err
 		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return all, err
 }
 
 // admit checks the caller's rights over namespaces and makes missing ones. It tells
@@ -137,8 +139,8 @@ func (s *Catalog) namespaceIDs(ctx context.Context, ws string, refs []keys.Names
 
 // namespacesOf returns the namespaces of ids, nil where there is none, each at the
 // newest revision that this gateway has seen.
-func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) ([]RuledNamespace, error) {
-	for range Tries {
+func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) (all []RuledNamespace, err error) {
+	err = Retry(func() (bool, error) {
 		found, missing := make([]RuledNamespace, len(ids)), []Need(nil)
 		for i, id := range ids {
 			if id == "" {
@@ -155,13 +157,12 @@ func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) ([]
 			found[i] = RuledNamespace{n, BucketRevision{b, at}}
 		}
 		if len(missing) == 0 {
-			return found, nil
+			all = found
+			return true, nil
 		}
-		if err := s.cold.read(ctx, ws, missing); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, s.cold.read(ctx, ws, missing)
+	})
+	return all, err
 }
 
 // makeNamespace makes the namespace of a name. Where somebody else was quicker it
@@ -207,25 +208,27 @@ func (s *Catalog) Namespace(ctx context.Context, a keys.Access, r keys.Namespace
 }
 
 // readNamespace reads a namespace as it is now, with its stored text.
-func (s *Catalog) readNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) (*keys.Namespace, string, error) {
-	for range Tries {
+func (s *Catalog) readNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) (found *keys.Namespace, text string, err error) {
+	err = Retry(func() (bool, error) {
 		ids, err := s.namespaceIDs(ctx, a.WorkspaceID, []keys.NamespaceRef{r})
 		if err != nil {
-			return nil, "", err
+			return false, err
 		}
 		var n *keys.Namespace
 		var stored string
 		if ids[0] != "" {
 			if n, stored, err = ReadDefinition[keys.Namespace](ctx, s, a.WorkspaceID, layout.KindNamespace, ids[0]); err != nil {
-				return nil, "", err
+				return false, err
 			}
 		}
 		again, err := s.admit(ctx, a, []keys.NamespaceRef{r}, []RuledNamespace{{Namespace: n}})
 		if err != nil || !again {
-			return n, stored, err
+			found, text = n, stored
+			return true, err
 		}
-	}
-	return nil, "", redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return found, text, err
 }
 
 // DeleteNamespace takes a namespace away with its overrides. Its name stays taken:
@@ -244,13 +247,13 @@ func (s *Catalog) DeleteNamespace(ctx context.Context, a keys.Access, r keys.Nam
 // changeNamespace reads a namespace, lets it be changed, and puts it back if
 // nobody else changed it meanwhile. Every gateway obeys from then on.
 func (s *Catalog) changeNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef, edit func(*keys.Namespace) error) error {
-	for try := range 4 * Tries {
+	return RetryPausing(ctx, func() (bool, error) {
 		n, stored, err := s.readNamespace(ctx, a, r)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := edit(n); err != nil {
-			return err
+			return false, err
 		}
 		slices.SortFunc(n.Overrides, func(x, y keys.Override) int { return strings.Compare(x.ID, y.ID) })
 		c := NewChange(a.WorkspaceID)
@@ -259,12 +262,6 @@ func (s *Catalog) changeNamespace(ctx context.Context, a keys.Access, r keys.Nam
 		c.Put(layout.KindNamespace, n.ID, layout.EncodeDefinition(n))
 		c.Raise(layout.NamespaceBucket(n.ID))
 		failed, _, err := s.Apply(ctx, c)
-		if err != nil || failed == 0 {
-			return err
-		}
-		if err := Pause(ctx, try); err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(ErrBusy)
+		return failed == 0, err
+	})
 }

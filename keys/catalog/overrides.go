@@ -2,13 +2,10 @@ package catalog
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
 )
 
@@ -106,17 +103,4 @@ func (s *Catalog) DeleteOverride(ctx context.Context, a keys.Access, r keys.Name
 		n.Overrides = slices.Delete(n.Overrides, i, i+1)
 		return nil
 	})
-}
-
-// Pause lets the others go ahead who change the same definition: longer the more
-// often they were quicker, and not as long as they.
-func Pause(ctx context.Context, try int) error {
-	timer := time.NewTimer(rand.N(time.Duration(min(try+1, 10)) * time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return redisdb.Unavailable(ctx.Err())
-	}
 }

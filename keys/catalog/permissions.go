@@ -6,7 +6,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 )
 
 // CreatePermission makes a permission. A slug that is taken, however it is
@@ -119,10 +118,10 @@ func drop[T any](ctx context.Context, s *Catalog, a keys.Access, f RefKind, ref 
 	if err := a.Check(""); err != nil {
 		return err
 	}
-	for try := range 4 * Tries {
+	return RetryPausing(ctx, func() (bool, error) {
 		d, stored, err := find[T](ctx, s, a.WorkspaceID, f, ref)
 		if err != nil {
-			return err
+			return false, err
 		}
 		gone := of(d)
 		c := NewChange(a.WorkspaceID)
@@ -130,12 +129,7 @@ func drop[T any](ctx context.Context, s *Catalog, a keys.Access, f RefKind, ref 
 		c.Drop(f.Kind, gone.id)
 		c.Release(f.Kind, f.unique(gone.unique), gone.id)
 		c.Raise(gone.bucket)
-		if failed, _, err := s.Apply(ctx, c); err != nil || failed == 0 {
-			return err
-		}
-		if err := Pause(ctx, try); err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(ErrBusy)
+		failed, _, err := s.Apply(ctx, c)
+		return failed == 0, err
+	})
 }

@@ -70,23 +70,28 @@ func (s *Catalog) ResolveRefs(ctx context.Context, a keys.Access, f RefKind, fie
 	if err := keys.CheckRefs(field, refs); err != nil {
 		return nil, err
 	}
-	for range Tries {
+	ids, err := s.idsOf(ctx, a, f, field, refs)
+	slices.Sort(ids)
+	return slices.Compact(ids), err
+}
+
+// idsOf returns the id of each reference, and makes what is missing as ResolveRefs does.
+func (s *Catalog) idsOf(ctx context.Context, a keys.Access, f RefKind, field string, refs []keys.Ref) (found []string, err error) {
+	err = Retry(func() (bool, error) {
 		ids, missing, err := s.LookUp(ctx, a.WorkspaceID, f, refs)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if len(missing) == 0 {
-			slices.Sort(ids)
-			return slices.Compact(ids), nil
+			found = ids
+			return true, nil
 		}
 		if err := s.mayMake(a, f, field, missing); err != nil {
-			return nil, err
+			return false, err
 		}
-		if err := s.makeNamed(ctx, a.WorkspaceID, f, missing); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, s.makeNamed(ctx, a.WorkspaceID, f, missing)
+	})
+	return found, err
 }
 
 // LookUp returns the ids of the references that are there, and the others.
@@ -204,15 +209,16 @@ func (s *Catalog) Named(ctx context.Context, ws string, k layout.Kind, name stri
 
 // Identify returns the id of the identity with an external id, and makes it where
 // there is none.
-func (s *Catalog) Identify(ctx context.Context, a keys.Access, externalID string) (string, error) {
-	for range Tries {
+func (s *Catalog) Identify(ctx context.Context, a keys.Access, externalID string) (found string, err error) {
+	err = Retry(func() (bool, error) {
 		id, err := s.Named(ctx, a.WorkspaceID, layout.KindIdentity, externalID)
 		if err != nil || id != "" {
-			return id, err
+			found = id
+			return true, err
 		}
 		now, err := s.Now(ctx)
 		if err != nil {
-			return "", err
+			return false, err
 		}
 		made := &keys.Identity{ID: keys.NewID(keys.PrefixIdentity), ExternalID: externalID, Environment: keys.DefaultEnvironment, CreatedAt: now}
 		c := NewChange(a.WorkspaceID)
@@ -221,8 +227,10 @@ func (s *Catalog) Identify(ctx context.Context, a keys.Access, externalID string
 		c.Put(layout.KindIdentity, made.ID, layout.EncodeDefinition(made))
 		failed, _, err := s.Apply(ctx, c)
 		if err != nil || failed == 0 {
-			return made.ID, err
+			found = made.ID
+			return true, err
 		}
-	}
-	return "", redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return found, err
 }

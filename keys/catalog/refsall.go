@@ -67,44 +67,28 @@ func (s *Catalog) lookUpAll(ctx context.Context, a keys.Access, f RefKind, field
 	if len(asked) == 0 {
 		return all, nil
 	}
-	for range Tries {
-		ids, missing, err := s.LookUp(ctx, a.WorkspaceID, f, asked)
-		if err != nil {
-			return nil, err
-		}
-		if len(missing) == 0 {
-			for i, r := range asked {
-				all[f.canonical(r)] = ids[i]
-			}
-			return all, nil
-		}
-		if err := s.mayMake(a, f, field, missing); err != nil {
-			return nil, err
-		}
-		if err := s.makeNamed(ctx, a.WorkspaceID, f, missing); err != nil {
-			return nil, err
-		}
+	ids, err := s.idsOf(ctx, a, f, field, asked)
+	for i, id := range ids {
+		all[f.canonical(asked[i])] = id
 	}
-	return nil, redisdb.Unavailable(ErrBusy)
+	return all, err
 }
 
 // identifyAll returns the ids of the identities with external ids, and makes those
 // that are missing.
-func (s *Catalog) identifyAll(ctx context.Context, ws string, externalIDs []string) (map[string]string, error) {
+func (s *Catalog) identifyAll(ctx context.Context, ws string, externalIDs []string) (all map[string]string, err error) {
 	names := slices.Clone(externalIDs)
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-	all := make(map[string]string, len(names))
-	for range Tries {
+	all = make(map[string]string, len(names))
+	err = Retry(func() (bool, error) {
 		missing, err := s.identities(ctx, ws, names, all)
 		if err != nil || len(missing) == 0 {
-			return all, err
+			return true, err
 		}
-		if err := s.makeIdentities(ctx, ws, missing); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, s.makeIdentities(ctx, ws, missing)
+	})
+	return all, err
 }
 
 // identities puts the ids of the identities that are there into all, and returns the

@@ -51,17 +51,16 @@ type cached struct {
 // Resolve looks up what a key's record refers to, at the newest revisions that
 // this gateway has seen. Whoever decides by it confirms Revisions in Redis, and
 // calls Refresh where one has changed.
-func (s *Catalog) Resolve(ctx context.Context, k *keys.Key) (*Resolved, error) {
-	for range Tries {
+func (s *Catalog) Resolve(ctx context.Context, k *keys.Key) (found *Resolved, err error) {
+	err = Retry(func() (bool, error) {
 		g := s.collect(k)
 		if len(g.missing) == 0 {
-			return g.resolved(), nil
+			found = g.resolved()
+			return true, nil
 		}
-		if err := s.cold.read(ctx, k.WorkspaceID, g.missing); err != nil {
-			return nil, err
-		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, s.cold.read(ctx, k.WorkspaceID, g.missing)
+	})
+	return found, err
 }
 
 // Guard names the Redis key that holds a revision for a key's verification.

@@ -6,7 +6,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 )
 
 // maxFetch bounds how many definitions one script reads.
@@ -14,12 +13,12 @@ const maxFetch = 1000
 
 // ResolveAll resolves what keys of one workspace refer to as it is now, with a
 // number of round trips that does not depend on how many keys there are.
-func (s *Catalog) ResolveAll(ctx context.Context, ws string, all []*keys.Key) ([]*Resolved, error) {
+func (s *Catalog) ResolveAll(ctx context.Context, ws string, all []*keys.Key) (found []*Resolved, err error) {
 	if err := s.Fetch(ctx, ws, revisionsOf(all)); err != nil {
 		return nil, err
 	}
 	resolved := make([]*Resolved, len(all))
-	for range Tries {
+	err = Retry(func() (bool, error) {
 		var missing []Need
 		for i, k := range all {
 			if resolved[i] != nil {
@@ -32,15 +31,17 @@ func (s *Catalog) ResolveAll(ctx context.Context, ws string, all []*keys.Key) ([
 			}
 		}
 		if len(missing) == 0 {
-			return resolved, nil
+			found = resolved
+			return true, nil
 		}
 		for part := range slices.Chunk(distinct(missing), maxFetch) {
 			if err := s.Fetch(ctx, ws, part); err != nil {
-				return nil, err
+				return false, err
 			}
 		}
-	}
-	return nil, redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return found, err
 }
 
 // revisionsOf are the revisions that cover what keys refer to.

@@ -8,7 +8,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 )
 
 // RoleDetails is a role with the permissions that it gives, by slug.
@@ -77,24 +76,25 @@ func (s *Catalog) DeleteRole(ctx context.Context, a keys.Access, ref keys.Ref) e
 
 // SetRolePermissions makes these the permissions of a role, and returns the role as it
 // is then. However many keys have the role, their next verification obeys.
-func (s *Catalog) SetRolePermissions(ctx context.Context, a keys.Access, ref keys.Ref, refs []keys.Ref) (RoleDetails, error) {
+func (s *Catalog) SetRolePermissions(ctx context.Context, a keys.Access, ref keys.Ref, refs []keys.Ref) (details RoleDetails, err error) {
 	if err := a.Check(""); err != nil {
 		return RoleDetails{}, err
 	}
-	for try := range 4 * Tries {
+	err = RetryPausing(ctx, func() (bool, error) {
 		r, stored, err := find[keys.Role](ctx, s, a.WorkspaceID, Roles, ref)
 		if err != nil {
-			return RoleDetails{}, err
+			return false, err
 		}
 		if r.Permissions, err = s.ResolveRefs(ctx, a, Permissions, "permissions", refs); err != nil {
-			return RoleDetails{}, err
+			return false, err
 		}
 		changed := layout.EncodeDefinition(r)
 		if changed == stored {
 			if err := s.confirm(ctx, a.WorkspaceID, layout.SharedBucket); err != nil {
-				return RoleDetails{}, err
+				return false, err
 			}
-			return s.granted(ctx, a.WorkspaceID, r)
+			details, err = s.granted(ctx, a.WorkspaceID, r)
+			return true, err
 		}
 		c := NewChange(a.WorkspaceID)
 		c.Unchanged(layout.KindRole, r.ID, stored)
@@ -102,16 +102,15 @@ func (s *Catalog) SetRolePermissions(ctx context.Context, a keys.Access, ref key
 		c.Raise(layout.SharedBucket)
 		failed, _, err := s.Apply(ctx, c)
 		if err != nil {
-			return RoleDetails{}, err
+			return false, err
 		}
 		if failed == 0 {
-			return s.granted(ctx, a.WorkspaceID, r)
+			details, err = s.granted(ctx, a.WorkspaceID, r)
+			return true, err
 		}
-		if err := Pause(ctx, try); err != nil {
-			return RoleDetails{}, err
-		}
-	}
-	return RoleDetails{}, redisdb.Unavailable(ErrBusy)
+		return false, nil
+	})
+	return details, err
 }
 
 func (s *Catalog) granted(ctx context.Context, ws string, r *keys.Role) (RoleDetails, error) {

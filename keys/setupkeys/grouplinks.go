@@ -40,16 +40,13 @@ func (s *Keys) linkable(ctx context.Context, workspaceID string, ids []string) (
 
 // link notes a setup key in each of its groups.
 func (s *Keys) link(ctx context.Context, k *keys.Key) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		groups, err := s.linkable(ctx, k.WorkspaceID, k.Setup.Groups)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if done, err := s.tryLink(ctx, k, groups, false); done || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.tryLink(ctx, k, groups, false)
+	})
 }
 
 // tryLink notes a setup key in groups that are still as they were read, and marks
@@ -90,12 +87,9 @@ func (s *Keys) DeleteGroup(ctx context.Context, a keys.Access, id string) error 
 	if id == allGroup(a.WorkspaceID).ID {
 		return keys.Invalidf("groupId", "deleting group ALL is not allowed")
 	}
-	for range catalog.Tries {
-		if done, err := s.dropGroup(ctx, a.WorkspaceID, id); done || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+	return catalog.Retry(func() (bool, error) {
+		return s.dropGroup(ctx, a.WorkspaceID, id)
+	})
 }
 
 // dropGroup reports whether the group was not used anew meanwhile.
@@ -199,21 +193,18 @@ func (s *Keys) detachAll(ctx context.Context, workspaceID, id, mark string) (boo
 // detach rewrites a key without a group. It also rewrites one that does not have
 // it: whoever is about to give it the group must look again.
 func (s *Keys) detach(ctx context.Context, workspaceID, keyID, group string) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		found, err := s.loadSetupKey(ctx, workspaceID, keyID)
 		switch {
 		case err != nil && keys.AsError(err).Kind == keys.KindNotFound:
-			return nil
+			return true, nil
 		case err != nil:
-			return err
+			return false, err
 		}
 		if err := refuseUse(found, group); err != nil {
-			return err
+			return false, err
 		}
 		rest := slices.DeleteFunc(slices.Clone(found.Key.Setup.Groups), func(id string) bool { return id == group })
-		if done, err := s.Put(ctx, found, regrouped(found.Key, rest), store.Put{}); done || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.Put(ctx, found, regrouped(found.Key, rest), store.Put{})
+	})
 }

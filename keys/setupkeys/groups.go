@@ -139,20 +139,21 @@ func (s *Keys) readGroup(ctx context.Context, workspaceID, id string) (*Group, s
 }
 
 // RenameGroup changes the name of a group; KindConflict where one has it.
-func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) (*Group, error) {
+func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) (renamed *Group, err error) {
 	if err := cmp.Or(checkGroupName(name), a.Check(id)); err != nil {
 		return nil, err
 	}
 	if id == allGroup(a.WorkspaceID).ID {
 		return nil, keys.Invalidf("groupId", "updating group ALL is not allowed")
 	}
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		g, text, err := s.readGroup(ctx, a.WorkspaceID, id)
 		if err != nil || g.Name == name {
-			return g, err
+			renamed = g
+			return true, err
 		}
 		if name == allName {
-			return nil, groupExists(name)
+			return false, groupExists(name)
 		}
 		old := g.Name
 		g.Name = name
@@ -163,12 +164,14 @@ func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) 
 		c.Put(layout.KindGroup, id, layout.EncodeDefinition(g))
 		switch failed, _, err := s.Apply(ctx, c); {
 		case err != nil || failed == 0:
-			return g, err
+			renamed = g
+			return true, err
 		case failed > 1: // the first condition is that the group is as it was read
-			return nil, groupExists(name)
+			return false, groupExists(name)
 		}
-	}
-	return nil, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return renamed, err
 }
 
 // groupTexts reads groups as they are stored; "" for one that is not there.

@@ -69,34 +69,36 @@ func (r *RedemptionError) Error() string { return string(r.Reason) }
 // that asks for some is KindPrecondition, and so is one for a peer that redeemed
 // another setup key which is still there. A peer that redeemed the key before is told
 // the same again, unless the key is revoked.
-func (s *Keys) Redeem(ctx context.Context, a keys.Access, r RedeemRequest) (*Redemption, error) {
+func (s *Keys) Redeem(ctx context.Context, a keys.Access, r RedeemRequest) (redeemed *Redemption, err error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	at := layout.PlaceOf(keys.NewSecret(strings.ToUpper(r.Secret.Text)).Digest())
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		found, err := s.LoadFrom(ctx, catalog.OwnScript, at, a.WorkspaceID)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if found == nil || found.Key.Setup == nil || found.Key.WorkspaceID != a.WorkspaceID {
-			return nil, cmp.Or(a.Check(""), refusedRedemption("", RedeemUnknown))
+			return false, cmp.Or(a.Check(""), refusedRedemption("", RedeemUnknown))
 		}
 		if err := a.Check(found.Key.ID); err != nil {
-			return nil, err
+			return false, err
 		}
 		status, told, err := s.redeem(ctx, found, r)
 		switch {
 		case err != nil:
-			return nil, err
+			return false, err
 		case status == "redeemed":
-			return RedemptionOf(found.Key, r.Peer, told)
+			redeemed, err = RedemptionOf(found.Key, r.Peer, told)
+			return true, err
 		case status != "changed":
 			s.noteRefusal(ctx, found, r.Peer, RedeemReason(status))
-			return nil, refusedRedemption(found.Key.ID, RedeemReason(status))
+			return false, refusedRedemption(found.Key.ID, RedeemReason(status))
 		}
-	}
-	return nil, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return redeemed, err
 }
 
 // redeem looks first: who redeemed the key before, or is refused, needs no claim.

@@ -102,23 +102,25 @@ func (s *Keys) SetupKey(ctx context.Context, a keys.Access, id string) (*SetupKe
 
 // UpdateSetupKey changes the groups of a setup key, and revokes it or takes that
 // back. Whoever redeems it later gets the new groups.
-func (s *Keys) UpdateSetupKey(ctx context.Context, a keys.Access, id string, p SetupKeyPatch) (*SetupKey, error) {
+func (s *Keys) UpdateSetupKey(ctx context.Context, a keys.Access, id string, p SetupKeyPatch) (updated *SetupKey, err error) {
 	if p.Groups == nil {
 		return nil, keys.Invalidf("auto_groups", "setup key autogroups field is invalid")
 	}
 	if err := cmp.Or(checkGroupCount(p.Groups), a.Check(id)); err != nil {
 		return nil, err
 	}
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		done, err := s.patchSetupKey(ctx, a.WorkspaceID, id, p)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if done {
-			return s.SetupKey(ctx, keys.Access{Caller: a.Caller}, id)
+			updated, err = s.SetupKey(ctx, keys.Access{Caller: a.Caller}, id)
+			return true, err
 		}
-	}
-	return nil, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return updated, err
 }
 
 // patchSetupKey reports whether nobody changed the key or a group meanwhile. The key
@@ -157,16 +159,13 @@ func (s *Keys) DeleteSetupKey(ctx context.Context, a keys.Access, id string) err
 	if err := a.Check(id); err != nil {
 		return err
 	}
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		found, err := s.loadSetupKey(ctx, a.WorkspaceID, id)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if gone, err := s.deleteSetupRecord(ctx, found); gone || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.deleteSetupRecord(ctx, found)
+	})
 }
 
 // deleteSetupRecord takes a key away with all that it has, and reports whether it was

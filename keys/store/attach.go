@@ -7,7 +7,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
-	"tollgate/keys/redisdb"
 )
 
 // Attached is what a change of a key's permissions or roles came to.
@@ -84,21 +83,20 @@ func (s *Store) SetRoles(ctx context.Context, a keys.Access, keyID string, refs 
 
 // attach changes what a key has, in the manner of UpdateKey. Ids that lead nowhere
 // any more are dropped by the way.
-func attach[T any](ctx context.Context, s *Store, a keys.Access, keyID string, at attachment[T], refs []keys.Ref, merge mergeFunc) (Attached[*T], error) {
-	var none Attached[*T]
-	for try := range 4 * catalog.Tries {
+func attach[T any](ctx context.Context, s *Store, a keys.Access, keyID string, at attachment[T], refs []keys.Ref, merge mergeFunc) (attached Attached[*T], err error) {
+	err = catalog.RetryPausing(ctx, func() (bool, error) {
 		found, err := at.find(ctx, s, a, keyID, refs, merge)
 		if err != nil {
-			return none, err
+			return false, err
 		}
 		asked, err := s.ResolveRefs(ctx, a, at.refKind, at.field, refs)
 		if err != nil {
-			return none, err
+			return false, err
 		}
 		ids := merge(*at.list(found.Key), asked)
 		there, err := at.read(ctx, s, a.WorkspaceID, union(ids, asked))
 		if err != nil {
-			return none, err
+			return false, err
 		}
 		result := Attached[*T]{at.pick(there, asked), at.pick(there, ids)}
 		done := len(result.Asked) == len(asked) // otherwise one was deleted a moment ago: look again
@@ -106,16 +104,15 @@ func attach[T any](ctx context.Context, s *Store, a keys.Access, keyID string, a
 			done, err = at.store(ctx, s, found, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] == nil }))
 		}
 		if err != nil {
-			return none, err
+			return false, err
 		}
 		if done {
-			return result, nil
+			attached = result
+			return true, nil
 		}
-		if err := catalog.Pause(ctx, try); err != nil {
-			return none, err
-		}
-	}
-	return none, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return attached, err
 }
 
 // find reads the key that is to be changed, and checks the caller's rights.

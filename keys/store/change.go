@@ -20,30 +20,30 @@ import (
 // UpdateKey changes a key of the caller's workspace. What the patch says nothing
 // of stays as it is, the balance and the windows as they are at that moment.
 func (s *Store) UpdateKey(ctx context.Context, a keys.Access, id string, p keys.KeyPatch) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		found, _, err := s.Owned(ctx, a, id)
 		if err != nil {
-			return err
+			return false, err
 		}
 		k, kept, err := s.patched(ctx, a, found, p)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if k.IdentityID != found.Key.IdentityID {
 			if err := s.addToLists(ctx, k); err != nil {
-				return err
+				return false, err
 			}
 		}
 		done, err := s.Put(ctx, found, k, kept)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if done {
 			s.removeFromLists(ctx, found.Key, k)
-			return nil
+			return true, nil
 		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
 }
 
 // patched returns the key as the patch makes it, and what becomes of its balance.
@@ -185,31 +185,32 @@ const (
 // UpdateCredits changes a key's balance and when it was changed, in one step, and returns the
 // new balance, nil for unlimited.
 // A nil value sets unlimited, and ends the refill; it can't be added or taken.
-func (s *Store) UpdateCredits(ctx context.Context, a keys.Access, id string, op keys.CreditsOperation, value *int64) (*int64, *refill.Schedule, error) {
+func (s *Store) UpdateCredits(ctx context.Context, a keys.Access, id string, op keys.CreditsOperation, value *int64) (balance *int64, schedule *refill.Schedule, err error) {
 	if value != nil && (*value < 0 || *value > keys.MaxCount) {
 		return nil, nil, keys.Invalidf("value", "a whole number from 0 to %d", int64(keys.MaxCount))
 	}
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		found, _, err := s.Owned(ctx, a, id)
 		if err != nil {
-			return nil, nil, err
+			return false, err
 		}
 		if op == SetCredits && (value == nil || !found.Key.HasCredits) {
-			remaining := keys.Change[int64]{Set: true, Value: value}
-			return value, nil, s.UpdateKey(ctx, a, id, keys.KeyPatch{Remaining: remaining})
+			balance = value
+			return true, s.UpdateKey(ctx, a, id, keys.KeyPatch{Remaining: keys.Change[int64]{Set: true, Value: value}})
 		}
 		switch {
 		case value == nil:
-			return nil, nil, keys.Invalidf("value", "a number to %s by", op)
+			return false, keys.Invalidf("value", "a number to %s by", op)
 		case !found.Key.HasCredits:
-			return nil, nil, keys.Invalidf("keyId", "the key has unlimited uses: there is nothing to %s", op)
+			return false, keys.Invalidf("keyId", "the key has unlimited uses: there is nothing to %s", op)
 		}
-		balance, done, err := s.moveBalance(ctx, found, op, *value)
-		if err != nil || done {
-			return &balance, found.Key.Refill, err
+		left, done, err := s.moveBalance(ctx, found, op, *value)
+		if done {
+			balance, schedule = &left, found.Key.Refill
 		}
-	}
-	return nil, nil, redisdb.Unavailable(catalog.ErrBusy)
+		return done, err
+	})
+	return balance, schedule, err
 }
 
 // recordToStamp returns the key's record for a script that writes into it when the key was
@@ -248,20 +249,20 @@ func (s *Store) moveBalance(ctx context.Context, found *Record, op keys.CreditsO
 // tombstone keeps its secret taken; a permanent deletion removes that as well, also of a
 // key that was deleted before.
 func (s *Store) DeleteKey(ctx context.Context, a keys.Access, id string, permanent bool) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		found, _, err := s.Owned(ctx, a, id)
 		if permanent && err != nil && keys.AsError(err).Kind == keys.KindNotFound {
-			return s.deleteTombstone(ctx, a, id)
+			return true, s.deleteTombstone(ctx, a, id)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		err = s.deleteRecord(ctx, found, permanent)
-		if !errors.Is(err, catalog.ErrBusy) {
-			return err
+		if errors.Is(err, catalog.ErrBusy) {
+			return false, nil
 		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return true, err
+	})
 }
 
 // deleteRecord takes a key away: the record first, because it is what verifies, then what

@@ -46,17 +46,17 @@ func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, per
 
 // deleteAll takes keys away. Those that somebody changes meanwhile are read again.
 func (s *Store) deleteAll(ctx context.Context, w *Walk, found []*Record, permanent bool) (deleted int64, err error) {
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		gone, changed, err := s.DeleteOnce(ctx, found, permanent)
 		for _, k := range gone {
 			deleted += int64(len(k.BySecret()))
 		}
 		if err != nil || len(changed) == 0 {
-			return deleted, err
+			return true, err
 		}
 		again, err := s.LoadAll(ctx, changed)
 		if err != nil {
-			return deleted, err
+			return false, err
 		}
 		found = found[:0:0]
 		for _, one := range again {
@@ -64,8 +64,9 @@ func (s *Store) deleteAll(ctx context.Context, w *Walk, found []*Record, permane
 				found = append(found, one)
 			}
 		}
-	}
-	return deleted, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return deleted, err
 }
 
 // DeleteOnce takes those keys away that are still as they were read, with all their secrets,

@@ -8,7 +8,6 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -42,16 +41,16 @@ func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.Imp
 
 // ImportNewKeys is ImportKeys that leaves out keys whose digest is taken: their id
 // is "". So it can be repeated.
-func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]string, error) {
+func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (all []string, err error) {
 	made, err := s.buildKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
 	}
 	ids := make([]string, len(made))
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		fresh, err := s.fresh(ctx, made)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		part := make([]*NewRecord, len(fresh))
 		for i, at := range fresh {
@@ -59,16 +58,18 @@ func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.
 		}
 		taken, err := s.Insert(ctx, part)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if len(taken) == 0 {
 			for _, at := range fresh {
 				ids[at] = made[at].Key.ID
 			}
-			return ids, nil
+			all = ids
+			return true, nil
 		}
-	}
-	return nil, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return all, err
 }
 
 // distinctDigests returns the places in made of the first key of each digest.

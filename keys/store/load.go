@@ -108,24 +108,23 @@ func (s *Store) locate(ctx context.Context, id string) (layout.Place, error) {
 // checks the caller's rights over its API. Root keys, setup keys and keys of an API
 // that was deleted are not found. One that is moving is moved: it may be used in its
 // new place.
-func (s *Store) Owned(ctx context.Context, a keys.Access, id string, also ...keys.Right) (*Record, *catalog.Resolved, error) {
-	for range catalog.Tries {
+func (s *Store) Owned(ctx context.Context, a keys.Access, id string, also ...keys.Right) (owned *Record, refers *catalog.Resolved, err error) {
+	err = catalog.Retry(func() (bool, error) {
 		found, err := s.Load(ctx, a.WorkspaceID, id)
 		if err != nil {
-			return nil, nil, err
+			return false, err
 		}
 		resolved, err := s.authorizeKey(ctx, a, found, also...)
 		if err != nil {
-			return nil, nil, err
+			return false, err
 		}
 		if found.Key.Moving == nil {
-			return found, resolved, nil
+			owned, refers = found, resolved
+			return true, nil
 		}
-		if err := s.move(ctx, found, found.Key.Moving); err != nil {
-			return nil, nil, err
-		}
-	}
-	return nil, nil, redisdb.Unavailable(catalog.ErrBusy)
+		return false, s.move(ctx, found, found.Key.Moving)
+	})
+	return owned, refers, err
 }
 
 // authorizeKey is owned for a key that was read already.

@@ -26,18 +26,18 @@ const reservationTTL = time.Minute
 // move brings a key that waits for its migration to its new place. It does nothing
 // where another plaintext was first, or the place is another key's.
 func (s *Store) move(ctx context.Context, old *Record, to *keys.Moving) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		done, err := s.moveOn(ctx, old, to)
 		if done || err != nil {
-			return err
+			return true, err
 		}
 		again, err := s.LoadAt(ctx, old.Place)
 		if err != nil || again == nil || again.Key.ID != old.Key.ID {
-			return err // another gateway was as quick
+			return true, err // another gateway was as quick
 		}
 		old = again
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
 }
 
 // moveOn makes the steps up to the mark, or those after it. Where it is not done, the
@@ -83,23 +83,26 @@ func (s *Store) indexedAt(ctx context.Context, old *Record) (bool, error) {
 
 // reserve returns the revision of a reservation for a key: its own that is there, or a new one; ""
 // where the place is taken by something else.
-func (s *Store) reserve(ctx context.Context, old *Record, to *keys.Moving) (layout.Revision, error) {
+func (s *Store) reserve(ctx context.Context, old *Record, to *keys.Moving) (reserved layout.Revision, err error) {
 	k := &keys.Key{
 		ID: old.Key.ID, WorkspaceID: old.Key.WorkspaceID, APIID: old.Key.APIID, Digest: to.Digest,
 		Migration: old.Key.Migration, CreatedAt: old.Key.CreatedAt, Reserved: true,
 	}
 	had := layout.Revision("")
-	for range catalog.Tries {
+	err = catalog.Retry(func() (bool, error) {
 		reservation, there, err := s.writeAt(ctx, &NewRecord{Key: k}, had, reservationTTL)
 		switch {
 		case err != nil || reservation != "" || there == nil || !there.Key.Reserved:
-			return reservation, err
+			reserved = reservation
+			return true, err
 		case there.Key.ID == k.ID:
-			return there.Revision, nil
+			reserved = there.Revision
+			return true, nil
 		}
 		had = there.Revision // the reservation of a key that was deleted before it was marked
-	}
-	return "", redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return reserved, err
 }
 
 // mark writes into a key's record to which place it moves, or with nil that it does not.

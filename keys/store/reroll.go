@@ -6,7 +6,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
-	"tollgate/keys/redisdb"
 )
 
 // Reroll says how a key is rerolled.
@@ -24,7 +23,7 @@ type Reroll struct {
 // fresh secret, since the one before is kept nowhere and may have been lost: that one ends at
 // once. With another grace period it is KindConflict. A secret that has ended can't be
 // rerolled (KindPrecondition), nor a key of which MaxSecrets secrets have not ended.
-func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Reroll) (keys.NewKey, error) {
+func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Reroll) (rerolled keys.NewKey, err error) {
 	if r.Grace < 0 || r.Grace > keys.MaxTime {
 		return keys.NewKey{}, keys.Invalidf("expiration", "milliseconds, from 0 to %d", int64(keys.MaxTime))
 	}
@@ -35,30 +34,29 @@ func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Rerol
 		}
 		token = keys.IdempotencyToken(a, id, r.IdempotencyKey)
 	}
-	for try := range 4 * catalog.Tries {
+	err = catalog.RetryPausing(ctx, func() (bool, error) {
 		found, resolved, err := s.Owned(ctx, a, id)
 		if err != nil {
-			return keys.NewKey{}, err
+			return false, err
 		}
 		if err := s.mayReroll(a, found.Key); err != nil {
-			return keys.NewKey{}, err
+			return false, err
 		}
 		made, err := s.planReroll(found, resolved.API, r, token)
 		if err != nil {
-			return keys.NewKey{}, err
+			return false, err
 		}
 		done, err := s.storeReroll(ctx, found, made)
 		if err != nil {
-			return keys.NewKey{}, err
+			return false, err
 		}
 		if done {
-			return keys.NewKey{ID: made.key.Secret().ID, Secret: made.secret}, nil
+			rerolled = keys.NewKey{ID: made.key.Secret().ID, Secret: made.secret}
+			return true, nil
 		}
-		if err := catalog.Pause(ctx, try); err != nil {
-			return keys.NewKey{}, err
-		}
-	}
-	return keys.NewKey{}, redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
+	return rerolled, err
 }
 
 func (s *Store) mayReroll(a keys.Access, k *keys.Key) error {

@@ -59,22 +59,19 @@ func (s *Store) forgetFirst(ctx context.Context, permanent bool, all ...*Record)
 // markFirstErased notes that a first secret, which was deleted before the rest of its key, is
 // deleted for good: its place is free when the key is deleted.
 func (s *Store) markFirstErased(ctx context.Context, a keys.Access, id string, at layout.Place) error {
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		found, err := s.LoadAt(ctx, at)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if found == nil || len(found.Key.Secrets) == 0 || found.Key.ID != id || !found.Key.Secrets[0].Deleted || found.Key.Secrets[0].Erased {
-			return keyNotFound(id)
+			return false, keyNotFound(id)
 		}
 		if _, err := s.authorizeKey(ctx, a, found); err != nil {
-			return err
+			return false, err
 		}
 		k := found.Key.SeenAs(0).Editable()
 		k.Secret().Erased = true
-		if done, err := s.Put(ctx, found, k, Put{}); done || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.Put(ctx, found, k, Put{})
+	})
 }

@@ -193,10 +193,10 @@ func (s *Transfer) importDefinitions(ctx context.Context, ws string, k layout.Ki
 			return cmp.Or[error](err, keys.Errorf(keys.KindPrecondition, "api", "api %s was deleted and is still being removed: import again in some minutes", l.ID))
 		}
 	}
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		there, err := s.DefinitionTexts(ctx, ws, k, ids)
 		if err != nil {
-			return err
+			return false, err
 		}
 		c, tally := catalog.NewChange(ws), Imported{}
 		for i, l := range lines {
@@ -214,11 +214,8 @@ func (s *Transfer) importDefinitions(ctx context.Context, ws string, k layout.Ki
 				tally.leave(&l, whyContent)
 			}
 		}
-		if made, err := s.importChange(ctx, k, c, tally, done); made || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.importChange(ctx, k, c, tally, done)
+	})
 }
 
 // nameKind is what names are imported together: those of a kind, apart from those of
@@ -236,10 +233,10 @@ func (s *Transfer) importNames(ctx context.Context, ws string, of nameKind, line
 	for i, l := range lines {
 		names[i] = l.Name
 	}
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		var ids *redis.SliceCmd
 		if err := s.Pipelined(ctx, func(p redis.Pipeliner) { ids = p.HMGet(ctx, layout.UniqueName(ws, k), names...) }); err != nil {
-			return err
+			return false, err
 		}
 		there := make([]string, len(names))
 		for i := range there {
@@ -247,7 +244,7 @@ func (s *Transfer) importNames(ctx context.Context, ws string, of nameKind, line
 		}
 		otherwise, err := s.otherwiseThere(ctx, ws, of, names, there)
 		if err != nil {
-			return err
+			return false, err
 		}
 		c, tally := catalog.NewChange(ws), Imported{}
 		for i, l := range lines {
@@ -266,11 +263,8 @@ func (s *Transfer) importNames(ctx context.Context, ws string, of nameKind, line
 				c.Claim(k, l.Name, l.ID)
 			}
 		}
-		if made, err := s.importChange(ctx, k, c, tally, done); made || err != nil {
-			return err
-		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return s.importChange(ctx, k, c, tally, done)
+	})
 }
 
 // unique reports whether the names are imported only where none differs from them by case

@@ -8,7 +8,6 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
@@ -19,24 +18,24 @@ func (s *Transfer) importKeys(ctx context.Context, ws string, lines []checkedRec
 	if err := s.importableAPIs(ctx, ws, lines); err != nil {
 		return err
 	}
-	for range catalog.Tries {
+	return catalog.Retry(func() (bool, error) {
 		fresh, known, tally, err := s.unknownKeys(ctx, ws, lines)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := s.WriteGroupIndexes(ctx, ws, fresh); err != nil {
-			return err
+			return false, err
 		}
 		taken, err := s.Insert(ctx, fresh)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(taken) == 0 {
 			done.add(tally)
-			return s.importUse(ctx, known)
+			return true, s.importUse(ctx, known)
 		}
-	}
-	return redisdb.Unavailable(catalog.ErrBusy)
+		return false, nil
+	})
 }
 
 // importableAPIs refuses keys of an API that the workspace does not have.
