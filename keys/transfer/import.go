@@ -126,49 +126,66 @@ func (s *Transfer) Import(ctx context.Context, ws string, lines []ExportRecord) 
 	if err != nil {
 		return done, err
 	}
-	byKind, names := map[layout.Kind][]checkedRecord{}, map[nameKind][]checkedRecord{}
-	var found, peers, usage, counters, tombstones []checkedRecord
+	err = s.importRecords(ctx, ws, groupRecords(all), &done)
+	return done, err
+}
+
+// importedRecords are the lines of an import, apart by what is stored together.
+type importedRecords struct {
+	definitions                                 map[layout.Kind][]checkedRecord
+	names                                       map[nameKind][]checkedRecord
+	keys, redeemed, usage, counters, tombstones []checkedRecord
+}
+
+func groupRecords(all []checkedRecord) importedRecords {
+	g := importedRecords{definitions: map[layout.Kind][]checkedRecord{}, names: map[nameKind][]checkedRecord{}}
 	for _, l := range all {
+		kind := layout.Kind(l.Kind)
 		switch {
 		case l.Key != "":
-			found = append(found, l)
+			g.keys = append(g.keys, l)
 		case l.Redeemed != "":
-			peers = append(peers, l)
+			g.redeemed = append(g.redeemed, l)
 		case l.Usage != "":
-			usage = append(usage, l)
+			g.usage = append(g.usage, l)
 		case l.Counter != "":
-			counters = append(counters, l)
+			g.counters = append(g.counters, l)
 		case l.Tombstone != "":
-			tombstones = append(tombstones, l)
-		case l.Kind != "" && l.Name != "":
-			of := nameKind{layout.Kind(l.Kind), l.Alike}
-			names[of] = append(names[of], l)
-		case l.Kind != "":
-			byKind[layout.Kind(l.Kind)] = append(byKind[layout.Kind(l.Kind)], l)
+			g.tombstones = append(g.tombstones, l)
+		case kind != "" && l.Name != "":
+			of := nameKind{kind, l.Alike}
+			g.names[of] = append(g.names[of], l)
+		case kind != "":
+			g.definitions[kind] = append(g.definitions[kind], l)
 		}
 	}
-	for k, some := range byKind {
-		if err = s.importDefinitions(ctx, ws, k, some, &done); err != nil {
-			return done, err
+	return g
+}
+
+// importRecords stores definitions and their names first: the others refer to them.
+func (s *Transfer) importRecords(ctx context.Context, ws string, g importedRecords, done *Imported) error {
+	for kind, lines := range g.definitions {
+		if err := s.importDefinitions(ctx, ws, kind, lines, done); err != nil {
+			return err
 		}
 	}
-	for k, some := range names {
-		if err = s.importNames(ctx, ws, k, some, &done); err != nil {
-			return done, err
+	for kind, lines := range g.names {
+		if err := s.importNames(ctx, ws, kind, lines, done); err != nil {
+			return err
 		}
 	}
-	for _, one := range []struct {
+	for _, step := range []struct {
 		lines []checkedRecord
 		store func(context.Context, string, []checkedRecord, *Imported) error
-	}{{found, s.importKeys}, {peers, s.importRedeemed}, {usage, s.importUsage}, {counters, s.importCounters}, {tombstones, s.importTombstones}} {
-		if len(one.lines) == 0 {
+	}{{g.keys, s.importKeys}, {g.redeemed, s.importRedeemed}, {g.usage, s.importUsage}, {g.counters, s.importCounters}, {g.tombstones, s.importTombstones}} {
+		if len(step.lines) == 0 {
 			continue
 		}
-		if err = one.store(ctx, ws, one.lines, &done); err != nil {
-			return done, err
+		if err := step.store(ctx, ws, step.lines, done); err != nil {
+			return err
 		}
 	}
-	return done, nil
+	return nil
 }
 
 // FinishImport makes every gateway read definitions that it may have looked for

@@ -29,23 +29,54 @@ func decodeUsage(l *ExportRecord) (*usageDay, error) {
 	switch {
 	case d.API != l.Usage || !layout.IsID(d.API):
 		return nil, keys.Invalidf("usage", "is not the API of the record")
-	case d.Level < levelAPI || d.Level > levelKey || d.Level == levelKey && !layout.IsID(d.Key) || d.Identity != "" && !layout.IsID(d.Identity):
+	case !d.named():
 		return nil, keys.Invalidf("stored", "names nobody whose usage it is")
-	case d.Day < 0 || d.Day > keys.MaxTime/usage.DayMS || d.Expires < 0 || d.Expires > keys.MaxTime || len(d.Tags) > usage.MaxDayTags:
+	case !d.bounded():
 		return nil, keys.Invalidf("stored", "is out of bounds")
 	}
-	for _, tag := range d.Tags {
-		if len(tag) > usage.MaxUsageTag {
-			return nil, keys.Invalidf("stored", "has a tag of more than %d bytes", usage.MaxUsageTag)
-		}
+	if slices.ContainsFunc(d.Tags, func(tag string) bool { return len(tag) > usage.MaxUsageTag }) {
+		return nil, keys.Invalidf("stored", "has a tag of more than %d bytes", usage.MaxUsageTag)
 	}
 	for _, c := range d.Counts {
-		if c.Hour < 0 || c.Hour > 23 || !strings.ContainsRune(usage.Outcomes, rune(c.Outcome)) || c.N < 1 || c.N > keys.MaxCount || len(c.Tags) > keys.MaxUsageTags ||
-			slices.ContainsFunc(c.Tags, func(at int) bool { return at < -1 || at >= len(d.Tags) }) {
+		if !c.valid(len(d.Tags)) {
 			return nil, keys.Invalidf("stored", "has a count that can't be")
 		}
 	}
 	return &d, nil
+}
+
+// bounded reports whether a day, when it ends and how many tags it has are such as are stored.
+func (d *usageDay) bounded() bool {
+	return 0 <= d.Day && d.Day <= keys.MaxTime/usage.DayMS &&
+		0 <= d.Expires && d.Expires <= keys.MaxTime &&
+		len(d.Tags) <= usage.MaxDayTags
+}
+
+// named reports whether it is said whose usage it is: the API's, and at the level of keys a
+// key's.
+func (d *usageDay) named() bool {
+	switch {
+	case d.Level < levelAPI || d.Level > levelKey:
+		return false
+	case d.Level == levelKey && !layout.IsID(d.Key):
+		return false
+	}
+	return d.Identity == "" || layout.IsID(d.Identity)
+}
+
+// valid reports whether a count of a day with so many tags is one. A tag of -1 is every other.
+func (c *usageCount) valid(tags int) bool {
+	switch {
+	case c.Hour < 0 || c.Hour > 23:
+		return false
+	case !strings.ContainsRune(usage.Outcomes, rune(c.Outcome)):
+		return false
+	case c.N < 1 || c.N > keys.MaxCount:
+		return false
+	case len(c.Tags) > keys.MaxUsageTags:
+		return false
+	}
+	return !slices.ContainsFunc(c.Tags, func(at int) bool { return at < -1 || at >= tags })
 }
 
 // importUsage stores counts where there are none yet: they are set, never added. An
@@ -75,8 +106,11 @@ func (s *Transfer) importUsage(ctx context.Context, ws string, lines []checkedRe
 		if err != nil {
 			return err
 		}
-		stored := slices.ContainsFunc(replies, func(r []any) bool { return redisdb.Number(r[0]) > 0 })
-		done.countStored([][]any{{map[bool]int64{true: 1}[stored]}})
+		if slices.ContainsFunc(replies, func(r []any) bool { return redisdb.Number(r[0]) > 0 }) {
+			done.Stored++
+		} else {
+			done.Same++
+		}
 	}
 	return nil
 }
@@ -149,7 +183,11 @@ func (s *Transfer) indexUsage(ctx context.Context, days []*usageDay) error {
 		if d.Level == levelAPI {
 			continue
 		}
-		name := layout.UsageIndexName(d.API, d.Day, map[int]string{levelIdentity: layout.UsageOfIdentities, levelKey: layout.UsageOfKeys}[d.Level])
+		of := layout.UsageOfIdentities
+		if d.Level == levelKey {
+			of = layout.UsageOfKeys
+		}
+		name := layout.UsageIndexName(d.API, d.Day, of)
 		if asked[name] == nil {
 			asked[name] = &redisdb.Invocation{Names: []string{name}, Args: []any{max(d.Expires, s.usage.UsageEnd(d.Day)), "index"}}
 			order = append(order, name)

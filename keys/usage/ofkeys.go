@@ -40,7 +40,8 @@ func (s *Reader) KeyUsage(ctx context.Context, a keys.Access, of Owner, start, e
 	if err != nil {
 		return nil, err
 	}
-	for _, r.APIID = range apis {
+	for _, api := range apis {
+		r.APIID = api
 		if err := r.choose(ctx); err != nil {
 			return nil, err
 		}
