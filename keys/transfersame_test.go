@@ -131,7 +131,11 @@ func (v *view) keysOf(api string) {
 
 // used asks for the usage of an API in every way.
 func (v *view) used(api string) {
-	now := time.Now().Truncate(24 * time.Hour).UnixMilli()
+	now, err := v.store.Now(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	now -= now % (24 * 3600_000)
 	for _, q := range []usage.Query{
 		{}, {Group: usage.Groups{Key: true}}, {Group: usage.Groups{Identity: true}}, {Group: usage.Groups{Tags: true}},
 		{Group: usage.Groups{Tag: true, Key: true, Identity: true}}, {Group: usage.Groups{Span: usage.ByHour}, Tags: []string{"a"}},
@@ -146,6 +150,11 @@ func (v *view) used(api string) {
 // spend uses everything once more and gives what came of it, without the moment.
 func spend(l *life, store *store.Store) (came []string) {
 	gateway := verify.New(store, verify.Options{})
+	for _, secret := range l.secrets {
+		if err := store.CompleteMigration(l.t.Context(), l.access, "mig:1", secret); err != nil {
+			l.t.Fatal(err)
+		}
+	}
 	for _, secret := range append(l.tokens[:len(l.tokens):len(l.tokens)], l.secrets...) {
 		o, err := gateway.Verify(l.t.Context(), &verify.Request{Secret: secret, Cost: 1, Limits: []verify.LimitRequest{
 			{Name: "named: here", Cost: 1, Own: true, Limit: 4, Duration: longest},
@@ -161,7 +170,7 @@ func spend(l *life, store *store.Store) (came []string) {
 			if len(verdicts) > 0 && err == nil {
 				verdicts[0].NamespaceID = "" // made anew where nobody had limited in it
 			}
-			came = append(came, fmt.Sprint(verdicts, ok, kind(err)))
+			came = append(came, fmt.Sprint(verdicts, ok, err))
 		}
 	}
 	for _, token := range l.tokens {
