@@ -20,7 +20,7 @@ import (
 // durable opens a store as a program does that must lose nothing.
 func durable(t *testing.T, url string, timeout time.Duration) (*shop, *waits) {
 	t.Helper()
-	client, err := redisdb.DialWithin(url, 0, timeout)
+	client, err := redisdb.Dial(url, redisdb.Options{Timeout: timeout, NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

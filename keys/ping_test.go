@@ -66,7 +66,7 @@ func TestPingOfServerThatRefusesWrites(t *testing.T) {
 	server.Kill()
 	ping(server, keys.FailureGone)
 	locked := redistest.Start(t, redistest.WithPassword("right"))
-	nobody, err := redisdb.Dial("redis://"+locked.Addr(), 0)
+	nobody, err := redisdb.Dial("redis://"+locked.Addr(), redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

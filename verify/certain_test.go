@@ -17,7 +17,7 @@ func TestRefusalSpentNothing(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
-	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
 	w.must(err)
 	defer client.Close()
 	g := impatientGateway(client, 0)
@@ -72,7 +72,7 @@ func TestRefusedLimitSpentNothing(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
-	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
 	w.must(err)
 	defer client.Close()
 	seen := &limited{}

@@ -19,7 +19,7 @@ import (
 // dialled is a gateway with the client and the time limits of the program.
 func dialled(t *testing.T, addr string) gateway {
 	t.Helper()
-	client, err := redisdb.Dial("redis://"+addr, 0)
+	client, err := redisdb.Dial("redis://"+addr, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	network := redistest.Forward(t, master.Addr())
 	follow(t, replica, master, network.Addr())
 	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
-	client, err := redisdb.Dial("redis://"+master.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+master.Addr(), redisdb.Options{NoDurableWrites: true})
 	w.must(err)
 	defer client.Close()
 	w.must(redisdb.SetReplicaRule(t.Context(), client, 1, maxLag))

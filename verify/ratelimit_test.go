@@ -361,7 +361,7 @@ func TestOverridesAllKept(t *testing.T) {
 // A warm use of several limits is one exchange with Redis.
 func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	server := redistest.Start(t)
-	client, err := redisdb.Dial("redis://"+server.Addr(), 1)
+	client, err := redisdb.Dial("redis://"+server.Addr(), redisdb.Options{PoolSize: 1, NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestRightsOfTheUserOfRedis(t *testing.T) {
 			}
 			scheme, address, _ := strings.Cut(row.url, "://")
 			address = address[strings.Index(address, "@")+1:]
-			client, err := redisdb.DialWithin(scheme+"://tollgate:secret@"+address, 0, 5*time.Second)
+			client, err := redisdb.Dial(scheme+"://tollgate:secret@"+address, redisdb.Options{Timeout: 5 * time.Second, NoDurableWrites: true})
 			if err != nil {
 				t.Fatal(err)
 			}

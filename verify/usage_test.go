@@ -234,7 +234,7 @@ func TestUsageIsSentWithinASecond(t *testing.T) {
 func TestUsageIsNeverCountedTwice(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
-	behind, err := redisdb.Dial("redis://"+link.Addr(), 0)
+	behind, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestUsageTagsFold(t *testing.T) {
 
 // While the store is gone a gateway keeps counts up to a bound, and says what it drops.
 func TestUsageWaitsWithinABound(t *testing.T) {
-	client, err := redisdb.Dial("redis://127.0.0.1:1", 0)
+	client, err := redisdb.Dial("redis://127.0.0.1:1", redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestUsageWaitsWithinABound(t *testing.T) {
 
 // Counting a verification without tags allocates nothing.
 func TestUsageCountsWithoutAllocation(t *testing.T) {
-	client, err := redisdb.Dial("redis://127.0.0.1:1", 0)
+	client, err := redisdb.Dial("redis://127.0.0.1:1", redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

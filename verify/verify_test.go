@@ -255,7 +255,7 @@ func TestRefillHappensOnce(t *testing.T) {
 func TestAtMostOnce(t *testing.T) {
 	server := redistest.Start(t)
 	link := redistest.Proxy(t, server.Addr())
-	client, err := redisdb.Dial("redis://"+link.Addr(), 0)
+	client, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func dieAt(t *testing.T, d dying, where string, w *world, url string, stride int
 		}
 		at := *w
 		made := d.prepare(&at)
-		client, err := redisdb.Dial(url, 0)
+		client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 		w.must(err)
 		k := &killer{left: n}
 		client.AddHook(k)

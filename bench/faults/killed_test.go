@@ -84,7 +84,7 @@ func TestRedisKilled(t *testing.T) {
 func TestRedisKilledForgets(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
 	w := newWorld(t, server.Client())
-	client, err := redisdb.Dial(server.URL(), 0)
+	client, err := redisdb.Dial(server.URL(), redisdb.Options{NoDurableWrites: true})
 	w.must(err)
 	t.Cleanup(func() { _ = client.Close() })
 	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})

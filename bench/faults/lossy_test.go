@@ -73,7 +73,7 @@ func (l *loss) dialer(ctx context.Context, network, addr string) (net.Conn, erro
 // dialLossy makes a gateway with the client of the program, on connections that lose.
 func dialLossy(tb testing.TB, url string, l *loss) gateway {
 	tb.Helper()
-	client, err := redisdb.Dial(url, 0)
+	client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func newGateway(c redis.UniversalClient) gateway {
 // dial makes a gateway with the client and the time limits of the program.
 func dial(tb testing.TB, url string) gateway {
 	tb.Helper()
-	client, err := redisdb.Dial(url, 0)
+	client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func run() error {
 		return fmt.Errorf("usage: floor serve --addr HOST:PORT --redis URL")
 	}
 	_ = flags.Parse(os.Args[2:]) // ends the program by itself
-	client, err := redisdb.Dial(*address, 0)
+	client, err := redisdb.Dial(*address, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ type shelf struct {
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
 	g, address := newGate(t)
-	client, err := redisdb.DialWithin("redis://"+address, 0, patience)
+	client, err := redisdb.Dial("redis://"+address, redisdb.Options{Timeout: patience, NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

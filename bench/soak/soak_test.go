@@ -101,7 +101,7 @@ func (l *life) once(ctx context.Context) {
 // Load that goes on leaves nothing behind.
 func TestSoak(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
-	client, err := redisdb.DialWithin(server.URL(), 0, patience)
+	client, err := redisdb.Dial(server.URL(), redisdb.Options{Timeout: patience, NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // logs.
 func inspected(t *testing.T, url string) (string, error) {
 	t.Helper()
-	client, err := redisdb.Dial(url, 0)
+	client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

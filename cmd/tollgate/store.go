@@ -35,12 +35,9 @@ type storeFlags struct {
 // nil, is told how long writes waited for the append-only file.
 func (f *storeFlags) open(pool int, o store.Options, waited func(time.Duration)) (*store.Store, error) {
 	f.Redis = trimmed("--redis (TOLLGATE_REDIS_URL)", f.Redis)
-	client, err := redisdb.DialWithin(f.Redis, pool, o.Timeout)
+	client, err := redisdb.Dial(f.Redis, redisdb.Options{PoolSize: pool, Timeout: o.Timeout, NoDurableWrites: !f.DurableWrites, Waited: waited})
 	if err != nil {
 		return nil, usagef("--redis: %s", err)
-	}
-	if f.DurableWrites {
-		redisdb.DurableWrites(client, waited)
 	}
 	return store.Open(client, o), nil
 }

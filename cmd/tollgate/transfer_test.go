@@ -63,7 +63,7 @@ func TestTransferSurvivesKill(t *testing.T) {
 
 func seed(t *testing.T, url string) {
 	t.Helper()
-	client, err := redisdb.Dial(url, 0)
+	client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

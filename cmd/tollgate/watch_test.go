@@ -20,7 +20,7 @@ import (
 // watching returns a store on a URL, with its watch, and what that logs.
 func watching(t *testing.T, url string) (*store.Store, *watch, *bytes.Buffer) {
 	t.Helper()
-	client, err := redisdb.Dial(url, 0)
+	client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Package store keeps keys: it creates, reads, lists, changes, rerolls and deletes them,
 // with root keys, migrations and what deleted keys leave.
 //
-//	client, err := redisdb.Dial("redis://127.0.0.1:6379", 0)
+//	client, err := redisdb.Dial("redis://127.0.0.1:6379", redisdb.Options{NoDurableWrites: true})
 //	keys := store.Open(client, store.Options{})
 //	made, err := keys.CreateKey(ctx, access, keys.KeyDraft{APIID: api})
 //

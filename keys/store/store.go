@@ -27,7 +27,21 @@ type Store struct {
 	deletedRetention time.Duration // of records of soft-deleted keys; 0 for none
 }
 
-// Open makes a Store on a client made by Dial. It does not talk to Redis: Ping does.
+// Dial makes a Store on the Redis at a URL, in one of the forms of redisdb.Dial. It does not
+// connect yet: Ping does. Writes are acknowledged when they are in Redis's append-only file,
+// if it keeps one. Close it when it is not used any more.
+func Dial(url string, o Options) (*Store, error) {
+	client, err := redisdb.Dial(url, redisdb.Options{Timeout: o.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	return Open(client, o), nil
+}
+
+// Close closes the connections to Redis.
+func (s *Store) Close() error { return s.Redis().Close() }
+
+// Open makes a Store on a client of redisdb.Dial. It does not talk to Redis: Ping does.
 func Open(client redis.UniversalClient, o Options) *Store {
 	c := catalog.NewCatalog(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
 	return &Store{Catalog: c, sealer: o.Sealer, deletedRetention: o.DeletedRetention}
