@@ -137,7 +137,7 @@ func TestCountersFromBeforeStay(t *testing.T) {
 		}
 		gateway := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second})
 		use := func(name string) error {
-			_, err := gateway.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{{Name: name, Cost: 1, Own: true, Limit: 9, Duration: 3600_000}}})
+			_, err := gateway.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{{Name: name, Cost: 1, Own: true, Limit: 9, Duration: 3600_000}}, Cost: verify.Free})
 			return err
 		}
 		if err := use("new"); kind(err) != keys.KindInvalid {
@@ -190,7 +190,7 @@ func TestImportedCountersAreListed(t *testing.T) {
 		for i := range 40 {
 			ask = append(ask, verify.LimitRequest{Name: fmt.Sprint("own:", i), Cost: 1, Own: true, Limit: 9, Duration: keys.MaxDuration})
 		}
-		_, err := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}).Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: ask})
+		_, err := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}).Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: ask, Cost: verify.Free})
 		s.must(err)
 		for i := range 100 { // beyond the index, from before
 			older(t, c, shardOf(made.Secret), made.ID, fmt.Sprint("old:", i), ratelimit.MaxDuration)

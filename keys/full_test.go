@@ -65,7 +65,7 @@ func (s *shop) revocations() []revocation {
 	needs := func(query string) verify.Request {
 		q, err := verify.ParseQuery(query)
 		s.must(err)
-		return verify.Request{Permissions: q}
+		return verify.Request{Permissions: q, Cost: verify.Free}
 	}
 	patch := func(p keys.KeyPatch) func(string) error {
 		return func(id string) error { return s.UpdateKey(t.Context(), a, id, p) }
@@ -76,7 +76,7 @@ func (s *shop) revocations() []revocation {
 		{name: "expire", do: patch(keys.KeyPatch{Expires: keys.To(soon)}), code: verify.Expired},
 		{name: "shorten", key: keys.KeyDraft{Expires: 4102444800000}, do: patch(keys.KeyPatch{Expires: keys.To(soon)}), code: verify.Expired},
 		{name: "no uses left", do: patch(keys.KeyPatch{Remaining: keys.To(int64(0))}), ask: verify.Request{Cost: 1}, code: verify.UsageExceeded},
-		{name: "set to no uses", key: keys.KeyDraft{Remaining: count(5)}, ask: verify.Request{}, do: func(id string) error {
+		{name: "set to no uses", key: keys.KeyDraft{Remaining: count(5)}, ask: verify.Request{Cost: verify.Free}, do: func(id string) error {
 			_, _, err := s.UpdateCredits(t.Context(), a, id, store.SetCredits, count(0))
 			if d := s.read(id); err == nil && d.State.Balance != 0 {
 				t.Errorf("%d uses are left", d.State.Balance)

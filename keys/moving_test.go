@@ -60,7 +60,7 @@ func TestDeathWhileAKeyIsAdopted(t *testing.T) {
 				}
 				return nil
 			})
-			r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext)}
+			r := &verify.Request{RootKey: m.root, Secret: keys.NewSecret(plaintext), Cost: verify.Free}
 			_, err := first(client).VerifyMigrated(t.Context(), r, "from.seam")
 			m.must(m.UpdateKey(t.Context(), m.access, id, keys.KeyPatch{Name: keys.To("changed")}))
 			balance, _, e := m.UpdateCredits(t.Context(), m.access, id, store.DecrementCredits, uses(2))

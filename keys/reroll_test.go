@@ -29,7 +29,7 @@ func (s *shop) reroll(id string, grace int64) keys.NewKey {
 // code verifies on a gateway that knows nothing yet.
 func (s *shop) code(secret keys.Secret) verify.Code {
 	s.t.Helper()
-	o, err := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}).Verify(s.t.Context(), &verify.Request{Secret: secret})
+	o, err := verify.New(s.Store, verify.Options{Timeout: 10 * time.Second}).Verify(s.t.Context(), &verify.Request{Secret: secret, Cost: verify.Free})
 	s.must(err)
 	return o.Code
 }
@@ -494,8 +494,8 @@ func TestTransferOfARerolledKey(t *testing.T) {
 			}
 			o, err := verify.New(x.Store, verify.Options{}).Verify(t.Context(), &verify.Request{Secret: third.Secret, Cost: 1})
 			s.must(err)
-			if left := x.read(second.ID).State.Balance; o.Remaining != 4 || left != 4 {
-				t.Errorf("%d and %d left", o.Remaining, left)
+			if left := x.read(second.ID).State.Balance; *o.Remaining != 4 || left != 4 {
+				t.Errorf("%d and %d left", *o.Remaining, left)
 			}
 		}
 		stranger := open(t, redistest.Start(t).Client(), "stranger")

@@ -368,7 +368,7 @@ func TestSetupKeyIsNotVerified(t *testing.T) {
 		requests := map[string]func(keys.Secret) *verify.Request{
 			"by nobody": func(s keys.Secret) *verify.Request { return &verify.Request{Secret: s, Cost: 5} },
 			"by a root key": func(s keys.Secret) *verify.Request {
-				return &verify.Request{Secret: s, RootKey: by, Cost: 1, APIID: limited.APIID, Limits: []verify.LimitRequest{{Name: "none"}}}
+				return &verify.Request{Secret: s, RootKey: by, Cost: 1, APIID: limited.APIID, Limits: []verify.LimitRequest{{Name: "none", Cost: verify.Free}}}
 			},
 			"as a root key": func(s keys.Secret) *verify.Request { return &verify.Request{Secret: s, Root: true, Cost: 1} },
 			"for a root key": func(s keys.Secret) *verify.Request {

@@ -108,7 +108,7 @@ func TestExportAndImport(t *testing.T) {
 		}
 
 		gateway := verify.New(moved.Store, verify.Options{Timeout: 10 * time.Second})
-		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: used.Secret, Cost: 1}); err != nil || o.Code != verify.Valid || o.Remaining != 6 ||
+		if o, err := gateway.Verify(t.Context(), &verify.Request{Secret: used.Secret, Cost: 1}); err != nil || o.Code != verify.Valid || *o.Remaining != 6 ||
 			o.Limits[0].Remaining != 5 || o.Limits[1].Remaining != 5 {
 			t.Errorf("%+v %v", o, err)
 		}

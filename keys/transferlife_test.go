@@ -320,7 +320,7 @@ func (l *life) redeem() error {
 
 func (l *life) verify() error {
 	all := append(l.tokens[:len(l.tokens):len(l.tokens)], l.secrets...)
-	r := &verify.Request{Secret: pick(l.r, all), Cost: int64(l.r.IntN(3)), Tags: l.some("a", "b", "path=/x", "ü")}
+	r := &verify.Request{Secret: pick(l.r, all), Cost: verify.Costs(int64(l.r.IntN(3))), Tags: l.some("a", "b", "path=/x", "ü")}
 	if l.r.IntN(3) == 0 {
 		r.Limits = append(r.Limits, verify.LimitRequest{Name: "named: here", Cost: 1, Own: true, Limit: 4, Duration: longest})
 	}

@@ -77,7 +77,7 @@ func TestLastUseAfterAWrongClock(t *testing.T) {
 		now := clock.Now()
 		for _, at := range []time.Time{wrong, now} {
 			clock.SetClock(at)
-			if _, err := gateway.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil {
+			if _, err := gateway.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil {
 				t.Fatal(err)
 			}
 			s.must(usage.Flush(t.Context()))

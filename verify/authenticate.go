@@ -37,7 +37,7 @@ func (v *Verifier) Authenticate(ctx context.Context, secret keys.Secret, source 
 // CheckRootKey reports whether a root key may be used now, by the error that Authenticate
 // would return. It spends nothing.
 func (v *Verifier) CheckRootKey(ctx context.Context, secret keys.Secret, source netip.Addr) error {
-	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Source: source})
+	outcome, err := v.Verify(ctx, &Request{Secret: secret, Root: true, Source: source, Cost: Free})
 	if err == nil && outcome.Code != Valid {
 		err = v.refused(outcome.Code, source)
 	}

@@ -50,7 +50,7 @@ func TestRefusalSpentNothing(t *testing.T) {
 	if err := spend(); err == nil || !err.NothingSpent || err.Failure != keys.FailureGone {
 		t.Errorf("nobody there: %+v", err)
 	}
-	if left := w.verify(verify.Request{Secret: made.Secret, Cost: 0}).Remaining; left != 8 {
+	if left := *w.verify(verify.Request{Secret: made.Secret, Cost: verify.Free}).Remaining; left != 8 {
 		t.Errorf("%d left, want 8: one VALID, one whose reply was lost", left)
 	}
 }

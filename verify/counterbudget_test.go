@@ -71,7 +71,7 @@ func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 			t.Errorf("counters that are there: %+v, %v", o, err)
 		}
 		fresh := w.create(keys.KeyDraft{ExternalID: "user_2", Limits: []ratelimit.Limit{limit("stored", 100)}})
-		if o := w.verify(verify.Request{Secret: fresh.Secret}); o.Code != verify.Valid {
+		if o := w.verify(verify.Request{Secret: fresh.Secret, Cost: verify.Free}); o.Code != verify.Valid {
 			t.Errorf("a stored limit: %+v", o)
 		}
 		other, err := w.Workspace(t.Context(), "other")

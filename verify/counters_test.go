@@ -64,7 +64,7 @@ func TestCountersOfAKeyAreBounded(t *testing.T) {
 			t.Fatalf("129 counters: %v", err)
 		}
 		looks := own(128, 129, 1000)
-		looks[0].Cost = 0
+		looks[0].Cost = verify.Free
 		if o, err := ask(looks); err != nil || o.Code != verify.Valid {
 			t.Errorf("a look, which makes none: %+v, %v", o, err)
 		}
@@ -92,7 +92,7 @@ func TestCounterKeptByUseStaysListed(t *testing.T) {
 		made := w.create(keys.KeyDraft{})
 		clock.SetClock(time.UnixMilli(day * (clock.Now().UnixMilli()/day + 1)))
 		limits := func(from, to int) *verify.Request {
-			return &verify.Request{Secret: made.Secret, Limits: own(from, to, 60_000)}
+			return &verify.Request{Secret: made.Secret, Limits: own(from, to, 60_000), Cost: verify.Free}
 		}
 		for range 5 { // five windows, two lives and a half
 			for from := 0; from < store.MaxKeyCounters; from += 32 {
@@ -119,7 +119,7 @@ func TestCountersOfAKeyAreExactUnderConcurrency(t *testing.T) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{})
 		for _, limits := range [][]verify.LimitRequest{own(0, 60, day), own(60, 108, day)} {
-			w.verify(verify.Request{Secret: made.Secret, Limits: limits})
+			w.verify(verify.Request{Secret: made.Secret, Limits: limits, Cost: verify.Free})
 		}
 		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
 		var passed, refused atomic.Int64
@@ -127,7 +127,7 @@ func TestCountersOfAKeyAreExactUnderConcurrency(t *testing.T) {
 		for i := range 50 {
 			all.Go(func() {
 				limits := own(200+2*i, 202+2*i, day)
-				_, err := gateways[i%3].Verify(context.Background(), &verify.Request{Secret: made.Secret, Limits: limits})
+				_, err := gateways[i%3].Verify(context.Background(), &verify.Request{Secret: made.Secret, Limits: limits, Cost: verify.Free})
 				switch kindOf(err) {
 				case 255:
 					passed.Add(1)
@@ -154,7 +154,7 @@ func TestCountersEndWithTheirKey(t *testing.T) {
 		w.must(err)
 		stays := w.create(keys.KeyDraft{APIID: w.api})
 		used := func(made keys.NewKey) {
-			w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration)})
+			w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
 		}
 		used(stays)
 		for name, remove := range map[string]func(keys.NewKey) error{
@@ -200,9 +200,9 @@ func TestCountersEndOnAFullRedis(t *testing.T) {
 	w := newWorld(t, server.Client())
 	for _, permanent := range []bool{true, false} {
 		made := w.create(keys.KeyDraft{})
-		w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration)})
+		w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
 		server.Do("CONFIG", "SET", "maxmemory", "1")
-		if _, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: own(20, 40, day)}); kindOf(err) != keys.KindUnavailable {
+		if _, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: own(20, 40, day), Cost: verify.Free}); kindOf(err) != keys.KindUnavailable {
 			t.Errorf("a counter was made: %v", err)
 		}
 		w.must(w.DeleteKey(t.Context(), w.access, made.ID, permanent))
@@ -225,7 +225,7 @@ func TestCountersAreSharedWithTheReleaseBefore(t *testing.T) {
 		w.must(err)
 		window := layout.AppendU56(layout.AppendU56(layout.AppendU56(nil, now/keys.MaxDuration), 3), 0)
 		w.must(c.Set(t.Context(), name("own:0"), window, 24*time.Hour).Err())
-		o := w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration)})
+		o := w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration), Cost: verify.Free})
 		if o.Limits[0].Remaining != 1 || o.Limits[1].Remaining != 4 {
 			t.Errorf("%d and %d are left, want 1 and 4", o.Limits[0].Remaining, o.Limits[1].Remaining)
 		}

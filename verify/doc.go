@@ -2,8 +2,8 @@
 // now, for this?
 //
 //	verifier := verify.New(store, verify.Options{})
-//	outcome, err := verifier.Verify(ctx, &verify.Request{Secret: keys.NewSecret(text), Cost: 1})
-//	if err == nil && outcome.Code == verify.Valid { … }
+//	outcome, err := verifier.Verify(ctx, &verify.Request{Secret: keys.NewSecret(text)})
+//	if err == nil && outcome.Valid() { … }
 //
 // # The order of checks
 //

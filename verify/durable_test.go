@@ -87,7 +87,7 @@ func TestDurableWaitsForUsesAlone(t *testing.T) {
 	release := server.HoldFsync()
 	begun := time.Now()
 	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
-	w.code(verify.Valid, verify.Request{Secret: rich})
+	w.code(verify.Valid, verify.Request{Secret: rich, Cost: verify.Free})
 	w.code(verify.NotFound, verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1})
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("what spends nothing took %v", took)
@@ -97,7 +97,7 @@ func TestDurableWaitsForUsesAlone(t *testing.T) {
 	}
 	release()
 	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
-	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich}); err != nil || o.Remaining != 97 {
+	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich, Cost: verify.Free}); err != nil || *o.Remaining != 97 {
 		t.Errorf("%+v, %v: each use was taken once, the unknown one too", o, err)
 	}
 }
@@ -117,7 +117,7 @@ func TestDurableUnspentTravelWithSpent(t *testing.T) {
 	unspent := func(i int) verify.Request {
 		switch i % 5 {
 		case 0:
-			return verify.Request{Secret: rich}
+			return verify.Request{Secret: rich, Cost: verify.Free}
 		case 1:
 			return verify.Request{Secret: off, Cost: 1}
 		case 2:
@@ -157,7 +157,7 @@ func TestDurableUnspentTravelWithSpent(t *testing.T) {
 	}
 	release()
 	spent.Wait()
-	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich}); err != nil || o.Remaining != 1_000_000-101 {
+	if o, err := w.Verify(t.Context(), &verify.Request{Secret: rich, Cost: verify.Free}); err != nil || *o.Remaining != 1_000_000-101 {
 		t.Errorf("%+v, %v: each use was taken once", o, err)
 	}
 }

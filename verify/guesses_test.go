@@ -48,7 +48,7 @@ func TestValidRootKeyAmongGuesses(t *testing.T) {
 				if n%2 == 0 {
 					_, err = w.Authenticate(t.Context(), unknown, address)
 				} else {
-					_, err = w.Verify(t.Context(), &verify.Request{RootKey: unknown, Secret: made.Secret, Source: address})
+					_, err = w.Verify(t.Context(), &verify.Request{RootKey: unknown, Secret: made.Secret, Source: address, Cost: verify.Free})
 				}
 				if !errors.Is(err, errGuess) {
 					t.Fatalf("guess %d: %v", n, err)

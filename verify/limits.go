@@ -53,18 +53,18 @@ func (l *limits) addRequested(asked *LimitRequest) error {
 		own := ratelimit.Limit{Name: asked.Name, Limit: asked.Limit, Duration: asked.Duration}
 		w, grown := l.entry.window(l.store, own.Name, own.Duration)
 		l.grown = l.grown || grown
-		l.set(own, asked.Cost, w)
+		l.set(own, amount(asked.Cost), w)
 		return nil
 	}
 	byName := func(limit ratelimit.Limit) bool { return limit.Name == asked.Name }
 	stored := l.entry.key.Limits
 	if i := slices.IndexFunc(stored, byName); i >= 0 {
-		l.set(stored[i], asked.Cost, window{slot: i + 1})
+		l.set(stored[i], amount(asked.Cost), window{slot: i + 1})
 		return nil
 	}
 	shared := l.resolved.IdentityLimits()
 	if i := slices.IndexFunc(shared, byName); i >= 0 {
-		l.set(shared[i], asked.Cost, l.identityWindow(shared[i]))
+		l.set(shared[i], amount(asked.Cost), l.identityWindow(shared[i]))
 		return nil
 	}
 	return l.notFound(asked.Name)

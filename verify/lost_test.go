@@ -20,19 +20,19 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 		w := newWorld(t, c)
 		w.must(w.Mark(t.Context()))
 		made := w.create(keys.KeyDraft{})
-		w.verify(verify.Request{Secret: made.Secret})
+		w.verify(verify.Request{Secret: made.Secret, Cost: verify.Free})
 		other := newGateway(c)
 		w.must(other.Mark(t.Context()))
 		flush(t, c, "FLUSHALL")
 		for _, g := range []gateway{w.gateway, other} {
 			for _, secret := range []keys.Secret{made.Secret, made.Secret, keys.NewSecret("nobody has this one")} {
-				o, err := g.Verify(t.Context(), &verify.Request{Secret: secret})
+				o, err := g.Verify(t.Context(), &verify.Request{Secret: secret, Cost: verify.Free})
 				if o != nil || !errors.Is(err, redisdb.ErrLost) || keys.AsError(err).Kind != keys.KindUnavailable {
 					t.Errorf("after FLUSHALL: %+v %v", o, err)
 				}
 			}
 			// By way of a root key too, which is looked up in a lane of its own.
-			for _, r := range []*verify.Request{{Secret: made.Secret, RootKey: keys.NewSecret("no-root-key-of-anybody")}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true}} {
+			for _, r := range []*verify.Request{{Secret: made.Secret, RootKey: keys.NewSecret("no-root-key-of-anybody"), Cost: verify.Free}, {Secret: keys.NewSecret("no-root-key-of-anybody"), Root: true, Cost: verify.Free}} {
 				if o, err := g.Verify(t.Context(), r); o != nil || !errors.Is(err, redisdb.ErrLost) {
 					t.Errorf("a root key after FLUSHALL: %+v %v", o, err)
 				}
@@ -49,13 +49,13 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 		}
 		w.must(newGateway(c).Accept(t.Context()))
 		for _, g := range []gateway{w.gateway, other} {
-			if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.NotFound {
+			if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.NotFound {
 				t.Errorf("accepted: %+v %v", o, err)
 			}
 		}
 		again := newWorld(t, c)
 		made = again.create(keys.KeyDraft{})
-		if o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.Valid {
+		if o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 			t.Errorf("used again: %+v %v", o, err)
 		}
 	})
@@ -110,7 +110,7 @@ func TestLostMasterOfCluster(t *testing.T) {
 		lost := 0
 		for _, made := range all {
 			for _, g := range []gateway{w.gateway, fresh} {
-				switch o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); {
+				switch o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); {
 				case errors.Is(err, redisdb.ErrLost):
 					lost++
 				case err != nil:
@@ -142,7 +142,7 @@ func TestStoreWithoutMarkersAdoptsThem(t *testing.T) {
 			}
 			g := newGateway(c)
 			if round == 1 { // at the first key that is absent, by itself
-				if o, err := g.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one")}); err != nil || o.Code != verify.NotFound {
+				if o, err := g.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one"), Cost: verify.Free}); err != nil || o.Code != verify.NotFound {
 					t.Errorf("unknown: %+v %v", o, err)
 				}
 			}
@@ -150,7 +150,7 @@ func TestStoreWithoutMarkersAdoptsThem(t *testing.T) {
 			if lost, err := g.Lost(t.Context()); lost || err != nil {
 				t.Errorf("round %d: lost %t, %v", round, lost, err)
 			}
-			if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.Valid {
+			if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 				t.Errorf("round %d: %+v %v", round, o, err)
 			}
 			for _, name := range redistest.Names(t, c, "tg:m*") {

@@ -45,7 +45,7 @@ func undecided(t *testing.T, g gateway, what string, want error, secrets ...keys
 	t.Helper()
 	for _, secret := range append(secrets, keys.NewSecret("nobody has this one")) {
 		for range 20 {
-			o, err := g.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 0})
+			o, err := g.Verify(t.Context(), &verify.Request{Secret: secret, Cost: verify.Free})
 			if o != nil || keys.AsError(err).Kind != keys.KindUnavailable || !errors.Is(err, want) {
 				t.Fatalf("%s: %+v, %v", what, o, err)
 			}
@@ -68,7 +68,7 @@ func TestReplicaIsNotBelieved(t *testing.T) {
 		t.Errorf("the store is ready: %v", err)
 	}
 	replica.Do("REPLICAOF", "NO", "ONE")
-	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.Valid {
+	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 		t.Errorf("promoted: %+v %v", o, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestDemotedMasterIsNotBelieved(t *testing.T) {
 				secret = keys.NewSecret("nobody has this one")
 			}
 			for ctx.Err() == nil {
-				_, err := g.Verify(ctx, &verify.Request{Secret: secret})
+				_, err := g.Verify(ctx, &verify.Request{Secret: secret, Cost: verify.Free})
 				at := demoted.Load()
 				switch {
 				case err == nil && at == nil:
@@ -134,7 +134,7 @@ func TestServersBehindOneAddress(t *testing.T) {
 		for range 20 {
 			all.Go(func() {
 				for range 10 {
-					switch o, err := g.Verify(context.Background(), &verify.Request{Secret: made.Secret}); {
+					switch o, err := g.Verify(context.Background(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); {
 					case err != nil:
 						errs.Add(1)
 					case o.Code == verify.Valid:
@@ -170,7 +170,7 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	defer client.Close()
 	w.must(redisdb.SetReplicaRule(t.Context(), client, 1, maxLag))
 	g := impatientGateway(client, 0)
-	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err != nil || o.Code != verify.Valid {
+	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 		t.Fatalf("before: %+v %v", o, err)
 	}
 	network.Silence()
@@ -180,7 +180,7 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	w.must(other.DeleteKey(t.Context(), w.access, made.ID, false))
 	var last time.Duration
 	for time.Since(cut) < (maxLag+3)*time.Second {
-		if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret}); err == nil {
+		if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err == nil {
 			last = time.Since(cut)
 		} else if keys.AsError(err).Kind != keys.KindUnavailable {
 			t.Fatal(err)

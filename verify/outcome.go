@@ -27,12 +27,16 @@ type Outcome struct {
 	Code      Code
 	Key       *keys.Key
 	Resolved  *catalog.Resolved
-	Remaining int64        // the balance after this decision, where Key.Limited
+	Remaining *int64       // the balance after this decision; nil for a key whose uses are unlimited
 	Limits    []LimitState // every limit that was looked at, refused or not
 	Now       int64        // Redis's clock at the decision, unix ms
 
-	one [1]LimitState // what Limits is made of where it suffices
+	balance int64         // what Remaining points to
+	one     [1]LimitState // what Limits is made of where it suffices
 }
+
+// Valid reports whether the key may be used, and has spent its costs.
+func (o *Outcome) Valid() bool { return o.Code == Valid }
 
 // Triggered returns the first limit that refused; nil where none did.
 func (o *Outcome) Triggered() *LimitState {

@@ -105,8 +105,9 @@ func (c *LimitCheck) check(a keys.Access, at string) error {
 		return keys.Invalidf(at+"identifier", "1 to %d characters", keys.MaxIdentifier)
 	case c.Limit < 1 || c.Limit > keys.MaxCount:
 		return keys.Invalidf(at+"limit", "a whole number from 1 to %d", int64(keys.MaxCount))
-	case c.Cost < 0 || c.Cost > keys.MaxCount:
-		return keys.Invalidf(at+"cost", "a whole number from 0 to %d", int64(keys.MaxCount))
+	}
+	if err := checkCost(at+"cost", c.Cost); err != nil {
+		return err
 	}
 	return a.CheckDuration(at+"duration", c.Duration)
 }
@@ -143,12 +144,12 @@ func (v *Verifier) newLimitAttempt(ctx context.Context, ws string, checks []Limi
 		if o != nil {
 			at.OverrideID, at.Limit, at.Duration = o.ID, o.Limit, o.Duration
 		}
-		t.costs[i] = c.Cost
+		t.costs[i] = amount(c.Cost)
 		shard := layout.ShardOf(space.ID + ":" + c.Identifier)
 		sc := t.slotCall(shard)
 		sc.add(v.store, ws, space.Revision, i, window{
 			counter: layout.Counter(shard, space.ID, c.Identifier, at.Duration), budget: sc.budget,
-			limit: at.Limit, duration: at.Duration, cost: c.Cost,
+			limit: at.Limit, duration: at.Duration, cost: amount(c.Cost),
 		})
 	}
 	slices.SortFunc(t.slotCalls, func(a, b *slotCall) int { return strings.Compare(a.call.shard, b.call.shard) })

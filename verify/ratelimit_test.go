@@ -23,7 +23,7 @@ import (
 const day = 24 * 3600_000
 
 func use(namespace, identifier string, limit, cost int64) verify.LimitCheck {
-	return verify.LimitCheck{Namespace: namespace, Identifier: identifier, Limit: limit, Duration: day, Cost: cost}
+	return verify.LimitCheck{Namespace: namespace, Identifier: identifier, Limit: limit, Duration: day, Cost: verify.Costs(cost)}
 }
 
 // limit asks one gateway, and wants an answer.
@@ -237,7 +237,7 @@ func TestRefusedLimitsWriteNothing(t *testing.T) {
 		bad("limit", func(c *verify.LimitCheck) { c.Limit = 0 })
 		bad("limit", func(c *verify.LimitCheck) { c.Limit = keys.MaxCount + 1 })
 		bad("duration", func(c *verify.LimitCheck) { c.Duration = 999 })
-		bad("cost", func(c *verify.LimitCheck) { c.Cost = -1 })
+		bad("cost", func(c *verify.LimitCheck) { c.Cost = -2 })
 		if _, _, err := w.Limit(t.Context(), w.access, nil); keys.AsError(err).Kind != keys.KindInvalid {
 			t.Errorf("none: %v", err)
 		}

@@ -99,8 +99,8 @@ func TestRerolledKeyIsOneKey(t *testing.T) {
 		all := w.rerolled(w.create(keys.KeyDraft{Remaining: uses(100), Name: "n"}), 3)
 		for i, one := range all {
 			o := w.verify(verify.Request{Secret: one.Secret, Cost: 1})
-			if o.Code != verify.Valid || o.Key.ID != one.ID || o.Key.Name != "n" || o.Remaining != int64(99-i) {
-				t.Errorf("secret %d: %s %+v, %d left", i, o.Code, o.Key, o.Remaining)
+			if o.Code != verify.Valid || o.Key.ID != one.ID || o.Key.Name != "n" || *o.Remaining != int64(99-i) {
+				t.Errorf("secret %d: %s %+v, %d left", i, o.Code, o.Key, *o.Remaining)
 			}
 			if left := w.left(one.ID).Balance; left != int64(99-i) {
 				t.Errorf("secret %d: read as %d left", i, left)

@@ -119,7 +119,7 @@ func TestAChangeUsedByManyKeysIsQuick(t *testing.T) {
 				for part := range slices.Chunk(sample, 100) {
 					all.Go(func() {
 						for _, secret := range part {
-							o, err := patiently(other, &verify.Request{Secret: secret, Permissions: verify.Permission(permission)})
+							o, err := patiently(other, &verify.Request{Secret: secret, Permissions: verify.Permission(permission), Cost: verify.Free})
 							if err != nil || o.Code != want {
 								t.Errorf("%s: %+v, %v, want %s", step, o, err, want)
 								return
@@ -290,7 +290,7 @@ func TestARefusalTakesNothingOfTheIdentity(t *testing.T) {
 			}
 		}
 		probe := w.create(keys.KeyDraft{ExternalID: "user_1"})
-		if o := w.verify(verify.Request{Secret: probe.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: 0}}}); state(o, "shared").Remaining != 100 {
+		if o := w.verify(verify.Request{Secret: probe.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: verify.Free}}, Cost: verify.Free}); state(o, "shared").Remaining != 100 {
 			t.Errorf("%d of 100 left", state(o, "shared").Remaining)
 		}
 	})
@@ -341,7 +341,7 @@ func TestPermissionsAreComparedExactly(t *testing.T) {
 			"Docs.Read": verify.Valid, "Docs.List": verify.Valid,
 			"docs.read": verify.InsufficientPermissions, "DOCS.READ": verify.InsufficientPermissions, "docs.list": verify.InsufficientPermissions,
 		} {
-			o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Permissions: verify.Permission(permission)})
+			o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Permissions: verify.Permission(permission), Cost: verify.Free})
 			w.must(err)
 			if o.Code != want {
 				t.Errorf("%s: %s, want %s", permission, o.Code, want)

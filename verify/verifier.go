@@ -87,7 +87,7 @@ type Request struct {
 	APIID       string      // a key of another API is forbidden; "" takes every API
 	Root        bool        // a root key is asked for, and no other is found; without it an API key
 	Permissions Query
-	Cost        int64          // credits, 0 or more; only a key with a balance spends them
+	Cost        int64          // credits; 0 is 1, Free spends none; only a key with a balance spends them
 	Limits      []LimitRequest // beside the stored limits that always apply
 	Tags        []string       // for the usage counts; they decide nothing
 	Address     netip.Addr     // of whoever uses the key; an API may allow some alone
@@ -98,7 +98,7 @@ type Request struct {
 // own, counted for this key.
 type LimitRequest struct {
 	Name     string
-	Cost     int64 // 0 looks and takes nothing
+	Cost     int64 // 0 is 1; Free looks and takes nothing
 	Own      bool  // it brings the two below
 	Limit    int64
 	Duration int64 // ms, up to keys.MaxDuration, whoever asks
@@ -166,8 +166,8 @@ func (v *Verifier) find(ctx context.Context, r *Request, d keys.Digest, root *ro
 
 // check refuses what has no answer.
 func (r *Request) check() error {
-	if r.Cost < 0 || r.Cost > keys.MaxCount {
-		return keys.Invalidf("remaining.cost", "a whole number from 0 to %d", int64(keys.MaxCount))
+	if err := checkCost("remaining.cost", r.Cost); err != nil {
+		return err
 	}
 	if len(r.Limits) > MaxRequestLimits {
 		return keys.Invalidf("ratelimits", "at most %d", MaxRequestLimits)
@@ -470,7 +470,7 @@ func (v *Verifier) plan(r *Request, root *rootKey, e *entry, t *snapshot) *plan 
 	p.store, p.rootKey, p.entry, p.snapshot = v.store, root, e, t
 	c := &p.call
 	c.workspace, c.shard, c.record, c.revision, c.slots = k.WorkspaceID, e.shard, e.record, e.revision, len(k.Limits)
-	c.expires, c.hasCredits, c.cost = root.earlierExpiry(k.Expires), k.HasCredits, r.Cost
+	c.expires, c.hasCredits, c.cost = root.earlierExpiry(k.Expires), k.HasCredits, amount(r.Cost)
 	if k.Refill != nil {
 		c.amount, c.day = k.Refill.Amount, k.Refill.Day
 	}
@@ -550,7 +550,11 @@ func (p *plan) outcome() (*Outcome, error) {
 	if err := p.rootKey.checkExpiry(reply.now); err != nil {
 		return nil, err // and nothing was spent
 	}
-	o := &Outcome{Key: p.entry.key, Resolved: p.snapshot.resolved, Remaining: reply.balance, Now: reply.now}
+	o := &Outcome{Key: p.entry.key, Resolved: p.snapshot.resolved, Now: reply.now}
+	if p.entry.key.HasCredits {
+		o.balance = reply.balance
+		o.Remaining = &o.balance
+	}
 	switch reply.status {
 	case replyExpired:
 		o.Code = Expired
@@ -595,8 +599,8 @@ func allowed(list []string, address netip.Addr) bool {
 // check refuses a limit that has no meaning.
 func (l *LimitRequest) check(i int) error {
 	field := func(name string) string { return "ratelimits." + itoa(i) + "." + name }
-	if l.Cost < 0 || l.Cost > keys.MaxCount {
-		return keys.Invalidf(field("cost"), "a whole number from 0 to %d", int64(keys.MaxCount))
+	if err := checkCost(field("cost"), l.Cost); err != nil {
+		return err
 	}
 	if !l.Own {
 		return nil

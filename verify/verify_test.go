@@ -122,8 +122,8 @@ func TestOrderOfChecks(t *testing.T) {
 			if row.want == verify.Valid {
 				wantUsed, wantBalance = 2, 0
 			}
-			if left.Balance != wantBalance || left.Windows[0].Current != wantUsed || o.Remaining != wantBalance {
-				t.Errorf("%s: left %+v and answered %d, want balance %d and %d counted", row.want, left, o.Remaining, wantBalance, wantUsed)
+			if left.Balance != wantBalance || left.Windows[0].Current != wantUsed || *o.Remaining != wantBalance {
+				t.Errorf("%s: left %+v and answered %d, want balance %d and %d counted", row.want, left, *o.Remaining, wantBalance, wantUsed)
 			}
 		}
 		if o := w.verify(verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1}); o.Code != verify.NotFound || o.Key != nil {
@@ -313,11 +313,11 @@ func TestSemantics(t *testing.T) {
 		w := newWorld(t, c)
 		made := w.create(keys.KeyDraft{Remaining: uses(3), Limits: []ratelimit.Limit{limit("l", 2)}})
 		r := verify.Request{Secret: made.Secret, Cost: 10}
-		if o := w.verify(r); o.Code != verify.UsageExceeded || o.Remaining != 3 || o.Limits[0].Remaining != 2 {
+		if o := w.verify(r); o.Code != verify.UsageExceeded || *o.Remaining != 3 || o.Limits[0].Remaining != 2 {
 			t.Errorf("cost above the balance: %+v", o)
 		}
-		r.Cost = 0
-		if o := w.verify(r); o.Code != verify.Valid || o.Remaining != 3 || o.Limits[0].Remaining != 1 {
+		r.Cost = verify.Free
+		if o := w.verify(r); o.Code != verify.Valid || *o.Remaining != 3 || o.Limits[0].Remaining != 1 {
 			t.Errorf("cost 0: %+v", o)
 		}
 		r.Limits = []verify.LimitRequest{{Name: "own", Cost: 1, Own: true, Limit: 1, Duration: 3600_000}}
@@ -327,12 +327,12 @@ func TestSemantics(t *testing.T) {
 		if o := w.verify(r); o.Code != verify.RateLimited || !o.Limits[0].Exceeded || !o.Limits[1].Exceeded {
 			t.Errorf("own limit used up: %+v", o)
 		}
-		_, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{{Name: "none", Cost: 1}}})
+		_, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{{Name: "none", Cost: 1}}, Cost: verify.Free})
 		if e := keys.AsError(err); e == nil || e.Kind != keys.KindPrecondition || !strings.Contains(e.Message, `"none"`) {
 			t.Errorf("a limit that is not there: %v", err)
 		}
-		for _, bad := range []verify.LimitRequest{{Name: "b", Own: true, Limit: 0, Duration: 1000}, {Name: "b", Own: true, Limit: 1, Duration: 999}, {Name: "b", Cost: -1}} {
-			_, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{bad}})
+		for _, bad := range []verify.LimitRequest{{Name: "b", Own: true, Limit: 0, Duration: 1000, Cost: verify.Free}, {Name: "b", Own: true, Limit: 1, Duration: 999, Cost: verify.Free}, {Name: "b", Cost: -2}, {Name: "b", Cost: verify.Costs(-1)}} {
+			_, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{bad}, Cost: verify.Free})
 			if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid {
 				t.Errorf("%+v: %v", bad, err)
 			}
@@ -372,7 +372,7 @@ func TestRevisionsNeverRepeat(t *testing.T) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 		w, other := newWorld(t, c), newGateway(c)
 		made := w.create(keys.KeyDraft{})
-		r := verify.Request{Secret: made.Secret}
+		r := verify.Request{Secret: made.Secret, Cost: verify.Free}
 		for i := range 20 {
 			disabled := i%2 == 0
 			w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Disabled: keys.To(disabled)}))

@@ -229,7 +229,7 @@ func (w *world) pressGone(t *testing.T, g gateway, gone []*tally) (lost int64) {
 // sharedUsed looks how much of the identity's limit is used.
 func (w *world) sharedUsed(t *testing.T, g gateway, all []*tally) int64 {
 	t.Helper()
-	r := verify.Request{Secret: all[0].key.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: 0}}}
+	r := verify.Request{Secret: all[0].key.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: verify.Free}}, Cost: verify.Free}
 	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		o, err := g.Verify(t.Context(), &r)
 		if err == nil && len(o.Limits) == 1 {

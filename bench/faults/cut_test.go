@@ -82,7 +82,7 @@ func (c *cutting) once(t *testing.T, warm bool, replies, requests int) (valid bo
 	g := newGateway(client)
 	made := c.w.create(keys.KeyDraft{Remaining: uses(100), Limits: limitsOf(ever("l", 100))})
 	c.knife.set(-1, -1)
-	if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 0, Limits: []verify.LimitRequest{{Name: "l", Cost: 0}}}); err != nil {
+	if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free, Limits: []verify.LimitRequest{{Name: "l", Cost: verify.Free}}}); err != nil {
 		t.Fatal(err)
 	}
 	if !warm {

@@ -175,11 +175,11 @@ func (h *history) do(g gateway, op operation) (result, error) {
 }
 
 func (h *history) verify(ctx context.Context, g gateway, cost int64) (result, error) {
-	o, err := g.Verify(ctx, &verify.Request{Secret: h.key.Secret, Cost: cost})
+	o, err := g.Verify(ctx, &verify.Request{Secret: h.key.Secret, Cost: verify.Costs(cost)})
 	if err != nil {
 		return result{}, err
 	}
-	got := result{code: o.Code, balance: o.Remaining}
+	got := result{code: o.Code, balance: *o.Remaining}
 	if len(o.Limits) > 0 {
 		got.room = o.Limits[0].Remaining
 	}

@@ -218,7 +218,7 @@ func (s *side) remains(t *rapid.T, key keys.NewKey) remains {
 	}
 	e := remains{Limited: d.Key.HasCredits, State: d.State}
 	if d.Resolved.Identity != nil {
-		look := &verify.Request{Secret: key.Secret, Limits: []verify.LimitRequest{{Name: "shared"}}}
+		look := &verify.Request{Secret: key.Secret, Limits: []verify.LimitRequest{{Name: "shared", Cost: verify.Free}}, Cost: verify.Free}
 		if o, err := s.verifier.Verify(t.Context(), look); err == nil {
 			i := slices.IndexFunc(o.Limits, func(l verify.LimitState) bool { return l.Name == "shared" })
 			if i >= 0 {

@@ -45,7 +45,7 @@ func (w *watch) gauge(name string) float64 {
 func answers(t *testing.T, store *store.Store) (error, error) {
 	t.Helper()
 	v := verify.New(store, verify.Options{})
-	_, err := v.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one")})
+	_, err := v.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one"), Cost: verify.Free})
 	return err, store.Ping(t.Context())
 }
 

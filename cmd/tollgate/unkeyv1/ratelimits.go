@@ -47,7 +47,7 @@ type useResponse struct {
 
 func (a *API) limit(c *web.Call, in *useRequest) (useResponse, error) {
 	all, passed, err := a.verifier.Limit(c.Context(), access(c), []verify.LimitCheck{{
-		Namespace: in.Namespace, Identifier: in.Identifier, Limit: in.Limit, Duration: in.Duration, Cost: in.Cost,
+		Namespace: in.Namespace, Identifier: in.Identifier, Limit: in.Limit, Duration: in.Duration, Cost: verify.Costs(in.Cost),
 	}})
 	if err != nil {
 		return useResponse{}, err

@@ -144,14 +144,14 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 func (a *API) request(c *web.Call, in *verifyKeyRequest) *verify.Request {
 	r := &verify.Request{Secret: keys.NewSecret(in.Key), APIID: in.APIID, Cost: 1, Tags: in.Tags, Address: c.Client()}
 	if in.Remaining != nil {
-		r.Cost = in.Remaining.Cost
+		r.Cost = verify.Costs(in.Remaining.Cost)
 	}
 	if in.Authorization != nil && in.Authorization.Permissions != nil {
 		r.Permissions = in.Authorization.Permissions.Query
 	}
 	r.Limits = make([]verify.LimitRequest, 0, len(in.Ratelimits))
 	for _, l := range in.Ratelimits {
-		limit := verify.LimitRequest{Name: l.Name, Cost: l.Cost}
+		limit := verify.LimitRequest{Name: l.Name, Cost: verify.Costs(l.Cost)}
 		if l.Limit != nil && l.Duration != nil {
 			limit.Own, limit.Limit, limit.Duration = true, *l.Limit, *l.Duration
 		}
@@ -181,7 +181,7 @@ func verifiedOf(o *verify.Outcome, requestID string) *verifyKeyResponse {
 		out.Ratelimit = &out.ratelimit
 	}
 	if k.HasCredits {
-		out.Remaining = &o.Remaining
+		out.Remaining = o.Remaining
 	}
 	return out
 }

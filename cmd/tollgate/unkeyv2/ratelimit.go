@@ -17,7 +17,7 @@ type useRequest struct {
 }
 
 func (r useRequest) check() verify.LimitCheck {
-	return verify.LimitCheck{Namespace: r.Namespace, Identifier: r.Identifier, Limit: r.Limit, Duration: r.Duration, Cost: r.Cost}
+	return verify.LimitCheck{Namespace: r.Namespace, Identifier: r.Identifier, Limit: r.Limit, Duration: r.Duration, Cost: verify.Costs(r.Cost)}
 }
 
 type useResponse struct {

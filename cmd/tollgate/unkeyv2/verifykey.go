@@ -88,7 +88,7 @@ func (a *API) entitled(c *web.Call, token string, err error) error {
 func (a *API) request(c *web.Call, in *verifyKeyRequest) (r *verify.Request, err error) {
 	r = &verify.Request{Secret: keys.NewSecret(in.Key), Cost: 1, Tags: in.Tags, Address: c.Client()}
 	if in.Credits != nil {
-		r.Cost = in.Credits.Cost
+		r.Cost = verify.Costs(in.Credits.Cost)
 	}
 	if in.Permissions != nil {
 		if r.Permissions, err = verify.ParseQuery(*in.Permissions); err != nil {
@@ -97,7 +97,7 @@ func (a *API) request(c *web.Call, in *verifyKeyRequest) (r *verify.Request, err
 	}
 	r.Limits = make([]verify.LimitRequest, 0, len(in.Ratelimits))
 	for _, l := range in.Ratelimits {
-		limit := verify.LimitRequest{Name: l.Name, Cost: l.Cost}
+		limit := verify.LimitRequest{Name: l.Name, Cost: verify.Costs(l.Cost)}
 		if l.Limit != nil && l.Duration != nil {
 			limit.Own, limit.Limit, limit.Duration = true, *l.Limit, *l.Duration
 		}
@@ -116,7 +116,7 @@ func verifiedOf(o *verify.Outcome) verified {
 	out.Enabled, out.Expires, out.Identity, out.KeyID = &enabled, k.Expires, identityOf(r.Identity), k.ID
 	out.Meta, out.Name, out.Permissions, out.Roles = k.Meta, k.Name, r.Permissions, r.RoleNames()
 	if k.HasCredits {
-		out.Credits = &o.Remaining
+		out.Credits = o.Remaining
 	}
 	if len(o.Limits) > 0 {
 		out.Ratelimits = mapped(o.Limits, limitVerifiedOf)
