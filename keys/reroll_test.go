@@ -104,6 +104,32 @@ func TestLawOfIDs(t *testing.T) {
 	})
 }
 
+// A change of the uses of a rerolled key by the id of any of its secrets is one of the one
+// balance, and leaves the record as it is: every secret verifies.
+func TestCreditsByEachIDOfARerolledKey(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		s := open(t, c, "w")
+		first := s.create(keys.KeyDraft{Remaining: count(0)})
+		all := []keys.NewKey{first, s.reroll(first.ID, hour), s.reroll(first.ID, hour)}
+		want := int64(0)
+		for i, one := range all {
+			left, _, err := s.UpdateCredits(t.Context(), s.access, one.ID, store.IncrementCredits, count(10))
+			s.must(err)
+			if want += 10; *left != want {
+				t.Errorf("%d uses after the change by id %d, want %d", *left, i, want)
+			}
+			if got := s.codes(all...); got != "VALID VALID VALID" {
+				t.Fatalf("after the change by id %d: %s", i, got)
+			}
+			for j, other := range all {
+				if d := s.read(other.ID); d.Key.ID != other.ID || d.Key.Digest != other.Secret.Digest() || d.State.Balance != want {
+					t.Errorf("after the change by id %d, secret %d is %+v with %d uses", i, j, d.Key, d.State.Balance)
+				}
+			}
+		}
+	})
+}
+
 // What is enabled again by a current id is what was disabled by it. The id of a secret that
 // ends does not enable the key, and says so.
 func TestEnableARerolledKey(t *testing.T) {

@@ -213,10 +213,12 @@ func (s *Store) UpdateCredits(ctx context.Context, a keys.Access, id string, op 
 	return balance, schedule, err
 }
 
-// recordToStamp returns the key's record for a script that writes into it when the key was
-// changed, and where the eight bytes of that moment begin, counted from one. They are the
-// integer of a CBOR value that needs all eight, big-endian.
+// recordToStamp returns the record of a key, whichever of its secrets the key is seen as,
+// for a script that writes into it when the key was changed, and where the eight bytes of
+// that moment begin, counted from one. They are the integer of a CBOR value that needs all
+// eight, big-endian.
 func recordToStamp(k *keys.Key) (record []byte, at int) {
+	k = k.ToRecord()
 	one, other := *k, *k
 	one.UpdatedAt, other.UpdatedAt = 0x0101_0101_0101_0101, 0x0202_0202_0202_0202
 	record = layout.Encode(&one)
