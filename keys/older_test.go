@@ -30,7 +30,9 @@ import (
 //	*.json      when that was, and what is in it
 //	*.export    its export, sorted
 //	*.imported  an empty Redis after the import of that
-//	*.seen      what was read of it, and what came of using everything once more
+//	*.seen      what was read of it, and what came of using everything once more, with
+//	            the names that fields have in Go by now, and -1 left where that is
+//	            unlimited
 //	keyset.json with which its plaintexts are sealed
 
 // olderStore is what a *.json says. Secrets are those of keys, Tokens those of setup keys,
