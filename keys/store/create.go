@@ -159,11 +159,3 @@ func scheduleArgs(r *refill.Schedule) []any {
 	}
 	return []any{r.Amount, r.Day}
 }
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
