@@ -179,7 +179,10 @@ func (h *history) verify(ctx context.Context, g gateway, cost int64) (result, er
 	if err != nil {
 		return result{}, err
 	}
-	got := result{code: o.Code, balance: *o.Remaining}
+	got := result{code: o.Code}
+	if o.Remaining != nil {
+		got.balance = *o.Remaining
+	}
 	if len(o.Limits) > 0 {
 		got.room = o.Limits[0].Remaining
 	}
