@@ -110,12 +110,12 @@ func (k *Key) ByID(id string) *Key {
 }
 
 // Erased reports whether the key, seen as its first secret, was deleted for good by that id.
-func (k *Key) Erased() bool { return k.record != nil && k.Secret().Erased }
+func (k *Key) Erased() bool { return k.record != nil && k.IssuedSecret().Erased }
 
 // BySecret returns the key once for each of its secrets, as it is seen by that one; the key
 // itself where it was never rerolled.
 func (k *Key) BySecret() []*Key {
-	return slices.DeleteFunc(k.AllSecrets(), func(one *Key) bool { return one.record != nil && one.Secret().Deleted })
+	return slices.DeleteFunc(k.AllSecrets(), func(one *Key) bool { return one.record != nil && one.IssuedSecret().Deleted })
 }
 
 // AllSecrets is Issues with a first secret that was deleted.
@@ -143,7 +143,7 @@ func (k *Key) SeenAs(nth int) *Key {
 
 // show writes what the secret has of its own into the fields that show it.
 func (k *Key) show() {
-	s := k.Secret()
+	s := k.IssuedSecret()
 	k.ID, k.Digest, k.Start, k.Prefix, k.SecretBytes, k.Sealed, k.CreatedAt = s.ID, s.Digest, s.Start, s.Prefix, s.SecretBytes, s.Sealed, s.CreatedAt
 	k.Expires, k.Disabled = Sooner(k.KeyWide.Expires, s.End), k.KeyWide.Disabled || s.Disabled
 	if k.nth > 0 && k.UpdatedAt <= s.CreatedAt {
@@ -151,8 +151,8 @@ func (k *Key) show() {
 	}
 }
 
-// Secret is the secret that the key is seen as.
-func (k *Key) Secret() *Issued { return &k.Secrets[k.nth] }
+// IssuedSecret is the secret that the key is seen as.
+func (k *Key) IssuedSecret() *Issued { return &k.Secrets[k.nth] }
 
 // Editable returns the key, seen as the same secret, with lists of its own that may be
 // changed; of a key that was never rerolled its secret becomes the first of them.
@@ -198,12 +198,12 @@ func (k *Key) SetExpires(at int64) {
 		return
 	}
 	*k = *k.Editable()
-	if s := k.Secret(); s.End != 0 {
+	if s := k.IssuedSecret(); s.End != 0 {
 		s.End = at
 	} else {
 		k.KeyWide.Expires = at
 	}
-	k.Expires = Sooner(k.KeyWide.Expires, k.Secret().End)
+	k.Expires = Sooner(k.KeyWide.Expires, k.IssuedSecret().End)
 }
 
 // SetDisabled changes whether the key, or the secret, may be used: see the law of ids.
@@ -213,7 +213,7 @@ func (k *Key) SetDisabled(disabled bool) error {
 		return nil
 	}
 	*k = *k.Editable()
-	s := k.Secret()
+	s := k.IssuedSecret()
 	switch {
 	case s.End == 0:
 		k.KeyWide.Disabled, s.Disabled = disabled, disabled && s.Disabled
@@ -233,7 +233,7 @@ func (k *Key) Without(permanent bool) *Key {
 		return nil
 	}
 	v := k.Editable()
-	if gone := v.Secret(); v.nth == 0 {
+	if gone := v.IssuedSecret(); v.nth == 0 {
 		*gone = Issued{ID: gone.ID, Digest: gone.Digest, CreatedAt: gone.CreatedAt, Deleted: true, Erased: permanent}
 	} else {
 		v.Secrets = slices.Delete(v.Secrets, v.nth, v.nth+1)

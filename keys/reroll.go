@@ -33,7 +33,7 @@ var ErrEnded = Errorf(KindPrecondition, "key", "the key has ended: it can't be r
 // EndCurrent ends the secret that the key is seen as after a grace period, where
 // another one may take its place.
 func (k *Key) EndCurrent(now, grace int64) error {
-	old := k.Secret()
+	old := k.IssuedSecret()
 	if end := Sooner(k.KeyWide.Expires, old.End); end != 0 && now >= end {
 		return ErrEnded
 	}

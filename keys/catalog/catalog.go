@@ -32,8 +32,8 @@ type Catalog struct {
 
 const DefaultMaxCounters = 1_000_000 // of a workspace
 
-// NewCatalog makes a Catalog that keeps so many definitions decoded; 0 is 100,000.
-func NewCatalog(db *redisdb.DB, decoded int) *Catalog {
+// New makes a Catalog that keeps so many definitions decoded; 0 is 100,000.
+func New(db *redisdb.DB, decoded int) *Catalog {
 	c := &Catalog{
 		DB:          db,
 		definitions: otter.Must(&otter.Options[string, cached]{MaximumSize: cmp.Or(decoded, 100_000)}),

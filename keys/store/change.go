@@ -316,7 +316,7 @@ func Removal(at layout.Place, keyID string, p layout.Revision) redisdb.Invocatio
 // record has a name.
 func (s *Store) Replacement(record string, found *Record) redisdb.Invocation {
 	at, first, left := found.Place, found.Key.AllSecrets()[0], ""
-	if first.AsStored() == nil || !first.Secret().Erased {
+	if first.AsStored() == nil || !first.IssuedSecret().Erased {
 		left = TombstoneOf(first).Text()
 	}
 	return redisdb.Invocation{Names: []string{record, at.Tombstone(), at.Kept(), at.CounterIndex(found.Key.RecordID())}, Args: []any{string(found.Revision), left, s.deletedRetention.Milliseconds()}}

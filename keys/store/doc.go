@@ -1,9 +1,8 @@
 // Package store keeps keys: it creates, reads, lists, changes, rerolls and deletes them,
 // with root keys, migrations and what deleted keys leave.
 //
-//	client, err := redisdb.Dial("redis://127.0.0.1:6379", redisdb.Options{NoDurableWrites: true})
-//	keys := store.Open(client, store.Options{})
-//	made, err := keys.CreateKey(ctx, access, keys.KeyDraft{APIID: api})
+//	keyStore, err := store.Dial("redis://127.0.0.1:6379", store.Options{})
+//	made, err := keyStore.CreateKey(ctx, access, keys.KeyDraft{APIID: api.ID})
 //
 // # Writes
 //
@@ -16,7 +15,8 @@
 //
 // A soft-deleted key leaves a tombstone with its digest and ids, in one script with the
 // deletion; Options.DeletedRetention keeps the record beside it. tombstone.go says what
-// leads to one. Sweep removes what deleted APIs leave, and strips what earlier releases left.
+// leads to one. Package sweep removes what
+// deleted APIs leave, and strips what earlier releases left.
 //
 // # The move of a migrated key
 //

@@ -51,7 +51,7 @@ func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Rerol
 			return false, err
 		}
 		if done {
-			rerolled = keys.NewKey{ID: made.key.Secret().ID, Secret: made.secret}
+			rerolled = keys.NewKey{ID: made.key.IssuedSecret().ID, Secret: made.secret}
 			return true, nil
 		}
 		return false, nil
@@ -98,7 +98,7 @@ func (s *Store) planReroll(found *Record, api *keys.API, r Reroll, token []byte)
 		if err := k.EndCurrent(now, r.Grace); err != nil {
 			return nil, err
 		}
-		fresh := keys.Issued{ID: keys.NewID(keys.PrefixKey), CreatedAt: now, Disabled: k.Secret().Disabled}
+		fresh := keys.Issued{ID: keys.NewID(keys.PrefixKey), CreatedAt: now, Disabled: k.IssuedSecret().Disabled}
 		if token != nil {
 			fresh.Request = &keys.Idempotency{Token: token, Grace: r.Grace, Until: now + keys.IdempotencyLife.Milliseconds()}
 		}
@@ -121,7 +121,7 @@ func (s *Store) planReroll(found *Record, api *keys.API, r Reroll, token []byte)
 // reissueSecret puts a new secret in the place of one of Secrets, with at least as many random bytes
 // as the one that the key is seen as, and the same prefix.
 func (s *Store) reissueSecret(k *keys.Key, nth, size int) (keys.Secret, error) {
-	old, one := k.Secret(), &k.Secrets[nth]
+	old, one := k.IssuedSecret(), &k.Secrets[nth]
 	from := keys.Key{Start: old.Start, Prefix: old.Prefix}
 	one.SecretBytes = max(size, old.SecretBytes)
 	secret, start := keys.GenerateSecret(from.SecretPrefix(), one.SecretBytes, false)
@@ -142,7 +142,7 @@ func (s *Store) reissueSecret(k *keys.Key, nth, size int) (keys.Secret, error) {
 // it, and readers skip them.
 func (s *Store) storeReroll(ctx context.Context, old *Record, made *reissued) (bool, error) {
 	record := made.key.ToRecord()
-	fresh := record.ByID(made.key.Secret().ID)
+	fresh := record.ByID(made.key.IssuedSecret().ID)
 	if err := s.writeIndex(ctx, []*NewRecord{{Key: fresh}}); err != nil {
 		return false, err
 	}

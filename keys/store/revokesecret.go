@@ -71,7 +71,7 @@ func (s *Store) markFirstErased(ctx context.Context, a keys.Access, id string, a
 			return false, err
 		}
 		k := found.Key.SeenAs(0).Editable()
-		k.Secret().Erased = true
+		k.IssuedSecret().Erased = true
 		return s.Put(ctx, found, k, Put{})
 	})
 }

@@ -43,6 +43,6 @@ func (s *Store) Close() error { return s.Redis().Close() }
 
 // Open makes a Store on a client of redisdb.Dial. It does not talk to Redis: Ping does.
 func Open(client redis.UniversalClient, o Options) *Store {
-	c := catalog.NewCatalog(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
+	c := catalog.New(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
 	return &Store{Catalog: c, sealer: o.Sealer, deletedRetention: o.DeletedRetention}
 }

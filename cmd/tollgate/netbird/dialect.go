@@ -47,7 +47,7 @@ func New(store *setupkeys.Keys, verifier *verify.Verifier, o Options) *API {
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
-		CheckCredential: a.vouch,
+		CheckCredential: a.checkCredential,
 		CORS:            true,
 	}
 	return a
@@ -76,8 +76,8 @@ func (a *API) admit(c *web.Call) error {
 	return nil
 }
 
-// vouch is admit for a large body that was not read yet.
-func (a *API) vouch(c *web.Call) error {
+// checkCredential is admit for a large body that was not read yet.
+func (a *API) checkCredential(c *web.Call) error {
 	token, err := tokenOf(c.Authorization())
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func New(store *store.Store, usage *usage.Reader, verifier *verify.Verifier) *AP
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
 		Admit:           a.admit,
-		CheckCredential: a.vouch,
+		CheckCredential: a.checkCredential,
 		Schema:          []schema.Option{schema.Constants(bounds()), schema.Patterns(keys.Patterns())},
 		CORS:            true,
 		Pretty:          true,
@@ -66,8 +66,8 @@ func (a *API) admit(c *web.Call) error {
 	return nil
 }
 
-// vouch is admit for a large body that was not read yet.
-func (a *API) vouch(c *web.Call) error {
+// checkCredential is admit for a large body that was not read yet.
+func (a *API) checkCredential(c *web.Call) error {
 	token, err := tokenOf(c)
 	if err != nil {
 		return err

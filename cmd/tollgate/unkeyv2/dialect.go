@@ -35,7 +35,7 @@ func New(store *store.Store, verifier *verify.Verifier) *API {
 		FailureTypes:    []string{problemType},
 		Admit:           admit,
 		Authorise:       a.authorise,
-		CheckCredential: a.vouch,
+		CheckCredential: a.checkCredential,
 		Schema:          []schema.Option{schema.Closed(), schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns())},
 		RequireJSON:     true,
 	}
@@ -72,8 +72,8 @@ func (a *API) authorise(c *web.Call) error {
 	return nil
 }
 
-// vouch is admit and authorise for a large body that was not read yet.
-func (a *API) vouch(c *web.Call) error {
+// checkCredential is admit and authorise for a large body that was not read yet.
+func (a *API) checkCredential(c *web.Call) error {
 	if err := admit(c); err != nil {
 		return err
 	}

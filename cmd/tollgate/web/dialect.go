@@ -34,9 +34,9 @@ type Dialect struct {
 	Admit     func(c *Call) error
 	Authorise func(c *Call) error
 
-	// Vouch is asked before a body of more than 16 KiB is read into memory, which is
+	// CheckCredential is asked before a body of more than 16 KiB is read into memory, which is
 	// before Admit: nil where who is calling is known to be good. It spends nothing. On
-	// Public routes it is asked where there is an Authorization header. Nil vouches for
+	// Public routes it is asked where there is an Authorization header. Nil knows
 	// nobody.
 	CheckCredential func(c *Call) error
 
