@@ -104,6 +104,16 @@ func (s *Store) RootKeys(ctx context.Context, workspaceID string, limit int) (al
 // The other gateways are prepared before as well: whoever deletes may die after the deletion,
 // and its reply may be lost. So they are where the key is gone already.
 func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
+	return catalog.Retry(func() (bool, error) {
+		err := s.deleteRootKey(ctx, workspaceID, id)
+		if err == catalog.ErrBusy { // somebody else deletes it: read again
+			return false, nil
+		}
+		return true, err
+	})
+}
+
+func (s *Store) deleteRootKey(ctx context.Context, workspaceID, id string) error {
 	stored, err := s.Load(ctx, workspaceID, id)
 	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
 		return cmp.Or(s.prepareRootKeys(ctx, workspaceID), err)
