@@ -28,12 +28,12 @@ test:
 # test a replica takes over.
 cluster sentinel:
 	.ci/redis
-	TOLLGATE_STORE=$@ $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill ./bench/e2e
+	TOLLGATE_STORE=$@ $(GOTEST) -count=1 -p 1 -timeout 20m ./keys/... ./verify ./cmd/... ./ratelimit ./refill ./bench/e2e
 
 # What is tested logs in to Redis, and to a Cluster, as the user that docs/operations.md describes.
 rights:
 	.ci/redis
-	TOLLGATE_STORE=rights $(GOTEST) -count=1 -p 1 -timeout 20m ./keys ./verify ./cmd/... ./ratelimit ./refill
+	TOLLGATE_STORE=rights $(GOTEST) -count=1 -p 1 -timeout 20m ./keys/... ./verify ./cmd/... ./ratelimit ./refill
 
 # Every suite that talks to a store, on another server: any redis-server or valkey-server.
 #   make stores SERVER=/opt/valkey-9.0/bin/valkey-server
@@ -42,7 +42,7 @@ stores:
 	@test -x "$(SERVER)" || { echo "SERVER=$(SERVER) is no file that can be run" >&2; exit 2; }
 	TOLLGATE_REDIS_SERVER="$(abspath $(SERVER))" .ci/redis
 	"$(abspath $(SERVER))" --version
-	TOLLGATE_REDIS_SERVER="$(abspath $(SERVER))" $(GOTEST) -count=1 -p 1 -timeout 30m ./keys/... ./verify/... ./cmd/... ./ratelimit ./refill ./bench/redistest ./bench/e2e
+	TOLLGATE_REDIS_SERVER="$(abspath $(SERVER))" $(GOTEST) -count=1 -p 1 -timeout 30m ./keys/... ./verify/... ./cmd/... ./ratelimit ./refill ./bench/e2e
 
 race:
 	.ci/redis

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/keys/sweep"
 	"tollgate/ratelimit"

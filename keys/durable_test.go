@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"

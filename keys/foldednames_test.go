@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 
 	"github.com/fxamacker/cbor/v2"

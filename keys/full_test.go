@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 	"tollgate/verify"

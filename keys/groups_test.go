@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/setupkeys"
 
 	"github.com/redis/go-redis/v9"

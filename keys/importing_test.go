@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/ratelimit"
 	"tollgate/refill"

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/redis/go-redis/v9"
 )

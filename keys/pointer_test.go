@@ -3,9 +3,9 @@ package keys_test
 import (
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
 	"github.com/fxamacker/cbor/v2"

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/redis/go-redis/v9"
 )

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 	"tollgate/verify"

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/leaks"
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/keystest/leaks"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/keys/transfer"
 	"tollgate/ratelimit"

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 )
 
 func TestMatch(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/redis/go-redis/v9"
 )

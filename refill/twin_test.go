@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/redis/go-redis/v9"
 )

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 )
 

@@ -5,9 +5,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"

@@ -3,8 +3,8 @@ package verify_test
 import (
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"

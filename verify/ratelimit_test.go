@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/ratelimit"
 	"tollgate/verify"
 

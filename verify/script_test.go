@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/ratelimit"
 

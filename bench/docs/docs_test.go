@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 )
 
 const commandLimit = 4 * time.Minute // the first build on a machine, among other work

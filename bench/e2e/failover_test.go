@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 )
 
 // store is what the gateways run on where TOLLGATE_STORE says so: a Cluster, or what sentinels

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"tollgate/bench/conformance/stack"
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 )
 
 const gateways = 3

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/leaks"
+	"tollgate/keys/keystest/leaks"
 )
 
 // A vault is a gateway that seals, and all the secrets that a test knows of.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/valyala/fasthttp"
 )

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tollgate/bench/conformance/stack"
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 )
 
 // How long the program takes to write a workspace into a file, and to store the file

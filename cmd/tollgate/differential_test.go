@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
 

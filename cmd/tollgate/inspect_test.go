@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 )
 
 // inspected looks at a Redis as the program does when it starts, and gives what it

@@ -12,10 +12,10 @@ import (
 	"sync"
 	"testing"
 
-	"tollgate/bench/leaks"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/keystest/leaks"
 )
 
 // journal is a log in memory.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/transfer"
 )
 

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys/redisdb"
+	"tollgate/keys/redisdb/redistest"
 )
 
 // No command that is taken for harmless is one that Redis says writes.

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/refill"
 
 	"github.com/redis/go-redis/v9"

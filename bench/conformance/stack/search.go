@@ -1,7 +1,7 @@
 package stack
 
 import (
-	"tollgate/bench/leaks"
+	"tollgate/keys/keystest/leaks"
 )
 
 // Search stops the gateways, so that what they say at their end is there too, and looks

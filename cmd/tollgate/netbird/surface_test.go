@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/setupkeys"
 
 	"github.com/redis/go-redis/v9"

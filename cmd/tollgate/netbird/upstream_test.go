@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/bench/redistest"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/keys"
+	"tollgate/keys/redisdb/redistest"
 
 	"github.com/redis/go-redis/v9"
 )

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/leaks"
 	"tollgate/keys"
+	"tollgate/keys/keystest/leaks"
 	"tollgate/keys/layout"
 
 	"github.com/mr-tron/base58"

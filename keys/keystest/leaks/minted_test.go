@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"tollgate/bench/leaks"
-	"tollgate/bench/redistest"
 	"tollgate/keys"
+	"tollgate/keys/keystest/leaks"
 	"tollgate/keys/layout"
+	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"

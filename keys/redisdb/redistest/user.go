@@ -21,7 +21,7 @@ import (
 const (
 	userName     = "tollgate"
 	userPassword = "secret"
-	userPage     = "../../docs/operations.md"
+	userPage     = "../../../docs/operations.md"
 	userLine     = "ACL SETUSER " + userName + " "
 )
 
