@@ -1,11 +1,6 @@
 package keys
 
-import (
-	"strings"
-
-	"tollgate/ratelimit"
-	"tollgate/refill"
-)
+import "tollgate/refill"
 
 // Bounds of what a key may hold.
 const (
@@ -65,29 +60,6 @@ func checkCredits(remaining *int64, r *refill.Schedule) error {
 func CheckSchedule(r *refill.Schedule) error {
 	if err := r.Check(); err != nil {
 		return Invalidf("refill", "%s", err)
-	}
-	return nil
-}
-
-// CheckLimits refuses with KindInvalid limits that no key may have.
-func CheckLimits(limits []ratelimit.Limit) error {
-	if len(limits) > MaxKeyLimits {
-		return Invalidf("ratelimits", "at most %d", MaxKeyLimits)
-	}
-	names := map[string]bool{}
-	for _, limit := range limits {
-		switch {
-		case names[limit.Name]:
-			return Invalidf("ratelimits", "two limits have the name %s", Redact(limit.Name))
-		case limit.Name == "" || len(limit.Name) > MaxExternalID || strings.ContainsRune(limit.Name, 0):
-			return Invalidf("ratelimits", "a limit's name has 1 to %d bytes", MaxExternalID)
-		case limit.Limit < 1 || limit.Limit > MaxCount:
-			return Invalidf("ratelimit.limit", "a whole number from 1 to %d", int64(MaxCount))
-		}
-		if err := CheckWindow("ratelimit.duration", limit.Duration, ratelimit.MaxDuration); err != nil {
-			return err
-		}
-		names[limit.Name] = true
 	}
 	return nil
 }

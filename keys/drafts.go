@@ -58,8 +58,8 @@ func (d *KeyDraft) Check(a Access) error {
 		CheckMeta(d.Meta),
 		CheckTime("expires", d.Expires),
 		checkCredits(d.Remaining, d.Refill),
-		a.CheckDurations(d.Limits, nil, KeyDuration),
-		CheckLimits(d.Limits),
+		KeyLimits.CheckDurations(a, d.Limits, nil),
+		KeyLimits.Check(d.Limits),
 	)
 }
 

@@ -54,13 +54,10 @@ func (n *Namespace) Patterns() *ratelimit.Patterns { return n.wild }
 
 // Check refuses with KindInvalid an override that has no meaning.
 func (o *Override) Check() error {
-	switch n := utf8.RuneCountInString(o.Identifier); {
-	case n == 0 || n > MaxIdentifier:
+	if n := utf8.RuneCountInString(o.Identifier); n == 0 || n > MaxIdentifier {
 		return Invalidf("identifier", "1 to %d characters", MaxIdentifier)
-	case o.Limit < 0 || o.Limit > MaxCount:
-		return Invalidf("limit", "a whole number from 0 to %d", int64(MaxCount))
 	}
-	return CheckWindow("duration", o.Duration, ratelimit.MaxDuration)
+	return CheckLimit(ratelimit.Limit{Limit: o.Limit, Duration: o.Duration}, 0, ratelimit.MaxDuration)
 }
 
 // Override is the limit of the identifiers that fit its own, in which a * stands

@@ -37,8 +37,10 @@
 // with a pattern: Match and Pick.
 package ratelimit
 
-// The bounds within which the arithmetic is exact, in Go and in Lua. Checking
-// them is the work of whoever takes a limit from outside.
+import "fmt"
+
+// The bounds within which the arithmetic is exact, in Go and in Lua. Limit.Check is
+// the work of whoever takes a limit from outside.
 const (
 	MinDuration = 1000      // ms
 	MaxDuration = 1<<37 - 1 // ms, about four years and four months
@@ -52,4 +54,33 @@ type Limit struct {
 	Limit     int64  `cbor:"3,keyasint"`           // 0 to MaxLimit in each Duration; 0 blocks
 	Duration  int64  `cbor:"4,keyasint"`           // ms, MinDuration to MaxDuration
 	AutoApply bool   `cbor:"5,keyasint,omitempty"` // checked although nobody asked for it
+}
+
+// A BoundsError is a number of a limit that is out of its bounds.
+type BoundsError struct {
+	Field    string // "limit" or "duration"
+	unit     string
+	from, to int64
+}
+
+// Error says what the number may be, without its field.
+func (e *BoundsError) Error() string { return fmt.Sprintf("%s from %d to %d", e.unit, e.from, e.to) }
+
+// Check returns a *BoundsError where the limit is not from least to MaxLimit, or else as
+// CheckDuration does. Least is 1 where a limit that blocks has no meaning, otherwise 0. The
+// name is not looked at.
+func (l Limit) Check(least, longest int64) error {
+	if l.Limit < least || l.Limit > MaxLimit {
+		return &BoundsError{"limit", "a whole number", least, MaxLimit}
+	}
+	return CheckDuration(l.Duration, longest)
+}
+
+// CheckDuration returns a *BoundsError where a duration is not from MinDuration to longest,
+// in ms.
+func CheckDuration(ms, longest int64) error {
+	if ms < MinDuration || ms > longest {
+		return &BoundsError{"duration", "milliseconds,", MinDuration, longest}
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
@@ -20,8 +19,6 @@ func (v *Verifier) tooMany(status byte) error {
 	}
 	return keys.Errorf(keys.KindRateLimited, "workspace", "the workspace has as many counters of limits that requests brought as it may have")
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // limits collects the limits that a verification looks at: the stored ones that
 // always apply, the key's before its identity's of the same name, then the

@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -11,6 +13,7 @@ import (
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
+	"tollgate/ratelimit"
 )
 
 // LimitCheck asks for a use of an identifier in a namespace.
@@ -84,32 +87,28 @@ func checkAll(a keys.Access, checks []LimitCheck) error {
 		return keys.Invalidf("", "1 to %d limits in one request", MaxLimitChecks)
 	}
 	for i := range checks {
-		at := ""
-		if len(checks) > 1 {
-			at = itoa(i) + "."
+		err := checks[i].check(a.MaxDuration())
+		if err != nil && len(checks) > 1 {
+			err = keys.InPath(strconv.Itoa(i)+".", err)
 		}
-		if err := checks[i].check(a, at); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// check refuses what has no answer; at is the path to it.
-func (c *LimitCheck) check(a keys.Access, at string) error {
+// check refuses what has no answer; longest is the longest window that may be asked for, in ms.
+func (c *LimitCheck) check(longest int64) error {
 	n := utf8.RuneCountInString(c.Identifier)
 	switch {
 	case c.Namespace == "":
-		return keys.Invalidf(at+"namespace", "a namespace's name has 1 to %d characters", keys.MaxNamespaceName)
+		return keys.Invalidf("namespace", "a namespace's name has 1 to %d characters", keys.MaxNamespaceName)
 	case n == 0 || n > keys.MaxIdentifier:
-		return keys.Invalidf(at+"identifier", "1 to %d characters", keys.MaxIdentifier)
-	case c.Limit < 1 || c.Limit > keys.MaxCount:
-		return keys.Invalidf(at+"limit", "a whole number from 1 to %d", int64(keys.MaxCount))
+		return keys.Invalidf("identifier", "1 to %d characters", keys.MaxIdentifier)
 	}
-	if err := checkCost(at+"cost", c.Cost); err != nil {
-		return err
-	}
-	return a.CheckDuration(at+"duration", c.Duration)
+	limit := keys.CheckLimit(ratelimit.Limit{Limit: c.Limit, Duration: c.Duration}, 1, longest)
+	return cmp.Or(limit, checkCost("cost", c.Cost))
 }
 
 // limitAttempt is one attempt at taking everything.

@@ -14,6 +14,7 @@ import (
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
+	"tollgate/ratelimit"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
@@ -173,8 +174,8 @@ func (r *Request) check() error {
 		return keys.Invalidf("ratelimits", "at most %d", MaxRequestLimits)
 	}
 	for i := range r.Limits {
-		if err := r.Limits[i].check(i); err != nil {
-			return err
+		if err := r.Limits[i].check(); err != nil {
+			return keys.InPath(keys.LimitPath(i), err)
 		}
 	}
 	return nil
@@ -597,16 +598,9 @@ func allowed(list []string, address netip.Addr) bool {
 }
 
 // check refuses a limit that has no meaning.
-func (l *LimitRequest) check(i int) error {
-	field := func(name string) string { return "ratelimits." + itoa(i) + "." + name }
-	if err := checkCost(field("cost"), l.Cost); err != nil {
+func (l *LimitRequest) check() error {
+	if err := checkCost("cost", l.Cost); err != nil || !l.Own {
 		return err
 	}
-	if !l.Own {
-		return nil
-	}
-	if l.Limit < 1 || l.Limit > keys.MaxCount {
-		return keys.Invalidf(field("limit"), "a whole number from 1 to %d", int64(keys.MaxCount))
-	}
-	return keys.CheckDuration(field("duration"), l.Duration)
+	return keys.CheckLimit(ratelimit.Limit{Limit: l.Limit, Duration: l.Duration}, 1, keys.MaxDuration)
 }

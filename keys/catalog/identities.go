@@ -3,12 +3,9 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"strconv"
-	"strings"
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/ratelimit"
 )
 
 var identities = RefKind{Kind: layout.KindIdentity, prefix: keys.PrefixIdentity, unique: func(externalID string) string { return externalID }}
@@ -18,7 +15,7 @@ func (s *Catalog) CreateIdentity(ctx context.Context, a keys.Access, d keys.Iden
 	if d.ExternalID == "" {
 		return nil, keys.Invalidf("externalId", "an identity has an external id")
 	}
-	if err := cmp.Or(keys.CheckExternalID("externalId", d.ExternalID), keys.CheckMeta(d.Meta), a.CheckDurations(d.Limits, nil, sharedDuration), checkShared(d.Limits)); err != nil {
+	if err := cmp.Or(keys.CheckExternalID("externalId", d.ExternalID), keys.CheckMeta(d.Meta), keys.IdentityLimits.CheckDurations(a, d.Limits, nil), keys.IdentityLimits.Check(d.Limits)); err != nil {
 		return nil, err
 	}
 	if err := a.Check(""); err != nil {
@@ -66,7 +63,7 @@ func (s *Catalog) Identities(ctx context.Context, a keys.Access, ask ListOptions
 // verification of each of its keys obeys; a limit whose name and duration stay the
 // same goes on counting.
 func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef, p keys.IdentityPatch) (updated *keys.Identity, err error) {
-	if err := cmp.Or(a.Check(""), keys.CheckMeta(p.Meta.Or(nil)), checkShared(p.Limits.Or(nil))); err != nil {
+	if err := cmp.Or(a.Check(""), keys.CheckMeta(p.Meta.Or(nil)), keys.IdentityLimits.Check(p.Limits.Or(nil))); err != nil {
 		return nil, err
 	}
 	err = RetryPausing(ctx, func() (bool, error) {
@@ -74,7 +71,7 @@ func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.Id
 		if err != nil {
 			return false, err
 		}
-		if err := a.CheckDurations(p.Limits.Or(nil), i.Limits, sharedDuration); err != nil {
+		if err := keys.IdentityLimits.CheckDurations(a, p.Limits.Or(nil), i.Limits); err != nil {
 			return false, err
 		}
 		i.Apply(p)
@@ -103,32 +100,4 @@ func (s *Catalog) DeleteIdentity(ctx context.Context, a keys.Access, ref keys.Id
 	return drop(ctx, s, a, identities, ref.Ref(), func(i *keys.Identity) dropped {
 		return dropped{i.ID, i.ExternalID, layout.IdentityBucket(i.ID)}
 	})
-}
-
-// sharedDuration names the duration of an identity's limit in an error.
-func sharedDuration(i int) string { return "ratelimits." + strconv.Itoa(i) + ".duration" }
-
-// checkShared checks the limits of an identity.
-func checkShared(limits []ratelimit.Limit) error {
-	if len(limits) > keys.MaxKeyLimits {
-		return keys.Invalidf("ratelimits", "at most %d", keys.MaxKeyLimits)
-	}
-	names := map[string]bool{}
-	for i, limit := range limits {
-		field := func(name string) string { return "ratelimits." + strconv.Itoa(i) + "." + name }
-		switch {
-		case limit.Name == "" || len(limit.Name) > keys.MaxExternalID || strings.ContainsRune(limit.Name, 0):
-			return keys.Invalidf(field("name"), "a limit's name has 1 to %d bytes", keys.MaxExternalID)
-		case limit.Limit < 1 || limit.Limit > keys.MaxCount:
-			return keys.Invalidf(field("limit"), "a whole number from 1 to %d", int64(keys.MaxCount))
-		case names[limit.Name]:
-			return &keys.Error{Kind: keys.KindConflict, Resource: "ratelimit", Field: field("name"),
-				Message: "two limits have the name " + strconv.Quote(limit.Name)}
-		}
-		if err := keys.CheckWindow(field("duration"), limit.Duration, ratelimit.MaxDuration); err != nil {
-			return err
-		}
-		names[limit.Name] = true
-	}
-	return nil
 }

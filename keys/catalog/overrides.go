@@ -20,7 +20,7 @@ func (s *Catalog) SetOverride(ctx context.Context, a keys.Access, r keys.Namespa
 	err := s.changeNamespace(ctx, a, r, func(n *keys.Namespace) error {
 		i := n.Find(o.Identifier)
 		if i < 0 || n.Overrides[i].Duration != o.Duration {
-			if err := a.CheckDuration("duration", o.Duration); err != nil {
+			if err := a.CheckDuration(o.Duration); err != nil {
 				return err
 			}
 		}

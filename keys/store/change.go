@@ -70,7 +70,7 @@ func (s *Store) patched(ctx context.Context, a keys.Access, old *Record, p keys.
 	}
 	changeLimits(&k, p)
 	if err := cmp.Or(keys.CheckText("name", k.Name, keys.MaxName), keys.CheckMeta(k.Meta), keys.CheckTime("expires", k.Expires),
-		a.CheckDurations(k.Limits, old.Key.Limits, keys.KeyDuration), keys.CheckLimits(k.Limits)); err != nil {
+		keys.KeyLimits.CheckDurations(a, k.Limits, old.Key.Limits), keys.KeyLimits.Check(k.Limits)); err != nil {
 		return nil, Put{}, err
 	}
 	return &k, kept, s.changeRefs(ctx, a, &k, p)

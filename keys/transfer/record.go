@@ -152,7 +152,7 @@ func (l *checkedRecord) decodeKey(field, id, ws string) (*store.NewRecord, error
 	case k.Refill != nil && k.Refill.Check() != nil:
 		return nil, keys.Invalidf("stored", "has a refill that can't be")
 	}
-	if err := cmp.Or(keys.CheckLimits(k.Limits), keys.CheckMeta(k.Meta), keys.CheckTime("expires", k.Expires)); err != nil {
+	if err := cmp.Or(keys.KeyLimits.Check(k.Limits), keys.CheckMeta(k.Meta), keys.CheckTime("expires", k.Expires)); err != nil {
 		return nil, keys.Invalidf("stored", "%s", err)
 	}
 	return &store.NewRecord{Key: k, Balance: state.Balance, State: &state, Moved: true}, nil
@@ -241,7 +241,7 @@ func definedID(k layout.Kind, ws, stored string) (id string, err error) {
 		return idIn(stored, func(d *keys.Role) (string, error) { return d.ID, nil })
 	case layout.KindIdentity:
 		return idIn(stored, func(d *keys.Identity) (string, error) {
-			return d.ID, cmp.Or(keys.CheckLimits(d.Limits), keys.CheckMeta(d.Meta))
+			return d.ID, cmp.Or(keys.KeyLimits.Check(d.Limits), keys.CheckMeta(d.Meta))
 		})
 	case layout.KindNamespace:
 		return idIn(stored, func(d *keys.Namespace) (string, error) { return d.ID, checkOverrides(d) })
