@@ -65,7 +65,7 @@ func rewritten(t *testing.T, line []byte) {
 	}
 	again, err := readImport(text)
 	second, _ := json.Marshal(again)
-	if err != nil || !bytes.Equal(second, text) || kindOf(again) != kindOf(one) {
+	if err != nil || !bytes.Equal(second, text) || again.Together() != one.Together() {
 		t.Fatalf("%q is written as %s, read again as %s: %v", line, text, second, err)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -436,7 +435,7 @@ func (i *importing) read(ctx context.Context, file *os.File, wanted func(transfe
 		if !wanted(l) {
 			continue
 		}
-		if kind := kindOf(l); kind != i.batch.kind {
+		if kind := l.Together(); kind != i.batch.kind {
 			i.flush(ctx)
 			if err := i.sent.Wait(); err != nil {
 				return err
@@ -452,23 +451,6 @@ func (i *importing) read(ctx context.Context, file *os.File, wanted func(transfe
 		}
 	}
 	return nil
-}
-
-// kindOf is what lines have in common that may be stored side by side.
-func kindOf(l transfer.ExportRecord) string {
-	switch {
-	case l.Key != "":
-		return "key"
-	case l.Usage != "":
-		return "usage"
-	case l.Counter != "":
-		return "counter"
-	case l.Redeemed != "":
-		return "redeemed"
-	case l.Tombstone != "":
-		return "buried"
-	}
-	return l.Kind + " " + strconv.FormatBool(l.Name != "")
 }
 
 // readImport reads a line as nothing but what it may be.

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"slices"
 
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
@@ -46,9 +45,6 @@ const Version = 2
 
 // transferPage is how many records are read together.
 const transferPage = 500
-
-// definitionKinds are the kinds of definitions that a workspace has.
-var definitionKinds = []layout.Kind{layout.KindAPI, layout.KindPermission, layout.KindRole, layout.KindIdentity, layout.KindNamespace, layout.KindGroup, layout.KindMigration}
 
 // exporter goes through a workspace in an order that stays the same, so that it can
 // go on behind any line. What is found by scanning Redis has no order, so it comes
@@ -94,8 +90,19 @@ func (s *Transfer) Export(ctx context.Context, ws string, begun *ExportCheckpoin
 	} else if e.since = begun.Time; begun.Last.Version == 0 {
 		after = &begun.Last
 	}
-	for _, part := range e.parts()[partOf(after):] {
-		if err := part(ctx, after); err != nil {
+	from := 0
+	if after != nil {
+		at, err := kindOf(after)
+		if err != nil {
+			return err
+		}
+		from = at
+	}
+	for _, kind := range recordKinds[from:] {
+		if kind.export == nil {
+			continue
+		}
+		if err := kind.export(e, ctx, after); err != nil {
 			return err
 		}
 		after = nil
@@ -103,28 +110,10 @@ func (s *Transfer) Export(ctx context.Context, ws string, begun *ExportCheckpoin
 	return emit([]ExportRecord{{End: true}})
 }
 
-// parts are what is given one after the other, each behind a line of its own.
-func (e *exporter) parts() []func(context.Context, *ExportRecord) error {
-	return []func(context.Context, *ExportRecord) error{e.allDefinitions, e.allKeys, e.allRedeemed, e.allUsage, e.scan}
-}
-
-// partOf is the place in parts of the one that a line is of.
-func partOf(l *ExportRecord) int {
-	switch {
-	case l == nil || l.Kind != "":
-		return 0
-	case l.Key != "":
-		return 1
-	case l.Redeemed != "":
-		return 2
-	}
-	return 3
-}
-
 func (e *exporter) allDefinitions(ctx context.Context, after *ExportRecord) error {
 	from := 0
 	if after != nil {
-		from = max(0, slices.Index(definitionKinds, layout.Kind(after.Kind)))
+		from = max(0, definitionPlace(layout.Kind(after.Kind)))
 	}
 	for _, k := range definitionKinds[from:] {
 		if err := e.definitions(ctx, k, after); err != nil {
@@ -137,7 +126,8 @@ func (e *exporter) allDefinitions(ctx context.Context, after *ExportRecord) erro
 
 // definitions returns those of a kind, then their unique names. The names have no
 // order to go on in: they are given from the first again.
-func (e *exporter) definitions(ctx context.Context, k layout.Kind, after *ExportRecord) error {
+func (e *exporter) definitions(ctx context.Context, d definitionKind, after *ExportRecord) error {
+	k := d.kind
 	if after != nil && after.Name != "" {
 		return e.names(ctx, k)
 	}
@@ -153,12 +143,8 @@ func (e *exporter) definitions(ctx context.Context, k layout.Kind, after *Export
 	if at == layout.SetupAPIID(e.ws) {
 		at = "" // it is in no list
 	}
-	page := transferPage
-	if k == layout.KindNamespace {
-		page = 4 // each can have MaxOverrides
-	}
 	for {
-		ids, _, err := e.store.IDsOf(ctx, e.ws, k, (catalog.ListOptions{After: at}).Start(), page)
+		ids, _, err := e.store.IDsOf(ctx, e.ws, k, (catalog.ListOptions{After: at}).Start(), d.page)
 		if err != nil {
 			return err
 		}

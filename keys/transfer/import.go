@@ -52,25 +52,6 @@ func (i *Imported) leave(l *checkedRecord, why string) {
 	i.LeftOut = append(i.LeftOut, LeftOut{l.index, kind, id, why})
 }
 
-// what is the kind of what a line holds, and its id or name.
-func (l *ExportRecord) what() (kind, id string) {
-	switch {
-	case l.Key != "":
-		return "key", l.Key
-	case l.Redeemed != "":
-		return "redemptions of setup key", l.Redeemed
-	case l.Usage != "":
-		return "usage of API", l.Usage
-	case l.Counter != "":
-		return "counter", l.Counter
-	case l.Tombstone != "":
-		return "deleted key", l.Tombstone
-	case l.Name != "":
-		return l.Kind + " name", l.Name
-	}
-	return l.Kind, l.ID
-}
-
 // EnsureWorkspaceID makes a workspace with an id it had elsewhere, under a name. KindConflict
 // where the name is another workspace's, or the id has another name.
 func (s *Transfer) EnsureWorkspaceID(ctx context.Context, name, id string) error {
@@ -126,63 +107,49 @@ func (s *Transfer) Import(ctx context.Context, ws string, lines []ExportRecord) 
 	if err != nil {
 		return done, err
 	}
-	err = s.importRecords(ctx, ws, groupRecords(all), &done)
-	return done, err
-}
-
-// importedRecords are the lines of an import, apart by what is stored together.
-type importedRecords struct {
-	definitions                                 map[layout.Kind][]checkedRecord
-	names                                       map[nameKind][]checkedRecord
-	keys, redeemed, usage, counters, tombstones []checkedRecord
-}
-
-func groupRecords(all []checkedRecord) importedRecords {
-	g := importedRecords{definitions: map[layout.Kind][]checkedRecord{}, names: map[nameKind][]checkedRecord{}}
-	for _, l := range all {
-		kind := layout.Kind(l.Kind)
-		switch {
-		case l.Key != "":
-			g.keys = append(g.keys, l)
-		case l.Redeemed != "":
-			g.redeemed = append(g.redeemed, l)
-		case l.Usage != "":
-			g.usage = append(g.usage, l)
-		case l.Counter != "":
-			g.counters = append(g.counters, l)
-		case l.Tombstone != "":
-			g.tombstones = append(g.tombstones, l)
-		case kind != "" && l.Name != "":
-			of := nameKind{kind, l.Alike}
-			g.names[of] = append(g.names[of], l)
-		case kind != "":
-			g.definitions[kind] = append(g.definitions[kind], l)
-		}
-	}
-	return g
-}
-
-// importRecords stores definitions and their names first: the others refer to them.
-func (s *Transfer) importRecords(ctx context.Context, ws string, g importedRecords, done *Imported) error {
-	for kind, lines := range g.definitions {
-		if err := s.importDefinitions(ctx, ws, kind, lines, done); err != nil {
-			return err
-		}
-	}
-	for kind, lines := range g.names {
-		if err := s.importNames(ctx, ws, kind, lines, done); err != nil {
-			return err
-		}
-	}
-	for _, step := range []struct {
-		lines []checkedRecord
-		store func(context.Context, string, []checkedRecord, *Imported) error
-	}{{g.keys, s.importKeys}, {g.redeemed, s.importRedeemed}, {g.usage, s.importUsage}, {g.counters, s.importCounters}, {g.tombstones, s.importTombstones}} {
-		if len(step.lines) == 0 {
+	for i := range recordKinds {
+		kind := &recordKinds[i]
+		lines := recordsOf(all, func(l *checkedRecord) bool { return l.kind == kind })
+		if len(lines) == 0 || kind.store == nil {
 			continue
 		}
-		if err := step.store(ctx, ws, step.lines, done); err != nil {
+		if err := kind.store(s, ctx, ws, lines, &done); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// recordsOf returns the records that are wanted, in their order.
+func recordsOf(all []checkedRecord, wanted func(*checkedRecord) bool) (some []checkedRecord) {
+	for i := range all {
+		if wanted(&all[i]) {
+			some = append(some, all[i])
+		}
+	}
+	return some
+}
+
+// importDefined stores definitions, and then their names, kind by kind.
+func (s *Transfer) importDefined(ctx context.Context, ws string, all []checkedRecord, done *Imported) error {
+	for _, d := range definitionKinds {
+		lines := recordsOf(all, func(l *checkedRecord) bool { return l.Kind == string(d.kind) && l.Name == "" })
+		if len(lines) == 0 {
+			continue
+		}
+		if err := s.importDefinitions(ctx, ws, d.kind, lines, done); err != nil {
 			return err
+		}
+	}
+	for _, d := range definitionKinds {
+		for _, of := range []nameKind{{d.kind, false}, {d.kind, true}} {
+			lines := recordsOf(all, func(l *checkedRecord) bool { return l.Kind == string(d.kind) && l.Name != "" && l.Alike == of.alike })
+			if len(lines) == 0 {
+				continue
+			}
+			if err := s.importNames(ctx, ws, of, lines, done); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

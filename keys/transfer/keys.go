@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
@@ -130,12 +131,12 @@ func (e *exporter) laterUses(ctx context.Context, lines []ExportRecord, issued [
 // Size is about how many lines an export has.
 func (s *Transfer) Size(ctx context.Context, ws string) (int64, error) {
 	total := int64(2)
-	for _, k := range append([]layout.Kind{layout.KindRootKey}, definitionKinds...) {
-		_, n, err := s.IDsOf(ctx, ws, k, "-", 0)
+	for _, d := range slices.Concat(definitionKinds, []definitionKind{{kind: layout.KindRootKey}}) {
+		_, n, err := s.IDsOf(ctx, ws, d.kind, "-", 0)
 		if err != nil {
 			return 0, err
 		}
-		if total += n; k != layout.KindAPI && k != layout.KindRootKey {
+		if total += n; d.kind != layout.KindAPI && d.kind != layout.KindRootKey {
 			total += n // the names
 		}
 	}

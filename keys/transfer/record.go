@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 )
 
@@ -29,6 +27,7 @@ func (b *BadRecord) Unwrap() error { return b.Err }
 // checkedRecord is a line that is what it says.
 type checkedRecord struct {
 	*ExportRecord
+	kind     *recordKind
 	index    int
 	key      *store.NewRecord
 	redeemed *redeemed
@@ -50,47 +49,16 @@ func checkRecords(ws string, lines []ExportRecord) ([]checkedRecord, error) {
 	all := make([]checkedRecord, len(lines))
 	for i := range lines {
 		all[i] = checkedRecord{ExportRecord: &lines[i], index: i}
-		if err := all[i].check(ws); err != nil {
+		at, err := kindOf(&lines[i])
+		if err == nil {
+			all[i].kind = &recordKinds[at]
+			err = all[i].kind.check(&all[i], ws)
+		}
+		if err != nil {
 			return nil, all[i].bad(err)
 		}
 	}
 	return all, nil
-}
-
-// kinds counts what the line says it is.
-func (l *ExportRecord) kinds() (n int) {
-	for _, is := range []bool{l.Version != 0, l.Kind != "", l.Key != "", l.Redeemed != "", l.Usage != "", l.Counter != "", l.Tombstone != "", l.Scan, l.End} {
-		if is {
-			n++
-		}
-	}
-	return n
-}
-
-func (l *checkedRecord) check(ws string) (err error) {
-	if n := l.kinds(); n != 1 {
-		return keys.Invalidf("", "says %d things that it is: one of tollgate, noun, key, redeemed, usage, counter, buried, scan and end", n)
-	}
-	switch {
-	case l.Version != 0:
-		return l.checkHead(ws)
-	case l.Kind != "":
-		return l.checkDefinition(ws)
-	case l.Key != "":
-		if l.key, err = l.decodeKey("key", l.Key, ws); err != nil {
-			return err
-		}
-		return cmp.Or(checkSecrets(l.key.Key), l.checkUsed())
-	case l.Tombstone != "":
-		l.key, err = l.decodeKey("buried", l.Tombstone, ws)
-	case l.Redeemed != "":
-		l.redeemed, err = decodeRedeemed(l.ExportRecord)
-	case l.Usage != "":
-		l.usage, err = decodeUsage(l.ExportRecord)
-	case l.Counter != "":
-		return l.checkCounter()
-	}
-	return err
 }
 
 var workspaceIDs = regexp.MustCompile(`^ws_[A-Za-z0-9]{1,40}$`)
@@ -103,6 +71,31 @@ func (l *checkedRecord) checkHead(ws string) error {
 		return keys.Invalidf("workspace", "is %s, not %s", l.Workspace, ws)
 	}
 	return nil
+}
+
+// checkMark accepts a record that says nothing but what it is.
+func (l *checkedRecord) checkMark(string) error { return nil }
+
+func (l *checkedRecord) checkKey(ws string) (err error) {
+	if l.key, err = l.decodeKey("key", l.Key, ws); err != nil {
+		return err
+	}
+	return cmp.Or(checkSecrets(l.key.Key), l.checkUsed())
+}
+
+func (l *checkedRecord) checkTombstone(ws string) (err error) {
+	l.key, err = l.decodeKey("buried", l.Tombstone, ws)
+	return err
+}
+
+func (l *checkedRecord) checkRedeemed(string) (err error) {
+	l.redeemed, err = decodeRedeemed(l.ExportRecord)
+	return err
+}
+
+func (l *checkedRecord) checkUsage(string) (err error) {
+	l.usage, err = decodeUsage(l.ExportRecord)
+	return err
 }
 
 func (l *checkedRecord) checkUsed() error {
@@ -120,7 +113,7 @@ func (l *checkedRecord) checkUsed() error {
 	return nil
 }
 
-func (l *checkedRecord) checkCounter() (err error) {
+func (l *checkedRecord) checkCounter(string) error {
 	var ok bool
 	switch l.counter, ok = layout.ParseCounter(l.Counter); {
 	case !ok:
@@ -169,9 +162,9 @@ func placedKey(k *keys.Key, deleted bool) bool {
 
 // checkDefinition refuses a record that is not of its kind, or has another id.
 func (l *checkedRecord) checkDefinition(ws string) error {
-	k := layout.Kind(l.Kind)
+	at := definitionPlace(layout.Kind(l.Kind))
 	switch {
-	case !slices.Contains(definitionKinds, k):
+	case at < 0:
 		return keys.Invalidf("noun", "this version does not know %q", l.Kind)
 	case l.ID == "":
 		return keys.Invalidf("id", "is missing")
@@ -182,10 +175,10 @@ func (l *checkedRecord) checkDefinition(ws string) error {
 	case l.Name != "":
 		return nil
 	}
-	id, err := definedID(k, ws, string(l.Stored))
+	id, err := definitionKinds[at].id(ws, string(l.Stored))
 	switch {
 	case err != nil:
-		return keys.Invalidf("stored", "is no record of a %s: %s", k, err)
+		return keys.Invalidf("stored", "is no record of a %s: %s", l.Kind, err)
 	case id != l.ID:
 		return keys.Invalidf("id", "is not the id of the record")
 	}
@@ -220,44 +213,6 @@ func checkSecrets(k *keys.Key) error {
 }
 
 var errForeignAPI = errors.New("it is another workspace's")
-
-// definedID reads the id in a definition's record, and refuses what could not have
-// been stored.
-func definedID(k layout.Kind, ws, stored string) (id string, err error) {
-	if stored == "" {
-		return "", keys.ErrCorrupt
-	}
-	switch k {
-	case layout.KindAPI:
-		return idIn(stored, func(d *keys.API) (string, error) {
-			if d.WorkspaceID != ws {
-				return "", errForeignAPI
-			}
-			return d.ID, nil
-		})
-	case layout.KindPermission:
-		return idIn(stored, func(d *keys.Permission) (string, error) { return d.ID, nil })
-	case layout.KindRole:
-		return idIn(stored, func(d *keys.Role) (string, error) { return d.ID, nil })
-	case layout.KindIdentity:
-		return idIn(stored, func(d *keys.Identity) (string, error) {
-			return d.ID, cmp.Or(keys.KeyLimits.Check(d.Limits), keys.CheckMeta(d.Meta))
-		})
-	case layout.KindNamespace:
-		return idIn(stored, func(d *keys.Namespace) (string, error) { return d.ID, checkOverrides(d) })
-	case layout.KindGroup:
-		return idIn(stored, func(d *setupkeys.Group) (string, error) { return d.ID, nil })
-	}
-	return idIn(stored, func(d *keys.Migration) (string, error) { return d.ID, nil })
-}
-
-func idIn[T any](stored string, id func(*T) (string, error)) (string, error) {
-	d, err := layout.DecodeDefinition[T](stored)
-	if err != nil {
-		return "", err
-	}
-	return id(d)
-}
 
 func checkOverrides(n *keys.Namespace) error {
 	if len(n.Overrides) > keys.MaxOverrides {
