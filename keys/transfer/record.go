@@ -9,6 +9,7 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/layout"
 	"tollgate/keys/store"
+	"tollgate/keys/usage"
 )
 
 // BadRecord is the cause in the error of an import for a line that can't be: which of
@@ -31,7 +32,7 @@ type checkedRecord struct {
 	index    int
 	key      *store.NewRecord
 	redeemed *redeemed
-	usage    *usageDay
+	usage    *usage.Day
 	counter  layout.CounterOwner
 	deleted  bool // its digest or its id is that of a key that was soft-deleted
 }

@@ -6,5 +6,8 @@
 // reads one hash a day, and only one that distinguishes keys or identities reads theirs.
 // The hashes expire. Tags are numbered by API and day, and bounded in number.
 //
+// The names of fields are written and read in field.go alone. Dump and Restore carry counts
+// into another store.
+//
 // A Counter collects in memory and sends every second; a Reader answers.
 package usage

@@ -28,7 +28,7 @@ func (s *Reader) KeyUsage(ctx context.Context, a keys.Access, of Owner, start, e
 	if end != nil {
 		q.End = *end
 	}
-	if q.Start = q.End - DayMS; start != nil {
+	if q.Start = q.End - dayMS; start != nil {
 		q.Start = *start
 	}
 	if err := q.check(); err != nil {

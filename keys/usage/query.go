@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +40,7 @@ func (s Span) floor(ms int64) int64 {
 	case ByHour:
 		return ms - ms%hourMS
 	case ByDay:
-		return ms - ms%DayMS
+		return ms - ms%dayMS
 	case ByMonth:
 		t := time.UnixMilli(ms).UTC()
 		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC).UnixMilli()
@@ -55,7 +54,7 @@ func (s Span) next(ms int64) int64 {
 	case ByHour:
 		return ms + hourMS
 	case ByDay:
-		return ms + DayMS
+		return ms + dayMS
 	}
 	return time.UnixMilli(ms).UTC().AddDate(0, 1, 0).UnixMilli()
 }
@@ -133,7 +132,7 @@ func (s *Reader) Query(ctx context.Context, a keys.Access, q Query) ([]Row, erro
 
 // usageWindow is the hours of a question, and nothing that is forgotten or to come.
 func (s *Reader) usageWindow(start, end, now int64) (from, until int64) {
-	return max(ByHour.floor(start), ByDay.floor(max(0, now-s.retention.Milliseconds()))), min(end, ByHour.floor(now)+DayMS)
+	return max(ByHour.floor(start), ByDay.floor(max(0, now-s.retention.Milliseconds()))), min(end, ByHour.floor(now)+dayMS)
 }
 
 func (q *Query) check() error {
@@ -212,10 +211,10 @@ func (r *usageReader) read(ctx context.Context) error {
 
 // choose finds the hashes to read, the most summed up that can answer.
 func (r *usageReader) choose(ctx context.Context) error {
-	if (r.until-r.from)/DayMS > maxUsageReads {
+	if (r.until-r.from)/dayMS > maxUsageReads {
 		return tooMuchUsage()
 	}
-	for day := r.from / DayMS; day*DayMS < r.until; day++ {
+	for day := r.from / dayMS; day*dayMS < r.until; day++ {
 		var err error
 		switch {
 		case r.byKey():
@@ -313,24 +312,20 @@ func (r *usageReader) readTags(ctx context.Context) error {
 		}
 	}
 	for day, all := range found {
-		r.tags[day] = map[int]string{OtherNumber: OtherTag}
-		for tag, text := range all.Val() {
-			n, _ := strconv.Atoi(text)
-			r.tags[day][n] = tag
-		}
+		r.tags[day] = tagTexts(all.Val())
 	}
 	return nil
 }
 
 // addDay adds the counts of a subject's day.
 func (r *usageReader) addDay(one subjectDay, fields map[string]string) {
-	for field, text := range fields {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if len(field) < 2 || err != nil {
+	for name, count := range fields {
+		f, n, ok := parseField(name, count)
+		if !ok {
 			continue
 		}
-		at := one.day*DayMS + int64(field[0]-'a')*hourMS
-		tags := r.tagsOf(one.day, field[2:])
+		at := one.day*dayMS + int64(f.hour)*hourMS
+		tags := r.tagsOf(one.day, f.tags)
 		if at < r.from || at >= r.until || !containsAll(tags, r.Tags) {
 			continue
 		}
@@ -347,11 +342,11 @@ func (r *usageReader) addDay(one subjectDay, fields map[string]string) {
 		case r.Group.Tag:
 			for _, tag := range tags {
 				g.tag = tag
-				r.add(g, field[1], n)
+				r.add(g, f.outcome, n)
 			}
 			continue
 		}
-		r.add(g, field[1], n)
+		r.add(g, f.outcome, n)
 	}
 }
 
@@ -364,22 +359,25 @@ func containsAll(tags, wanted []string) bool {
 	return true
 }
 
-func (r *usageReader) add(g usageGroup, outcome byte, n int64) {
+func (r *usageReader) add(g usageGroup, outcome Outcome, n int64) {
 	if r.sums[g] == nil {
 		r.sums[g] = &Counts{}
 	}
-	r.sums[g][outcomeIndex(Outcome(outcome))] += n
+	r.sums[g][outcomeIndex(outcome)] += n
 }
 
 // tagsOf reads the tags of a field, sorted; nil where they do not matter.
-func (r *usageReader) tagsOf(day int64, numbers string) (tags []string) {
-	names := r.tags[day]
-	for ; names != nil && len(numbers) > 1; numbers = numbers[2:] {
-		if tag, ok := names[int(numbers[0])<<8|int(numbers[1])]; ok {
-			tags = append(tags, tag)
-		} else {
-			tags = append(tags, OtherTag)
+func (r *usageReader) tagsOf(day int64, numbers tagNumbers) (tags []string) {
+	texts := r.tags[day]
+	if texts == nil {
+		return nil
+	}
+	for _, n := range numbers.numbers() {
+		tag, ok := texts[n]
+		if !ok {
+			tag = OtherTag
 		}
+		tags = append(tags, tag)
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags)

@@ -21,16 +21,16 @@ var usageTagsLua string
 
 var usageScript = redisdb.NewScript(redisdb.StateLua, usageLua)
 
-var UsageTagsScript = redisdb.NewScript(redisdb.StateLua, usageTagsLua)
+var usageTagsScript = redisdb.NewScript(redisdb.StateLua, usageTagsLua)
 
 // What usage may take in Redis. A field is an outcome of an hour with a set of
 // tags: some fifteen bytes for most keys. What is past a bound is counted under
 // OtherTag, which always has room.
 const (
-	MaxDayTags     = 1000 // different tags of an API in a day
+	maxDayTags     = 1000 // different tags of an API in a day
 	maxHourFields  = 64   // of a key, or an identity, for each hour that has begun
 	maxHourFieldsA = 512  // of an API
-	OtherNumber    = 0    // of OtherTag
+	otherNumber    = 0    // of OtherTag
 )
 
 // How usage is sent.
@@ -116,7 +116,7 @@ func (f *usageSender) prepare(ctx context.Context, s *Reader, step []usageRecord
 	err := s.store.Pipelined(ctx, func(p redis.Pipeliner) {
 		for name, members := range added {
 			p.ZAdd(ctx, name, members...)
-			p.PExpireAt(ctx, name, time.UnixMilli(s.UsageEnd(days[name])))
+			p.PExpireAt(ctx, name, time.UnixMilli(s.usageEnd(days[name])))
 		}
 	})
 	if err == nil {
@@ -144,7 +144,7 @@ func (f *usageSender) number(ctx context.Context, s *Reader, step []usageRecord)
 			one, seen := asked[name]
 			if !seen {
 				order = append(order, name)
-				one = redisdb.Invocation{Names: []string{name}, Args: []any{MaxDayTags, s.UsageEnd(day)}}
+				one = redisdb.Invocation{Names: []string{name}, Args: []any{maxDayTags, s.usageEnd(day)}}
 			}
 			if !slices.Contains(one.Args[2:], any(tag)) {
 				one.Args = append(one.Args, tag)
@@ -156,7 +156,7 @@ func (f *usageSender) number(ctx context.Context, s *Reader, step []usageRecord)
 	for i, name := range order {
 		all[i] = asked[name]
 	}
-	replies, err := s.store.RunAll(ctx, UsageTagsScript, all)
+	replies, err := s.store.RunAll(ctx, usageTagsScript, all)
 	if err != nil {
 		return err
 	}
@@ -172,8 +172,8 @@ func (f *usageSender) number(ctx context.Context, s *Reader, step []usageRecord)
 	return nil
 }
 
-// tagNumbers is how a row's tags are written in a field: two bytes for each, sorted.
-func (f *usageSender) tagNumbers(line *usageRecord) string {
+// tagNumbers returns the numbers of a row's tags.
+func (f *usageSender) tagNumbers(line *usageRecord) tagNumbers {
 	if line.tags == "" {
 		return ""
 	}
@@ -182,30 +182,19 @@ func (f *usageSender) tagNumbers(line *usageRecord) string {
 	for _, tag := range splitTags(line.tags) {
 		all = append(all, known[tag]) // otherNumber where it has none
 	}
-	return FieldTags(all)
-}
-
-// FieldTags are the numbers of the tags in a field's name.
-func FieldTags(numbers []int) string {
-	slices.Sort(numbers)
-	var b []byte
-	for _, n := range slices.Compact(numbers) {
-		b = append(b, byte(n>>8), byte(n))
-	}
-	return string(b)
+	return joinNumbers(all)
 }
 
 // usageOp adds to one field of a subject's day.
 type usageOp struct {
 	shard, name string
-	hour        int64
-	outcome     byte
-	tags        string
-	level       int // of an API, an identity or a key: a verification is counted under one of each
+	day         int64
+	level       int
+	field
 }
 
 // usageBounds are how many fields each level has room for, for each hour.
-var usageBounds = [...]int{maxHourFieldsA, maxHourFields, maxHourFields}
+var usageBounds = [...]int{levelAPI: maxHourFieldsA, levelIdentity: maxHourFields, levelKey: maxHourFields}
 
 // usageCall is a run of the script, and how many verifications it counts on each level.
 type usageCall struct {
@@ -236,11 +225,11 @@ func (f *usageSender) sums(step []usageRecord) map[usageOp]int64 {
 	sums := map[usageOp]int64{}
 	for i := range step {
 		line := &step[i]
-		tags, day := f.tagNumbers(line), line.hour/24
+		tags, day, hour := f.tagNumbers(line), line.hour/24, int(line.hour%24)
 		for level, owner := range []string{line.api, layout.IdentitySubject(line.api, line.identity), layout.KeySubject(line.key, line.identity)} {
-			op := usageOp{shard: layout.ShardOf(owner), name: layout.UsageName(owner, day), hour: line.hour, tags: tags, level: level}
+			op := usageOp{layout.ShardOf(owner), layout.UsageName(owner, day), day, level, field{hour: hour, tags: tags}}
 			for j, n := range line.counts {
-				if op.outcome = Outcomes[j]; n > 0 {
+				if op.outcome = Outcome(Outcomes[j]); n > 0 {
 					sums[op] += n
 				}
 			}
@@ -283,16 +272,16 @@ func (c *usageCall) add(s *Reader, op usageOp, n int64) {
 	if len(c.Names) == 0 || c.Names[len(c.Names)-1] != op.name {
 		c.Names = append(c.Names, op.name)
 	}
-	field, folded := string(rune('a'+op.hour%24))+string(op.outcome), ""
+	folded := ""
 	if op.tags != "" {
-		folded = field + "\x00\x00"
+		folded = field{op.hour, op.outcome, otherTags}.String()
 	}
-	c.Args = append(c.Args, len(c.Names), field+op.tags, folded, n, usageBounds[op.level]*int(op.hour%24+1), s.UsageEnd(op.hour/24))
+	c.Args = append(c.Args, len(c.Names), op.field.String(), folded, n, usageBounds[op.level]*(op.hour+1), s.usageEnd(op.day))
 	c.n[op.level] += n
 }
 
-// UsageEnd is when what was counted on a day is forgotten, unix ms.
-func (s *Reader) UsageEnd(day int64) int64 { return (day+1)*DayMS + s.retention.Milliseconds() }
+// usageEnd is when what was counted on a day is forgotten, unix ms.
+func (s *Reader) usageEnd(day int64) int64 { return (day+1)*dayMS + s.retention.Milliseconds() }
 
 // lastUses returns when the keys of rows were last used.
 func lastUses(step []usageRecord) map[layout.Place]int64 {

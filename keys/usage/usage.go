@@ -67,7 +67,7 @@ const spareRows = 1 << 8 // a map that had more is not kept: it would never shri
 
 const usageInterval = 500 * time.Millisecond
 
-const MaxUsageTag = 512 // bytes; a longer one is counted as OtherTag
+const maxUsageTag = 512 // bytes; a longer one is counted as OtherTag
 
 // OtherTag stands for the tags that there was no room for.
 const OtherTag = "(other)"
@@ -185,7 +185,7 @@ func (u *Counter) Count(k *keys.Key, o Outcome, tags []string, now int64) {
 
 const (
 	hourMS = 3600_000
-	DayMS  = 24 * hourMS
+	dayMS  = 24 * hourMS
 )
 
 // joinTags writes a set of tags as one text: sorted, each once, with its length.
@@ -198,7 +198,7 @@ func joinTags(tags []string) string {
 	sorted = slices.Compact(sorted)
 	var b []byte
 	for _, tag := range sorted[:min(len(sorted), keys.MaxUsageTags)] {
-		if len(tag) > MaxUsageTag {
+		if len(tag) > maxUsageTag {
 			tag = OtherTag
 		}
 		b = binary.AppendUvarint(b, uint64(len(tag)))
