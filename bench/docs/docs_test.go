@@ -2,8 +2,6 @@ package docs
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"tollgate/keys/redisdb/redistest"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 const commandLimit = 4 * time.Minute // the first build on a machine, among other work
@@ -71,7 +70,11 @@ type session struct {
 
 func newSession(t *testing.T, tree string) *session {
 	t.Helper()
-	addr, store := freeAddress(t), redistest.Start(t, redistest.WithAOF("everysec")).Addr()
+	addr, err := proc.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := redistest.Start(t, redistest.WithAOF("everysec")).Addr()
 	// -trimpath makes what is compiled independent of the folder, so that it is compiled once.
 	env := append(slices.DeleteFunc(os.Environ(), inherited), "TOLLGATE_ADDR="+addr, "TOLLGATE_REDIS_TIMEOUT=4s", "TOLLGATE_DRAIN_DELAY=10ms", "GOFLAGS=-buildvcs=false -trimpath")
 	sh, err := newShell(tree, env)
@@ -89,21 +92,6 @@ func newSession(t *testing.T, tree string) *session {
 func inherited(pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	return strings.HasPrefix(name, "TOLLGATE_") || strings.HasPrefix(name, "MAKE") || slices.Contains([]string{"MFLAGS", "GNUMAKEFLAGS", "BASH_ENV"}, name)
-}
-
-// freeAddress returns an address that is free now, on a port that neither outgoing connections
-// nor redistest's servers are given: the gateway starts much later.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 8100+rand.IntN(2900))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return addr
-		}
-	}
-	t.Fatal("no free port on loopback")
-	return ""
 }
 
 // do runs a block, and ends the test where it does not do what the document says.

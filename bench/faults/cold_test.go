@@ -11,17 +11,18 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 // occupy keeps every processor of this machine busy, each several times over, until the end of the test.
 func occupy(tb testing.TB) {
 	tb.Helper()
 	for range 4 * runtime.NumCPU() {
-		cmd := exec.Command("sh", "-c", "while :; do :; done")
-		if err := cmd.Start(); err != nil {
+		busy, err := proc.Start(exec.Command("sh", "-c", "while :; do :; done"))
+		if err != nil {
 			tb.Fatal(err)
 		}
-		tb.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		tb.Cleanup(busy.Kill)
 	}
 }
 

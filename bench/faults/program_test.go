@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"tollgate/bench/conformance/stack"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 // program is the real program, a process, with a Redis of its own.
@@ -78,12 +78,11 @@ func (p *program) keep(text []byte) {
 }
 
 func freeAddr(tb testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := proc.FreeAddr()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 type object = map[string]any

@@ -2,9 +2,7 @@ package rig
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 
@@ -47,10 +45,10 @@ func build() (*Built, error) {
 	}
 	overlay, err := overlay(dir, root, tree)
 	if err == nil {
-		err = compile(tree, b.Gateway, "./cmd/tollgate", "-overlay="+overlay)
+		err = stack.Compile(tree, b.Gateway, "./cmd/tollgate", "-overlay="+overlay)
 	}
 	if err == nil {
-		err = compile(root, b.Floor, "./bench/floor")
+		err = stack.Compile(root, b.Floor, "./bench/floor")
 	}
 	if err != nil {
 		b.remove()
@@ -74,14 +72,4 @@ func overlay(dir, root, tree string) (string, error) {
 	}})
 	path := filepath.Join(dir, "overlay.json")
 	return path, os.WriteFile(path, text, 0o600)
-}
-
-func compile(tree, binary, pkg string, flags ...string) error {
-	args := append(append([]string{"build", "-buildvcs=false", "-o", binary}, flags...), pkg)
-	cmd := exec.Command("go", args...)
-	cmd.Dir = tree
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s in %s: %w\n%s", pkg, tree, err, out)
-	}
-	return nil
 }

@@ -2,59 +2,58 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 // process is `tollgate serve --dev` in a process of its own.
 type process struct {
+	*proc.Process
 	t    *testing.T
-	pid  int
 	addr string
 	root string
 }
 
 func startProcess(t *testing.T, flags ...string) *process {
 	t.Helper()
-	self, err := os.Executable()
+	p := &process{t: t, addr: freeAddr(t), root: "a-root-key-of-the-operator"}
+	program := exec.Command(must(os.Executable()))
+	program.Args = append([]string{"tollgate", "serve", "--dev", "--addr", p.addr, "--root-key", p.root, "--redis-timeout", "5s"}, flags...)
+	p.Process = must(proc.StartLogged(program, filepath.Join(t.TempDir(), "log")))
+	t.Cleanup(p.Kill)
+	err := p.AwaitReady(func() error {
+		res, err := http.Get("http://" + p.addr + "/readyz")
+		if err != nil {
+			return err
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return errors.New(res.Status)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, addr: freeAddr(t), root: "a-root-key-of-the-operator"}
-	program := exec.Command(self)
-	program.Args = append([]string{"tollgate", "serve", "--dev", "--addr", p.addr, "--root-key", p.root, "--redis-timeout", "5s"}, flags...)
-	program.Stderr = io.Discard
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.pid = program.Process.Pid
-	t.Cleanup(func() { _, _ = program.Process.Kill(), program.Wait() })
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if res, err := http.Get("http://" + p.addr + "/readyz"); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return p
-			}
-		}
-		if time.Since(began) > 10*time.Second {
-			t.Fatal("it is not ready")
-		}
-	}
+	return p
 }
 
 // resident is the memory of the process, in MiB.
 func (p *process) resident() int {
 	p.t.Helper()
-	for line := range strings.Lines(string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))))) {
+	for line := range strings.Lines(string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))))) {
 		if fields := strings.Fields(line); fields[0] == "VmRSS:" {
 			return must(strconv.Atoi(fields[1])) >> 10
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"tollgate/keys/redisdb/redistest"
+	"tollgate/keys/redisdb/redistest/proc"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -38,12 +38,8 @@ func TestProgram(t *testing.T) {
 }
 
 func freeAddr(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Helper()
+	return must(proc.FreeAddr())
 }
 
 // get is "get URL STATUS TEXT": waits until the URL answers so, with TEXT in it.

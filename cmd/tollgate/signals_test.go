@@ -10,25 +10,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 // SIGHUP is logged and nothing else happens, again and again, and so with a log that
 // nobody reads any more: the process serves on, and SIGTERM still drains it.
 func TestSignalsThatEndNothing(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	addr := freeAddr(t)
-	program := exec.Command(self)
+	program := exec.Command(must(os.Executable()))
 	program.Args = []string{"tollgate", "serve", "--dev", "--addr", addr, "--log-level", "debug", "--drain-delay", "1ms"}
-	out, log := must(program.StdoutPipe()), must(program.StderrPipe())
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- program.Wait() }()
-	t.Cleanup(func() { _ = program.Process.Kill() })
+	out, itsOut := pipe(t)
+	log, itsLog := pipe(t)
+	program.Stdout, program.Stderr = itsOut, itsLog
+	running := must(proc.Start(program))
+	t.Cleanup(running.Kill)
+	itsOut.Close()
+	itsLog.Close()
 	lines := bufio.NewScanner(log)
 	await := func(text string) {
 		t.Helper()
@@ -41,7 +38,7 @@ func TestSignalsThatEndNothing(t *testing.T) {
 	}
 	send := func(s syscall.Signal) {
 		t.Helper()
-		if err := program.Process.Signal(s); err != nil {
+		if err := running.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,12 +71,17 @@ func TestSignalsThatEndNothing(t *testing.T) {
 	}
 	serves()
 	send(syscall.SIGTERM)
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("after SIGTERM: %v", err)
-		}
-	case <-time.After(15 * time.Second):
-		t.Error("SIGTERM did not end it")
+	if code, err := running.Wait(15 * time.Second); err != nil || code != 0 {
+		t.Errorf("after SIGTERM: exit code %d, %v", code, err)
 	}
+}
+
+func pipe(t *testing.T) (reads, writes *os.File) {
+	t.Helper()
+	reads, writes, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reads.Close(); writes.Close() })
+	return reads, writes
 }

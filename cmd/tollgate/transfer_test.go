@@ -17,6 +17,7 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
+	"tollgate/keys/redisdb/redistest/proc"
 	"tollgate/keys/store"
 	"tollgate/keys/transfer"
 	"tollgate/keys/usage"
@@ -159,17 +160,15 @@ func killedUntilDone(t *testing.T, args ...string) (killed int) {
 		wait := upTo/2 + rand.N(upTo)
 		var out bytes.Buffer
 		cmd := program0(t, &out, args)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		timer := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
-		err := cmd.Wait()
+		running := must(proc.Start(cmd))
+		timer := time.AfterFunc(wait, running.Kill)
+		<-running.Done()
 		timer.Stop()
 		switch {
-		case err == nil:
+		case cmd.ProcessState.Success():
 			return killed
 		case cmd.ProcessState.ExitCode() >= 0:
-			t.Fatalf("%v: %v\n%s", args, err, out.String())
+			t.Fatalf("%v: %v\n%s", args, cmd.ProcessState, out.String())
 		}
 		killed++
 	}

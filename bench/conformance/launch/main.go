@@ -29,6 +29,7 @@ import (
 	"syscall"
 
 	"tollgate/bench/conformance/stack"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 func main() {
@@ -99,20 +100,18 @@ func execute(s *stack.Stack, argv []string, stop <-chan os.Signal) (int, error) 
 	cmd.Env = append(os.Environ(), "TOLLGATE_URL="+s.URLs()[0],
 		"TOLLGATE_URLS="+strings.Join(s.URLs(), ","), "TOLLGATE_ROOT_KEY="+s.RootKey,
 		"TOLLGATE_REDIS_URL=redis://"+s.RedisAddr, "TOLLGATE_BINARY="+s.Binary())
-	if err := stack.StartBound(cmd); err != nil {
+	child, err := proc.Start(cmd)
+	if err != nil {
 		return 1, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	var err error
 	select {
-	case err = <-ended:
+	case <-child.Done():
 	case <-stop:
-		cmd.Process.Signal(syscall.SIGTERM)
-		err = <-ended
+		_ = child.Signal(syscall.SIGTERM)
+		<-child.Done()
 	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return max(exit.ExitCode(), 1), nil
+	if cmd.ProcessState.Success() {
+		return 0, nil
 	}
-	return 0, err
+	return max(cmd.ProcessState.ExitCode(), 1), nil
 }

@@ -2,18 +2,17 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"tollgate/bench/conformance/stack"
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 type running struct {
@@ -38,30 +37,50 @@ func binaries(t *testing.T) (launcher, gate string) {
 	return launcher, gate
 }
 
-// launch starts the launcher and returns it with its standard input and what it said.
-func launch(t *testing.T, args ...string) (*exec.Cmd, io.WriteCloser, running) {
+// launched is a launcher that has announced what it started.
+type launched struct {
+	*proc.Process
+	in *os.File // its standard input
+	running
+}
+
+// launch starts the launcher and returns it with what it said.
+func launch(t *testing.T, args ...string) *launched {
 	t.Helper()
 	launcher, gate := binaries(t)
 	cmd := exec.Command(launcher, append([]string{"--binary", gate}, args...)...)
-	cmd.Stderr = os.Stderr
-	in, _ := cmd.StdinPipe()
-	out, _ := cmd.StdoutPipe()
-	if err := stack.StartBound(cmd); err != nil {
+	itsInput, in := pipe(t)
+	out, itsOutput := pipe(t)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = itsInput, itsOutput, os.Stderr
+	p, err := proc.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill() })
-	var r running
-	if err := json.NewDecoder(out).Decode(&r); err != nil {
+	t.Cleanup(p.Kill)
+	itsInput.Close()
+	itsOutput.Close()
+	l := &launched{Process: p, in: in}
+	if err := json.NewDecoder(out).Decode(&l.running); err != nil {
 		t.Fatalf("the launcher said no JSON: %v", err)
 	}
-	for _, url := range r.URLs {
+	for _, url := range l.URLs {
 		res, err := http.Get(url + "/readyz")
 		if err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("a gateway that was announced is not ready: %v %v", res, err)
 		}
 		res.Body.Close()
 	}
-	return cmd, in, r
+	return l
+}
+
+func pipe(t *testing.T) (reads, writes *os.File) {
+	t.Helper()
+	reads, writes, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reads.Close(); writes.Close() })
+	return reads, writes
 }
 
 // assertGone checks the promise of the launcher: no process is left behind.
@@ -69,7 +88,7 @@ func assertGone(t *testing.T, pids []int) {
 	t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
 	for _, pid := range pids {
-		for syscall.Kill(pid, 0) == nil && !zombie(pid) {
+		for !proc.Gone(pid) {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d still runs", pid)
 			}
@@ -78,30 +97,25 @@ func assertGone(t *testing.T, pids []int) {
 	}
 }
 
-// zombie tells a process that has ended but whose new parent has not collected it.
-func zombie(pid int) bool {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	return err == nil && strings.Contains(string(stat), ") Z ")
-}
-
 func TestEveryWayToEndLeavesNothingBehind(t *testing.T) {
-	for name, end := range map[string]func(*exec.Cmd, io.WriteCloser){
-		"input ends": func(_ *exec.Cmd, in io.WriteCloser) { in.Close() },
-		"SIGTERM":    func(cmd *exec.Cmd, _ io.WriteCloser) { cmd.Process.Signal(syscall.SIGTERM) },
-		"SIGKILL":    func(cmd *exec.Cmd, _ io.WriteCloser) { cmd.Process.Kill() },
+	for name, end := range map[string]func(*launched) error{
+		"input ends": func(l *launched) error { return l.in.Close() },
+		"SIGTERM":    func(l *launched) error { return l.Signal(syscall.SIGTERM) },
+		"SIGKILL":    func(l *launched) error { return l.Signal(syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "stack")
-			cmd, in, r := launch(t, "--gateways", "2", "--dir", dir)
-			if len(r.URLs) != 2 || r.URL != r.URLs[0] || len(r.RootKey) < 32 || len(r.PIDs) != 3 {
-				t.Fatalf("unexpected announcement %+v", r)
+			l := launch(t, "--gateways", "2", "--dir", filepath.Join(t.TempDir(), "stack"))
+			if len(l.URLs) != 2 || l.URL != l.URLs[0] || len(l.RootKey) < 32 || len(l.PIDs) != 3 {
+				t.Fatalf("unexpected announcement %+v", l.running)
 			}
-			end(cmd, in)
-			err := cmd.Wait()
-			if name != "SIGKILL" && err != nil {
-				t.Errorf("the launcher ended with %v", err)
+			if err := end(l); err != nil {
+				t.Fatal(err)
 			}
-			assertGone(t, r.PIDs)
+			code, err := l.Wait(30 * time.Second)
+			if err != nil || name != "SIGKILL" && code != 0 {
+				t.Errorf("the launcher ended with code %d, %v", code, err)
+			}
+			assertGone(t, l.PIDs)
 		})
 	}
 }

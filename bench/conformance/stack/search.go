@@ -14,7 +14,7 @@ func (s *Stack) Search() (leaks.Report, error) {
 			return leaks.Report{}, err
 		}
 	}
-	if s.opts.Store != nil || s.Redis.running() {
+	if s.opts.Store != nil || s.Redis.Running() {
 		if _, err := s.Do("SAVE"); err != nil {
 			return leaks.Report{}, err
 		}

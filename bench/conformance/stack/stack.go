@@ -8,8 +8,8 @@
 // Every process it starts is stopped by Stop, and dies with this process should that be killed.
 // Search looks for the plaintexts of keys in what all of it has written.
 //
-// The package uses the standard library only and knows nothing of the program but its command
-// line, so that the suites test the binary and not its insides.
+// The package knows nothing of the program but its command line, so that the suites test the
+// binary and not its insides.
 package stack
 
 import (
@@ -17,9 +17,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
+
+	"tollgate/keys/redisdb/redistest/proc"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Options say what to start. The zero value is one gateway, built from the enclosing module.
@@ -44,16 +52,17 @@ type Stack struct {
 	Dir       string
 	RootKey   string // plaintext; every gateway was started with it
 	RedisAddr string
-	Redis     *Process
+	Redis     *proc.Process
 	Gateways  []*Gateway
 
 	opts      Options
+	client    *redis.Client
 	temporary bool
 }
 
 // A Gateway is one running tollgate process.
 type Gateway struct {
-	*Process
+	*proc.Process
 	URL     string // without a slash at its end
 	Addr    string // host:port
 	LogPath string // both of its output streams
@@ -107,7 +116,7 @@ func (s *Stack) start() (err error) {
 // until it is ready.
 func (s *Stack) StartGateway(args ...string) (*Gateway, error) {
 	var g *Gateway
-	err := onFreePort(func(addr string) (err error) {
+	err := proc.Serve(func(addr string) (err error) {
 		g, err = s.startGatewayAt(addr, args)
 		return err
 	})
@@ -119,17 +128,46 @@ func (s *Stack) StartGateway(args ...string) (*Gateway, error) {
 }
 
 func (s *Stack) startGatewayAt(addr string, more []string) (*Gateway, error) {
-	log := filepath.Join(s.Dir, fmt.Sprintf("gateway-%d.log", len(s.Gateways)+1))
+	log := fmt.Sprintf("gateway-%d.log", len(s.Gateways)+1)
 	args := append([]string{"serve", "--addr", addr, "--redis", s.RedisURL()}, s.opts.Args...)
-	args = append(args, more...)
-	env := append(s.opts.Env, "TOLLGATE_ROOT_KEY="+s.RootKey)
-	p, err := startProcess(log, s.Dir, env, s.opts.Binary, args...)
+	env := append(slices.Clone(s.opts.Env), "TOLLGATE_ROOT_KEY="+s.RootKey)
+	p, err := s.startProcess(log, env, s.opts.Binary, append(args, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Process: p, URL: "http://" + addr, Addr: addr, LogPath: log}
-	return g, p.awaitReady(func() error { return checkReady(g.URL + "/readyz") })
+	g := &Gateway{Process: p, URL: "http://" + addr, Addr: addr, LogPath: filepath.Join(s.Dir, log)}
+	return g, p.AwaitReady(func() error { return checkReady(g.URL + "/readyz") })
 }
+
+// startProcess starts a program in the stack's directory, with its output in a file there. Of
+// the environment it gets what does not configure the program: a suite must not depend on the
+// shell it is started from.
+func (s *Stack) startProcess(log string, env []string, name string, args ...string) (*proc.Process, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = s.Dir
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "TOLLGATE_") }), env...)
+	return proc.StartLogged(cmd, filepath.Join(s.Dir, log))
+}
+
+func checkReady(url string) error {
+	client := http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	res, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
+}
+
+// Binary returns the program that the gateways run, for its other commands.
+func (s *Stack) Binary() string { return s.opts.Binary }
+
+// Password returns what the Redis asks for; empty for nothing.
+func (s *Stack) Password() string { return s.opts.Password }
 
 // URLs lists the base URLs of the gateways in the order of their start.
 func (s *Stack) URLs() []string {
@@ -162,6 +200,7 @@ func (s *Stack) Stop() error {
 	if s.Redis != nil {
 		errs = append(errs, s.Redis.Stop())
 	}
+	s.closeClient()
 	if s.temporary {
 		errs = append(errs, os.RemoveAll(s.Dir))
 	}
@@ -173,21 +212,4 @@ func newRootKey() string {
 	var b [32]byte
 	rand.Read(b[:])
 	return "tollgate_" + hex.EncodeToString(b[:])
-}
-
-// ModuleRoot finds the directory of the program's module at or above the working directory.
-func ModuleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(text), "module tollgate\n") {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("not inside the tollgate module: no go.mod with «module tollgate» here or above")
-		}
-	}
 }

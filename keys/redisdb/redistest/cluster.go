@@ -176,7 +176,7 @@ func (c *ClusterServer) ok() bool {
 func (c *ClusterServer) alive() []*Server {
 	var list []*Server
 	for _, n := range c.Nodes {
-		if n.proc.running() {
+		if n.proc.Running() {
 			list = append(list, n)
 		}
 	}

@@ -104,7 +104,7 @@ func (c *ClusterServer) KillOwner(key string) *Server {
 // AwaitOwner waits until a living node serves the key and all agree on it.
 func (c *ClusterServer) AwaitOwner(key string) *Server {
 	c.tb.Helper()
-	await(c.tb, "a new owner of "+key, func() bool { return c.Owner(key).proc.running() && c.ok() })
+	await(c.tb, "a new owner of "+key, func() bool { return c.Owner(key).proc.Running() && c.ok() })
 	return c.Owner(key)
 }
 

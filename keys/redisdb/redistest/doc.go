@@ -29,8 +29,8 @@
 //
 // Everything is stopped and removed by the test's own cleanup. The servers are
 // also tied to the life of the test binary (on Linux), so that one that is
-// killed leaves no process behind. All ports are on loopback, below the
-// ephemeral range, so that a server that restarts finds its port still free.
+// killed leaves no process behind; package proc sees to that. All ports are on loopback,
+// below the ephemeral range, so that a server that restarts finds its port still free.
 //
 // A missing redis-server is a failure with the package to install, never a
 // skip: a test that did not run must not look like one that passed.

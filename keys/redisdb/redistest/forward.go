@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"tollgate/keys/redisdb/redistest/proc"
 )
 
 // Forwarder is one address behind which there are several servers, as behind a name or
@@ -24,7 +26,11 @@ type Forwarder struct {
 // Forward opens an address whose connections end at the targets in turn.
 func Forward(tb testing.TB, targets ...string) *Forwarder {
 	tb.Helper()
-	listener, err := net.Listen("tcp", loopback(freePort(tb, false)))
+	var listener net.Listener
+	err := proc.Serve(func(addr string) (err error) {
+		listener, err = net.Listen("tcp", addr)
+		return err
+	})
 	if err != nil {
 		tb.Fatalf("redistest: forward: %v", err)
 	}

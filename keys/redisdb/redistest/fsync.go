@@ -12,7 +12,7 @@ import (
 // been released anyway.
 func (s *Server) HoldFsync() (release func()) {
 	s.tb.Helper()
-	release, err := s.proc.hold("bio_aof")
+	release, err := s.proc.Hold("bio_aof")
 	if err != nil {
 		s.tb.Fatalf("redistest: hold the fsync: %v", err)
 	}
@@ -25,7 +25,7 @@ func (s *Server) HoldFsync() (release func()) {
 
 // KillHeld is Kill while an fsync is held, and releases it.
 func (s *Server) KillHeld(release func()) {
-	s.proc.signal(syscall.SIGKILL)
+	s.signal(syscall.SIGKILL)
 	release()
-	<-s.proc.done
+	<-s.proc.Done()
 }

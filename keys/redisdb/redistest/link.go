@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/keys/redisdb/redistest/proc"
+
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 )
@@ -22,7 +24,7 @@ type Link struct {
 func Proxy(tb testing.TB, addr string) *Link {
 	tb.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	l := &Link{tb: tb, proxy: toxiproxy.NewProxy(server, tb.Name(), loopback(0), addr)}
+	l := &Link{tb: tb, proxy: toxiproxy.NewProxy(server, tb.Name(), proc.Addr(0), addr)}
 	l.start()
 	tb.Cleanup(l.proxy.Stop)
 	return l

@@ -1,17 +1,17 @@
 package redistest
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"tollgate/keys/redisdb/redistest/proc"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -209,37 +209,27 @@ func TestSentinel(t *testing.T) {
 // server and kills it.
 func TestKilledBinaryLeavesNothing(t *testing.T) {
 	if os.Getenv("REDISTEST_CHILD") != "" {
-		fmt.Printf("pid %d\n", Start(t).proc.pid)
+		fmt.Printf("pid %d\n", Start(t).proc.PID())
 		time.Sleep(time.Minute)
 		return
 	}
 	t.Parallel()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledBinaryLeavesNothing$", "-test.v")
 	cmd.Env = append(os.Environ(), "REDISTEST_CHILD=1", "TMPDIR="+t.TempDir())
-	out, err := cmd.StdoutPipe()
+	binary, err := proc.StartLogged(cmd, filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(binary.Kill)
 	pid := 0
-	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
-		_, _ = fmt.Sscanf(lines.Text(), "pid %d", &pid)
+	err = binary.AwaitReady(func() error {
+		_, said, _ := strings.Cut(binary.LogTail(), "pid ")
+		_, err := fmt.Sscanf(said, "%d\n", &pid)
+		return err
+	})
+	if err != nil || proc.Gone(pid) {
+		t.Fatalf("no server was started (pid %d): %v", pid, err)
 	}
-	if pid == 0 || syscall.Kill(pid, 0) != nil {
-		t.Fatalf("no server was started (pid %d)", pid)
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	await(t, "the orphan to die", func() bool { return gone(pid) })
-}
-
-// gone reports whether a process has ended; an unreaped one has.
-func gone(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return true
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || bytes.Contains(stat, []byte(") Z "))
+	binary.Kill()
+	await(t, "the orphan to die", func() bool { return proc.Gone(pid) })
 }

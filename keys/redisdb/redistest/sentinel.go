@@ -137,5 +137,5 @@ func (g *SentinelServer) AwaitMaster() *Server {
 // serves reports whether the node that the sentinels name lives and agrees.
 func (g *SentinelServer) serves() bool {
 	m := g.Master()
-	return m.proc.running() && m.master()
+	return m.proc.Running() && m.master()
 }

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tollgate/keys/redisdb/redistest/proc"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,7 +29,7 @@ type Server struct {
 	clock    string   // the file that holds the clock's offset; "" when it is the machine's
 	sentinel bool
 	watched  bool // by sentinels
-	proc     *process
+	proc     *proc.Process
 	admin    *redis.Client // patient, and never closed by a test
 }
 
@@ -75,21 +78,32 @@ func start(tb testing.TB, dir string, opts ...Option) *Server {
 	return s
 }
 
-// listen finds a port on which the server comes up.
+// Servers that sentinels watch have the first ports to themselves. A sentinel goes on looking
+// for a master that died: whoever took its port would be made a replica, and lose what it has.
+// Behind them are the others'; each has the port of its Cluster bus 10,000 above.
+var (
+	watchedPorts = proc.Range{Low: 11_000, Count: 1_000, Beside: 10_000}
+	serverPorts  = proc.Range{Low: 12_000, Count: 10_000, Beside: 10_000}
+)
+
+// listen starts the server on a port of its own.
 func (s *Server) listen() {
 	s.tb.Helper()
-	var err error
-	for range 5 {
-		s.port = freePort(s.tb, s.watched)
-		if err = s.configure(); err == nil {
-			err = s.run()
-		}
-		if err == nil {
-			return
-		}
-		s.stop()
+	ports := serverPorts
+	if s.watched {
+		ports = watchedPorts
 	}
-	s.tb.Fatalf("redistest: redis-server does not start: %v", err)
+	err := ports.Serve(func(port int) error {
+		s.stop() // what an earlier attempt left
+		s.port = port
+		if err := s.configure(); err != nil {
+			return err
+		}
+		return s.run()
+	})
+	if err != nil {
+		s.tb.Fatalf("redistest: redis-server does not start: %v", err)
+	}
 }
 
 // run starts the process and waits until it, and no other, serves the port.
@@ -100,30 +114,18 @@ func (s *Server) run() error {
 	if s.admin == nil {
 		s.admin = redis.NewClient(s.options(patient))
 	}
-	deadline := time.Now().Add(15 * time.Second)
-	for time.Now().Before(deadline) && s.proc.running() {
-		if s.ready() {
-			return nil
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return fmt.Errorf("its log ends:\n%s", s.logTail())
+	return s.proc.AwaitReady(s.ready)
 }
 
 // launch starts the process.
-func (s *Server) launch() error {
+func (s *Server) launch() (err error) {
 	args := []string{"redis.conf"}
 	if s.sentinel {
 		args = append(args, "--sentinel")
 	}
 	cmd := exec.Command(Binary(s.tb), args...)
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.clockEnv()...)
-	log, err := logged(cmd, filepath.Join(s.dir, "log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	s.proc, err = spawn(cmd)
+	s.proc, err = proc.StartLogged(cmd, filepath.Join(s.dir, "log"))
 	return err
 }
 
@@ -141,24 +143,27 @@ func (s *Server) configure() error {
 	return os.WriteFile(filepath.Join(s.dir, "redis.conf"), []byte(text), 0o600)
 }
 
-// ready reports whether our own process answers and has read its files.
-func (s *Server) ready() bool {
+// ready returns why our own process does not serve yet: it, and no other, has to answer, with
+// its files read.
+func (s *Server) ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	info, err := s.admin.Info(ctx).Result()
-	return err == nil && strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.proc.pid)) &&
-		!strings.Contains(info, "loading:1\r")
-}
-
-func (s *Server) logTail() string {
-	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	return string(log[max(0, len(log)-2000):])
+	switch {
+	case err != nil:
+		return err
+	case !strings.Contains(info, fmt.Sprintf("process_id:%d\r", s.proc.PID())):
+		return errors.New("another server answers")
+	case strings.Contains(info, "loading:1\r"):
+		return errors.New("it is reading its files")
+	}
+	return nil
 }
 
 // stop ends the process for good.
 func (s *Server) stop() {
 	if s.proc != nil {
-		s.proc.kill()
+		s.proc.Kill()
 	}
 	if s.admin != nil {
 		_ = s.admin.Close()
@@ -167,7 +172,7 @@ func (s *Server) stop() {
 }
 
 // Addr is the server's host:port.
-func (s *Server) Addr() string { return loopback(s.port) }
+func (s *Server) Addr() string { return proc.Addr(s.port) }
 
 // URL is the server's address as redis://host:port, with the password if any, or the user's.
 func (s *Server) URL() string {
@@ -193,15 +198,18 @@ func (s *Server) Do(args ...any) any {
 
 // Kill ends the server with SIGKILL: what was not written to its files is lost.
 func (s *Server) Kill() {
-	s.proc.kill()
+	s.proc.Kill()
 }
 
 // Restart starts the server again on its port and files, after an orderly stop
 // where it is still running, and returns when it serves.
 func (s *Server) Restart() {
 	s.tb.Helper()
-	s.proc.terminate()
-	if err := s.run(); err != nil {
+	err := s.proc.Stop()
+	if err == nil {
+		err = s.run()
+	}
+	if err != nil {
 		s.tb.Fatalf("redistest: restart: %v", err)
 	}
 }
@@ -209,12 +217,19 @@ func (s *Server) Restart() {
 // Freeze stops the process: connections stay open and nothing is answered.
 func (s *Server) Freeze() {
 	s.tb.Helper()
-	s.proc.signal(syscall.SIGSTOP)
-	await(s.tb, "the server to freeze", s.proc.stopped)
+	s.signal(syscall.SIGSTOP)
+	await(s.tb, "the server to freeze", s.proc.Stopped)
 }
 
 // Thaw lets a frozen server go on; what was sent meanwhile is then executed.
-func (s *Server) Thaw() { s.proc.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.tb.Helper(); s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.tb.Helper()
+	if err := s.proc.Signal(sig); err != nil {
+		s.tb.Fatalf("redistest: %v: %v", sig, err)
+	}
+}
 
 // Dump returns everything the server keeps on disk: the RDB file of this
 // moment, and the append-only files where it has any.

@@ -77,7 +77,7 @@ func takeIdleGroup(f form) group {
 // giveBackGroup keeps the group for the next test, unless this one broke it.
 func giveBackGroup(f form, g group) {
 	for _, s := range g.all() {
-		if !s.proc.running() {
+		if !s.proc.Running() {
 			for _, s := range g.all() {
 				s.stop()
 			}

@@ -76,7 +76,7 @@ func startShared(tb testing.TB) *Server {
 // refund keeps the server for the next test, unless this one broke it.
 func returnIdle(s *Server) {
 	s.Thaw()
-	if !s.proc.running() {
+	if !s.proc.Running() {
 		s.stop()
 		return
 	}

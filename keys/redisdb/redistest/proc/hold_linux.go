@@ -1,4 +1,4 @@
-package redistest
+package proc
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 )
 
 // thread finds a thread of the process by how its name begins.
-func (p *process) thread(name string) (int, error) {
-	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", p.pid))
+func (p *Process) thread(name string) (int, error) {
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", p.PID()))
 	for _, file := range all {
 		if comm, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(comm), name) {
 			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -23,9 +23,9 @@ func (p *process) thread(name string) (int, error) {
 	return 0, fmt.Errorf("no thread %s: %v", name, err)
 }
 
-// hold stops one thread of the process, as a debugger does, until it is released; the
+// Hold stops one thread of the process, as a debugger does, until it is released; the
 // others go on. It has to be released for a killed process to end.
-func (p *process) hold(name string) (release func(), err error) {
+func (p *Process) Hold(name string) (release func(), err error) {
 	tid, err := p.thread(name)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,0 @@
-package stack
-
-import (
-	"syscall"
-)
-
-func dieWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
