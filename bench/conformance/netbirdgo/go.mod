@@ -2,6 +2,11 @@ module tollgate/bench/conformance/netbirdgo
 
 go 1.26.0
 
+// Shared by the suites.
+require tollgate/bench/conformance/suite v0.0.0
+
+replace tollgate/bench/conformance/suite => ../suite
+
 // Written by hand: go mod tidy looks at the tests of what is required here, and some
 // of those need a replacement that only NetBird's own module makes.
 require github.com/netbirdio/netbird v0.77.1

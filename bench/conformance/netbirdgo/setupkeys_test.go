@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/bench/conformance/suite"
+
 	"github.com/netbirdio/netbird/shared/management/client/rest"
 	"github.com/netbirdio/netbird/shared/management/http/api"
 )
@@ -28,7 +30,7 @@ func group(t *testing.T, name string) string {
 
 // The client's five methods, each on another gateway than the one before.
 func TestSetupKeyRoundTrip(t *testing.T) {
-	clients := []*rest.Client{newClient(), rest.NewWithBearerToken(servers.URLs[1], servers.token), rest.New(servers.URLs[2], servers.token)}
+	clients := []*rest.Client{newClient(), rest.NewWithBearerToken(suite.Server.URLs[1], token), rest.New(suite.Server.URLs[2], token)}
 	b, a := group(t, "b"), group(t, "a")
 	yes := true
 	made := must[*api.SetupKeyClear](t)(clients[0].SetupKeys.Create(ctx, api.PostApiSetupKeysJSONRequestBody{
@@ -86,11 +88,11 @@ func TestErrorsAsTheClientReadsThem(t *testing.T) {
 	refused(t, create(api.PostApiSetupKeysJSONRequestBody{Name: "n", Type: "one-off", ExpiresIn: -3600}), 422, "expiresin can not be in the past")
 	refused(t, create(api.PostApiSetupKeysJSONRequestBody{Name: "n", Type: "reusable", AutoGroups: []string{"nosuchgroup"}}), 422, "invalid auto groups: group not found: nosuchgroup")
 
-	_, err = rest.New(servers.URLs[0], "nbp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0uCPlr").SetupKeys.List(ctx)
+	_, err = rest.New(suite.Server.URLs[0], "nbp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0uCPlr").SetupKeys.List(ctx)
 	refused(t, err, 401, "token invalid")
-	_, err = rest.New(servers.URLs[0], "nbp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0uCPls").SetupKeys.List(ctx)
+	_, err = rest.New(suite.Server.URLs[0], "nbp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0uCPls").SetupKeys.List(ctx)
 	refused(t, err, 401, "token invalid")
-	_, err = rest.NewWithOptions(rest.WithManagementURL(servers.URLs[0]), rest.WithAuthHeader("Basic eA==")).SetupKeys.List(ctx)
+	_, err = rest.NewWithOptions(rest.WithManagementURL(suite.Server.URLs[0]), rest.WithAuthHeader("Basic eA==")).SetupKeys.List(ctx)
 	refused(t, err, 401, "no valid authentication provided")
 
 	_, err = c.Peers.List(ctx) // of which there is nothing here

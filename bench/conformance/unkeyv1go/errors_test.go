@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"tollgate/bench/conformance/suite"
+
 	"github.com/unkeyed/unkey-go/models/operations"
 	"github.com/unkeyed/unkey-go/models/sdkerrors"
 )
@@ -77,7 +79,7 @@ func TestABadRootKeyIs403(t *testing.T) {
 
 func TestAMissingRootKeyIs403(t *testing.T) {
 	c := newClient(t)
-	req, _ := http.NewRequest(http.MethodGet, server.URL+"/v1/keys.getKey?keyId=key_x", nil)
+	req, _ := http.NewRequest(http.MethodGet, suite.Server.URL+"/v1/keys.getKey?keyId=key_x", nil)
 	if _, err := c.last.Do(req); err != nil {
 		t.Fatal(err)
 	}

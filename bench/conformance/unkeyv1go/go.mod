@@ -2,6 +2,11 @@ module tollgate/bench/conformance/unkeyv1go
 
 go 1.26.0
 
+// Shared by the suites.
+require tollgate/bench/conformance/suite v0.0.0
+
+replace tollgate/bench/conformance/suite => ../suite
+
 require github.com/unkeyed/unkey-go v0.11.0
 
 require (

@@ -8,13 +8,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"tollgate/bench/conformance/suite"
 
 	unkey "github.com/unkeyed/unkey-go"
 	"github.com/unkeyed/unkey-go/models/components"
@@ -22,63 +21,7 @@ import (
 	"github.com/unkeyed/unkey-go/retry"
 )
 
-// server is the gateway under test, as the launcher prepared it.
-var server struct {
-	URL     string `json:"url"`
-	RootKey string `json:"rootKey"`
-}
-
-func TestMain(m *testing.M) {
-	code, err := runWithServer(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "The suite needs a running gateway and could not start one:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// runWithServer builds and starts the launcher, which builds and starts the rest, and ends it by
-// closing its standard input.
-func runWithServer(run func() int) (code int, err error) {
-	dir, err := os.MkdirTemp("", "unkeyv1go-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		return 1, err
-	}
-	launcher := filepath.Join(dir, "launch")
-	build := exec.Command("go", "build", "-o", launcher, "./bench/conformance/launch")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("the launcher does not build: %w\n%s", err, out)
-	}
-	launch := exec.Command(launcher)
-	launch.Dir, launch.Stderr = root, os.Stderr
-	stdin, err := launch.StdinPipe()
-	if err != nil {
-		return 1, err
-	}
-	stdout, err := launch.StdoutPipe()
-	if err != nil {
-		return 1, err
-	}
-	if err := launch.Start(); err != nil {
-		return 1, err
-	}
-	defer func() {
-		stdin.Close()
-		if werr := launch.Wait(); err == nil && werr != nil {
-			err = fmt.Errorf("the launcher ended badly: %w", werr)
-		}
-	}()
-	if err := json.NewDecoder(stdout).Decode(&server); err != nil {
-		return 1, fmt.Errorf("the launcher announced nothing: %w", err)
-	}
-	return run(), nil
-}
+func TestMain(m *testing.M) { suite.Main(m, 1) }
 
 // A client is the official client together with the last answer it received: the client's types
 // drop what they do not know (roles) and refuse some error bodies that the API does send.
@@ -113,12 +56,12 @@ func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-func newClient(t *testing.T) *client { return newClientWith(t, server.RootKey) }
+func newClient(t *testing.T) *client { return newClientWith(t, suite.Server.RootKey) }
 
 func newClientWith(t *testing.T, rootKey string) *client {
 	last := new(recorder)
 	return &client{t: t, last: last, Unkey: unkey.New(
-		unkey.WithServerURL(server.URL), unkey.WithSecurity(rootKey), unkey.WithClient(last),
+		unkey.WithServerURL(suite.Server.URL), unkey.WithSecurity(rootKey), unkey.WithClient(last),
 		unkey.WithRetryConfig(retry.Config{Strategy: "none"}),
 	)}
 }
@@ -126,11 +69,11 @@ func newClientWith(t *testing.T, rootKey string) *client {
 // raw sends what the client's types cannot say: a null, a cost, a wrong type.
 func (c *client) raw(path, body string) map[string]any {
 	c.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, server.URL+"/v1/"+path, strings.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, suite.Server.URL+"/v1/"+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+server.RootKey)
+	req.Header.Set("Authorization", "Bearer "+suite.Server.RootKey)
 	req.Header.Set("Content-Type", "application/json")
 	if _, err := c.last.Do(req); err != nil {
 		c.t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/bench/conformance/suite"
+
 	"github.com/unkeyed/unkey-go/models/components"
 	"github.com/unkeyed/unkey-go/models/operations"
 )
@@ -32,7 +34,7 @@ func TestAValidAnswerShowsEveryField(t *testing.T) {
 // TestVerifyingNeedsNoRootKey is v1's rule: the key itself is the credential.
 func TestVerifyingNeedsNoRootKey(t *testing.T) {
 	_, key := newClient(t).createKey(operations.CreateKeyRequestBody{})
-	res, err := http.Post(server.URL+"/v1/keys.verifyKey", "application/json", strings.NewReader(`{"key":"`+key+`"}`))
+	res, err := http.Post(suite.Server.URL+"/v1/keys.verifyKey", "application/json", strings.NewReader(`{"key":"`+key+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

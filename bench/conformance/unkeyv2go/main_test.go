@@ -4,78 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"tollgate/bench/conformance/suite"
 
 	unkey "github.com/unkeyed/sdks/api/go/v2"
 	"github.com/unkeyed/sdks/api/go/v2/models/components"
 	"github.com/unkeyed/sdks/api/go/v2/retry"
 )
 
-// server is the gateway under test, as the launcher prepared it.
-var server struct {
-	URL     string `json:"url"`
-	RootKey string `json:"rootKey"`
-	Redis   string `json:"redis"`
-	Binary  string `json:"binary"`
-}
-
-func TestMain(m *testing.M) {
-	code, err := runWithServer(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "The suite needs a running gateway and could not start one:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// runWithServer builds and starts the launcher, which builds and starts the rest, and ends it by
-// closing its standard input.
-func runWithServer(run func() int) (code int, err error) {
-	dir, err := os.MkdirTemp("", "unkeyv2go-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		return 1, err
-	}
-	launcher := filepath.Join(dir, "launch")
-	build := exec.Command("go", "build", "-o", launcher, "./bench/conformance/launch")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("the launcher does not build: %w\n%s", err, out)
-	}
-	launch := exec.Command(launcher)
-	launch.Dir, launch.Stderr = root, os.Stderr
-	stdin, err := launch.StdinPipe()
-	if err != nil {
-		return 1, err
-	}
-	stdout, err := launch.StdoutPipe()
-	if err != nil {
-		return 1, err
-	}
-	if err := launch.Start(); err != nil {
-		return 1, err
-	}
-	defer func() {
-		stdin.Close()
-		if werr := launch.Wait(); err == nil && werr != nil {
-			err = fmt.Errorf("the launcher ended badly: %w", werr)
-		}
-	}()
-	if err := json.NewDecoder(stdout).Decode(&server); err != nil {
-		return 1, fmt.Errorf("the launcher announced nothing: %w", err)
-	}
-	return run(), nil
-}
+func TestMain(m *testing.M) { suite.Main(m, 1) }
 
 // called holds the operations that were called, in small letters.
 var called sync.Map
@@ -89,7 +30,7 @@ func (recorder) Do(req *http.Request) (*http.Response, error) {
 }
 
 func newClient(rootKey string) *unkey.Unkey {
-	return unkey.New(unkey.WithServerURL(server.URL), unkey.WithSecurity(rootKey), unkey.WithClient(recorder{}),
+	return unkey.New(unkey.WithServerURL(suite.Server.URL), unkey.WithSecurity(rootKey), unkey.WithClient(recorder{}),
 		unkey.WithRetryConfig(retry.Config{Strategy: "none"}))
 }
 
@@ -99,7 +40,7 @@ type talk struct {
 	*testing.T
 }
 
-func newTalk(t *testing.T) talk { return talk{newClient(server.RootKey), t} }
+func newTalk(t *testing.T) talk { return talk{newClient(suite.Server.RootKey), t} }
 
 // ok returns the answer of a call that must succeed.
 func ok[T any](t talk, res T, err error) T {
@@ -139,11 +80,11 @@ func (t talk) code(want components.Code, r components.V2KeysVerifyKeyRequestBody
 // raw sends what the client's types cannot say, and wants a success.
 func (t talk) raw(operation, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v2/"+operation, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, suite.Server.URL+"/v2/"+operation, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+server.RootKey)
+	req.Header.Set("Authorization", "Bearer "+suite.Server.RootKey)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

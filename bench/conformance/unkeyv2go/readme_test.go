@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"tollgate/bench/conformance/suite"
+
 	"github.com/unkeyed/sdks/api/go/v2/models/components"
 )
 
@@ -55,13 +57,13 @@ func TestTheReadmesSnippet(tt *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	program := fmt.Sprintf(around, strings.Replace(shown[0][1], "http://127.0.0.1:8080", server.URL, 1))
+	program := fmt.Sprintf(around, strings.Replace(shown[0][1], "http://127.0.0.1:8080", suite.Server.URL, 1))
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	made := t.key(components.V2KeysCreateKeyRequestBody{})
 	run := exec.Command("go", "run", "./"+dir)
-	run.Env = append(os.Environ(), "ROOT_KEY="+server.RootKey, "KEY="+made.Key)
+	run.Env = append(os.Environ(), "ROOT_KEY="+suite.Server.RootKey, "KEY="+made.Key)
 	out, err := run.CombinedOutput()
 	if err != nil || string(out) != "true VALID\n" {
 		t.Errorf("%v\n%s", err, out)

@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"tollgate/bench/conformance/suite"
 
 	"github.com/unkeyed/sdks/api/go/v2/models/components"
 )
@@ -168,8 +169,8 @@ func TestRatelimits(tt *testing.T) {
 // migration makes one on the command line and returns its id.
 func (t talk) migration(algorithm string) string {
 	t.Helper()
-	out, err := exec.Command(server.Binary, "migration", "create", "--redis", "redis://"+server.Redis, "--algorithm", algorithm).Output()
-	return strings.TrimSpace(string(ok(t, out, err)))
+	id, err := suite.Command("migration", "create", "--algorithm", algorithm)
+	return ok(t, id, err)
 }
 
 func (t talk) migrate(id string, hashes ...string) components.V2KeysMigrateKeysResponseData {

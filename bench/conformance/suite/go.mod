@@ -1,0 +1,3 @@
+module tollgate/bench/conformance/suite
+
+go 1.26.0
