@@ -59,3 +59,16 @@ func (q Query) String() string {
 	}
 	return strings.Join(parts, joint)
 }
+
+// Permissions returns every permission that the query names, sorted, each once.
+func (q Query) Permissions() []string {
+	var all []string
+	if q.permission != "" {
+		all = append(all, q.permission)
+	}
+	for _, t := range q.terms {
+		all = append(all, t.Permissions()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

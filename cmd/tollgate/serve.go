@@ -12,8 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/openapi"
+	"tollgate/cmd/tollgate/policies"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
@@ -53,11 +55,13 @@ type serveCommand struct {
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one peer at once, by its IPv4 address or IPv6 /64; 0 is unlimited. --trusted-proxies are not counted."`
 	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before further ones, but one a second, are answered 429; 0 is unlimited (${default}). Valid root keys are not touched."`
 	MaxCounters    int64         `env:"TOLLGATE_MAX_COUNTERS" default:"1000000" help:"Counters that the requests of one workspace may make, about: of limits that a verification brings, and of identifiers in namespaces. Over it they are answered 429; stored limits never are (${default})."`
+	Policies       string        `name:"forward-auth-policies" env:"TOLLGATE_FORWARD_AUTH_POLICIES" placeholder:"FILE" help:"Policies, by name, of what proxies ask: /forward-auth/NAME, and policy=NAME of ext_authz. Read at the start."`
 	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
 	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
 	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
 
 	fileWaits prometheus.Histogram
+	policies  policies.Policies
 }
 
 // Run serves until SIGTERM or SIGINT.
@@ -227,10 +231,12 @@ func (g *gateway) router() *web.Router {
 	v1 := unkeyv1.New(g.store, g.reader, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(setupkeys.New(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
-	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
+	forward := forwardauth.New(verifier, g.flags.policies)
+	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect(), forward.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
 	router.Add(setup.Dialect(), setup.Routes()...)
+	router.Add(forward.Dialect(), forward.Routes()...)
 	router.Add(v1.Dialect(), openapi.Route(router))
 	return router
 }

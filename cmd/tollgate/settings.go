@@ -5,13 +5,14 @@ import (
 	"net"
 	"time"
 
+	"tollgate/cmd/tollgate/policies"
 	"tollgate/keys/store"
 )
 
 // validate refuses settings that can't be, before the first socket opens. It trims the root
 // key.
 func (f *serveCommand) validate() error {
-	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses())
+	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.readPolicies())
 }
 
 func (f *serveCommand) checkRedis() error {
@@ -70,6 +71,17 @@ func (f *serveCommand) checkAddresses() error {
 	}
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return usagef("--metrics-addr: want HOST:PORT")
+	}
+	return nil
+}
+
+// readPolicies reads the file of policies, if any.
+func (f *serveCommand) readPolicies() (err error) {
+	if f.Policies == "" {
+		return nil
+	}
+	if f.policies, err = policies.Load(f.Policies); err != nil {
+		return usagef("--forward-auth-policies: %s", err)
 	}
 	return nil
 }

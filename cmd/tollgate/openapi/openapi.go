@@ -44,7 +44,7 @@ func Document(r *web.Router) json.RawMessage {
 			item = object{}
 			paths[route.Path] = item
 		}
-		item[strings.ToLower(route.Method)] = operation(&route)
+		item[method(&route)] = operation(&route)
 		tags[route.Dialect().Name] = true
 	}
 	text, err := json.Marshal(object{
@@ -64,6 +64,15 @@ func Document(r *web.Router) json.RawMessage {
 		panic("openapi: " + err.Error()) // a Description is always JSON
 	}
 	return text
+}
+
+// method is the key of a row's operation. A route of every method is described as one of GET:
+// OpenAPI has no word for it, and operations must differ in their ids.
+func method(r *web.Route) string {
+	if r.Method == web.AnyMethod {
+		return "get"
+	}
+	return strings.ToLower(r.Method)
 }
 
 func tagList(tags map[string]bool) []object {
@@ -89,7 +98,7 @@ func operation(r *web.Route) object {
 	parameters := pathParameters(r.Path)
 	switch {
 	case r.Request == nil:
-	case r.Method == http.MethodGet:
+	case r.Method == http.MethodGet || r.Method == web.AnyMethod:
 		parameters = append(parameters, queryParameters(r.Request)...)
 	default:
 		out["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": r.Request}}}

@@ -134,6 +134,9 @@ func (c *Call) Query() iter.Seq2[string, string] {
 	}
 }
 
+// QueryString is the query as it was sent, without its "?".
+func (c *Call) QueryString() string { return string(c.http.URI().QueryString()) }
+
 // Header is the value of a request header, empty when it was not sent. Trailers
 // behind a chunked body are not headers and are never seen here.
 func (c *Call) Header(name string) string {

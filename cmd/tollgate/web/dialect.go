@@ -42,6 +42,7 @@ type Dialect struct {
 
 	Schema      []schema.Option // for the requests of its endpoints
 	RequireJSON bool            // a body must say that it is application/json, or Fail gets a 415
+	IgnoreBody  bool            // bodies are not read, however large they are and however they are encoded
 	CORS        bool            // any origin may ask, preflight included
 	Pretty      bool            // ?pretty indents the answer
 }

@@ -41,16 +41,16 @@ func TestTheGateRefusesAmbiguousHeaders(t *testing.T) {
 		{"gzip", "Host: x\nContent-Encoding: gzip\n", 415},
 		{"br", "Host: x\nContent-Encoding: br\n", 415},
 	} {
-		f := gate([]byte(strings.ReplaceAll(test.headers, "\n", "\r\n")+"\r\n"), true)
+		f := gate([]byte(strings.ReplaceAll(test.headers, "\n", "\r\n")+"\r\n"), true, false)
 		switch {
 		case f == nil && test.status != 0, f != nil && f.Status != test.status:
 			t.Errorf("%s: got %v, want %d", test.name, f, test.status)
 		}
 	}
-	if f := gate([]byte("Host: x\nX-A: b\r\n\r\n"), true); f == nil {
+	if f := gate([]byte("Host: x\nX-A: b\r\n\r\n"), true, false); f == nil {
 		t.Error("a bare line feed passed")
 	}
-	if f := gate([]byte("X-A: b\r\n\r\n"), false); f != nil {
+	if f := gate([]byte("X-A: b\r\n\r\n"), false, false); f != nil {
 		t.Errorf("HTTP/1.0 needs no Host: %v", f)
 	}
 }
@@ -134,7 +134,7 @@ func FuzzGate(f *testing.F) {
 	f.Add([]byte("Host: x\r\n X: y\r\n\r\n"))
 	f.Add([]byte("a:b\n\r\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if gate(raw, true) != nil {
+		if gate(raw, true, false) != nil {
 			return
 		}
 		lines := strings.Split(strings.TrimSuffix(string(raw), "\r\n"), "\r\n")

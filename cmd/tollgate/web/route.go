@@ -11,9 +11,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
+// AnyMethod is the Method of a route that takes every method, also those that HTTP does not
+// know.
+const AnyMethod = "*"
+
 // Route is a row of the table: what is served where, and who may ask.
 type Route struct {
-	Method  string
+	Method  string   // or AnyMethod
 	Path    string   // "/v1/keys.createKey", "/api/setup-keys/{keyId}"
 	Name    string   // the operation id
 	Needs   any      // the right it takes, as the dialect writes it; printed, otherwise for Authorise

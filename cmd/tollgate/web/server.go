@@ -128,9 +128,9 @@ func (s *Server) answer(c *Call) {
 	header := &c.http.Request.Header
 	f := gateStart(header.RequestURI(), header.Protocol())
 	if f == nil {
-		f = gate(header.RawHeaders(), header.IsHTTP11())
+		f = gate(header.RawHeaders(), header.IsHTTP11(), c.dialect.IgnoreBody)
 	}
-	if f == nil {
+	if f == nil && !c.dialect.IgnoreBody {
 		f = c.checkBodyLength()
 	}
 	if f != nil {
