@@ -74,11 +74,11 @@ func (s *Catalog) Override(ctx context.Context, ws string, n RuledNamespace, ide
 func (s *Catalog) search(ctx context.Context, ws string, n *keys.Namespace, identifier string) (int, error) {
 	ctx, cancel := s.Bounded(ctx)
 	defer cancel()
-	end, err := s.matching.turns.Take(ctx, ws)
+	turn, err := s.matching.turns.Take(ctx, ws)
 	if err != nil {
 		return noMatch, err
 	}
-	defer end()
+	defer turn.End()
 	if place, ok := n.Patterns().Pick(identifier); ok {
 		return place, nil
 	}

@@ -15,9 +15,9 @@ import (
 // of keys and all their metadata. The rest waits. Those that wait are served by owner, a
 // workspace, one of each in turns, and those of one owner in the order in which they came.
 //
-// A turn that took longer than briefTurn stays taken for as long again, at most longestRest.
-// So heavy work uses a half of the processors that it may use, however much of it there is,
-// and what is light finds one that is free.
+// Heavy work rests for as long as it works: a Turn's Rest in the midst of it and the time
+// behind its end see to that. So it uses a half of the processors that it may use, however
+// much of it there is, and what is light finds one that is free.
 type Queue struct {
 	mu     sync.Mutex
 	free   int
@@ -30,20 +30,28 @@ type turnsOf struct {
 	waiting []chan struct{} // closed when it is their turn
 }
 
+// A Turn is its owner's until its End. The methods of a nil Turn do nothing. It is not safe
+// for concurrent use.
+type Turn struct {
+	queue  *Queue
+	worked time.Time // when the work began that no rest has followed yet
+}
+
 var errNoTurn = fmt.Errorf("too many heavy calls at once: %w", redisdb.ErrNotSent)
 
-// What follows a turn.
+// Rests.
 const (
-	briefTurn   = 200 * time.Microsecond
+	briefWork   = 200 * time.Microsecond // what no rest follows at a turn's end
+	longWork    = time.Millisecond       // what a rest follows in the midst of a turn
 	longestRest = 100 * time.Millisecond
 )
 
 // New returns turns for half of the processors, for one at least.
 func New() *Queue { return &Queue{free: max(1, runtime.GOMAXPROCS(0)/2)} }
 
-// Take waits for the owner's turn, and returns a function that ends it. Where ctx ends
-// before, it returns KindUnavailable: nothing was sent to the store.
-func (t *Queue) Take(ctx context.Context, owner string) (end func(), err error) {
+// Take waits for the owner's turn. Where ctx ends before, it returns KindUnavailable: nothing
+// was sent to the store.
+func (t *Queue) Take(ctx context.Context, owner string) (*Turn, error) {
 	if turn := t.join(owner); turn != nil {
 		select {
 		case <-turn:
@@ -54,17 +62,32 @@ func (t *Queue) Take(ctx context.Context, owner string) (end func(), err error) 
 			return nil, redisdb.Unavailable(errNoTurn)
 		}
 	}
-	begun := time.Now()
-	return func() { t.rest(time.Since(begun)) }, nil
+	return &Turn{queue: t, worked: time.Now()}, nil
 }
 
-// rest ends a turn that took so long.
-func (t *Queue) rest(took time.Duration) {
-	if took <= briefTurn {
-		t.end()
+// Rest sleeps as long as the turn has worked since it began or rested, at most longestRest,
+// once that is longWork. Work that comes in parts calls it between them.
+func (t *Turn) Rest() {
+	if t == nil {
 		return
 	}
-	time.AfterFunc(min(took, longestRest), t.end)
+	if took := time.Since(t.worked); took >= longWork {
+		time.Sleep(min(took, longestRest))
+		t.worked = time.Now()
+	}
+}
+
+// End passes the turn on, behind a rest for what has worked since the last one.
+func (t *Turn) End() {
+	if t == nil {
+		return
+	}
+	took := time.Since(t.worked)
+	if took <= briefWork {
+		t.queue.end()
+		return
+	}
+	time.AfterFunc(min(took, longestRest), t.queue.end)
 }
 
 // join takes a turn that is free, and otherwise waits for one.

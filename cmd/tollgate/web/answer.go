@@ -86,6 +86,7 @@ func (c *Call) writeParts(buf *bytes.Buffer, parts iter.Seq[any]) error {
 		}
 		if w.cut(pieceSize) {
 			runtime.Gosched()
+			c.turn.Rest()
 		}
 	}
 	if len(w.pieces) == 0 {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/keys/turns"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -27,7 +29,8 @@ type Call struct {
 	id      string
 	start   time.Time
 	ctx     *requestContext
-	cause   error // why it failed, for the log
+	cause   error       // why it failed, for the log
+	turn    *turns.Turn // of a heavy endpoint
 	body    []byte
 
 	in             []byte // the request's body, as far as it was read

@@ -74,11 +74,10 @@ func endpoint[Req, Resp any](s *schema.Schema[Req], read func(*Call, *Req) error
 		if err := c.authorise(); err != nil {
 			return err
 		}
-		end, err := c.turn()
-		if err != nil {
+		if err := c.takeTurn(); err != nil {
 			return err
 		}
-		defer end()
+		defer c.turn.End()
 		out, err := do(c, in)
 		if err != nil {
 			return err

@@ -18,16 +18,16 @@ func Heavy(e Endpoint) Endpoint {
 // IsHeavy reports whether Heavy made it.
 func (e Endpoint) IsHeavy() bool { return e.heavy }
 
-// turn waits for the call's turn where its endpoint is heavy. The time that Redis has for it
-// begins then. The function that it returns ends the turn.
-func (c *Call) turn() (end func(), err error) {
+// takeTurn waits for the call's turn where its endpoint is heavy. The time that Redis has for
+// it begins then.
+func (c *Call) takeTurn() (err error) {
 	if c.route == nil || !c.route.heavy || c.server == nil {
-		return func() {}, nil
+		return nil
 	}
-	if end, err = c.server.turns.Take(c.Context(), c.workspace()); err == nil {
+	if c.turn, err = c.server.turns.Take(c.Context(), c.workspace()); err == nil {
 		c.ctx.start = time.Now()
 	}
-	return end, err
+	return err
 }
 
 // workspace is the caller's; "" where nobody is known.
