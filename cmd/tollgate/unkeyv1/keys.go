@@ -37,6 +37,16 @@ type keyResponse struct {
 	Identity    *identityResponse `json:"identity,omitempty"`
 }
 
+// Split implements web.Split.
+func (k *keyResponse) Split() (row any, member json.RawMessage) {
+	if len(k.Meta) == 0 {
+		return k, nil
+	}
+	without := *k
+	without.Meta = web.Elsewhere
+	return &without, k.Meta
+}
+
 // keyOf is what reads show of a key, without its environment, which getKey hides.
 func keyOf(d *store.Details) keyResponse {
 	k, r := d.Key, d.Resolved

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
 	"tollgate/keys/catalog"
@@ -174,6 +175,16 @@ type keyResponse struct {
 	Roles       []string          `json:"roles,omitempty"`
 	Start       string            `json:"start"`
 	UpdatedAt   int64             `json:"updatedAt,omitempty"`
+}
+
+// Split implements web.Split.
+func (k *keyResponse) Split() (row any, member json.RawMessage) {
+	if len(k.Meta) == 0 {
+		return k, nil
+	}
+	without := *k
+	without.Meta = web.Elsewhere
+	return &without, k.Meta
 }
 
 // shown returns what reads show of keys.

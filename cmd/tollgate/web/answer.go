@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"iter"
 	"runtime"
@@ -81,7 +82,7 @@ func (c *Call) writeParts(buf *bytes.Buffer, parts iter.Seq[any]) error {
 			buf.WriteString(string(text))
 			continue
 		}
-		if err := encode(buf, part); err != nil {
+		if err := encodePart(buf, part); err != nil {
 			return err
 		}
 		if w.cut(pieceSize) {
@@ -95,6 +96,37 @@ func (c *Call) writeParts(buf *bytes.Buffer, parts iter.Seq[any]) error {
 	}
 	w.cut(1)
 	return c.setLarge("application/json", w.pieces, w.n)
+}
+
+// Split is implemented by rows with a member that is JSON, valid and maybe large, such as
+// metadata: encoding/json would read all of it once more, which takes longer than the rest of
+// the answer.
+type Split interface {
+	// Split returns the row with Elsewhere in place of that member, and the member. It
+	// returns the row as it is where the member is empty.
+	Split() (row any, member json.RawMessage)
+}
+
+// Elsewhere stands for the member of a Split. Nobody can guess it, and it is never sent.
+var Elsewhere = json.RawMessage(`"` + rand.Text() + `"`)
+
+// encodePart appends a part of an answer as JSON to buf.
+func encodePart(buf *bytes.Buffer, part any) error {
+	split, ok := part.(Split)
+	if !ok {
+		return encode(buf, part)
+	}
+	begin := buf.Len()
+	row, member := split.Split()
+	if err := encode(buf, row); err != nil || len(member) == 0 {
+		return err
+	}
+	_, behind, _ := bytes.Cut(buf.Bytes()[begin:], Elsewhere)
+	behind = bytes.Clone(behind)
+	buf.Truncate(buf.Len() - len(behind) - len(Elsewhere))
+	buf.Write(member)
+	buf.Write(behind)
+	return nil
 }
 
 // encode appends a value as JSON to buf.

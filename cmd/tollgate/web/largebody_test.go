@@ -125,3 +125,42 @@ func TestAnswersOfWorkspacesLeaveRoom(t *testing.T) {
 		t.Error("large answers take more than half of the memory")
 	}
 }
+
+// splitRow is a row whose member is written as it is.
+type splitRow struct {
+	Before string          `json:"before"`
+	Meta   json.RawMessage `json:"meta,omitempty"`
+	After  string          `json:"after"`
+}
+
+func (r *splitRow) Split() (row any, member json.RawMessage) {
+	if len(r.Meta) == 0 {
+		return r, nil
+	}
+	without := *r
+	without.Meta = Elsewhere
+	return &without, r.Meta
+}
+
+// What a Split writes is what encoding/json writes, whatever stands around the member.
+func TestSplitRows(t *testing.T) {
+	rows := Rows[splitRow]{
+		{"a", json.RawMessage(`{"a":"<\u2028>","meta":{"meta":[1,"\""]}}`), `"meta":`},
+		{`{"meta":1}`, nil, "b"},
+		{strings.Repeat("x", 100), json.RawMessage(`{}`), strings.Repeat("y", 100)},
+	}
+	var got, want bytes.Buffer
+	for part := range rows.Parts() {
+		if text, ok := part.(Text); ok {
+			got.WriteString(string(text))
+		} else if err := encodePart(&got, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := encode(&want, rows); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != want.String() {
+		t.Errorf("got\n%s\nwant\n%s", &got, &want)
+	}
+}
