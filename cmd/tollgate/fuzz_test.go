@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
@@ -71,11 +72,13 @@ func newFuzzed(f *testing.F, dialect string) *fuzzed {
 func everyDialect(store *store.Store, verifier *verify.Verifier) *web.Router {
 	unkey := serveUnkey(store, verifier)
 	setup := netbird.New(setupkeys.New(store), verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
-	router := web.NewRouter(unkey.Routes()[0].Dialect(), dialects(unkey, setup.Dialect())...)
+	forward := forwardauth.New(verifier, nil)
+	router := web.NewRouter(unkey.Routes()[0].Dialect(), dialects(unkey, setup.Dialect(), forward.Dialect())...)
 	for _, r := range unkey.Routes() {
 		router.Add(r.Dialect(), r)
 	}
 	router.Add(setup.Dialect(), setup.Routes()...)
+	router.Add(forward.Dialect(), forward.Routes()...)
 	return router
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/unkeyv2"
@@ -23,10 +24,12 @@ import (
 // serveAll is the router of every dialect.
 func serveAll(store *store.Store, verifier *verify.Verifier) *web.Router {
 	v1, v2, setup := unkeyv1.New(store, usage.NewReader(store, 0), verifier), unkeyv2.New(store, verifier), netbird.New(setupkeys.New(store), verifier, netbird.Options{})
-	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect())
+	forward := forwardauth.New(verifier, nil)
+	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect(), forward.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
 	router.Add(setup.Dialect(), setup.Routes()...)
+	router.Add(forward.Dialect(), forward.Routes()...)
 	return router
 }
 

@@ -150,9 +150,19 @@ func (q *Question) failed(err error) *Answer {
 		}
 		return answer
 	}
-	detail := e.Message
-	if e.Field != "" {
-		detail = e.Field + ": " + detail
+	return q.refuse(Misconfigured, about(e)+e.Message)
+}
+
+// about says what an error is about that is not the client's.
+func about(e *keys.Error) string {
+	switch e.Kind {
+	case keys.KindInvalid:
+		if e.Field != "" {
+			return e.Field + ": "
+		}
+	case keys.KindUnauthenticated, keys.KindNotRootKey, keys.KindDisabled, keys.KindExpired, keys.KindUsageExceeded,
+		keys.KindRateLimited, keys.KindForbidden, keys.KindMissingPermission:
+		return "the root key that asks: "
 	}
-	return q.refuse(Misconfigured, detail)
+	return ""
 }

@@ -1,6 +1,8 @@
 package forwardauth
 
 import (
+	"strings"
+
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 	"tollgate/verify/authz"
@@ -76,7 +78,8 @@ func (a *API) question(c *web.Call) (*authz.Question, error) {
 
 // policy finds the policy of the path.
 func (a *API) policy(c *web.Call) (*authz.Question, authz.Caller, error) {
-	p := a.policies[c.Param("policy")]
+	name, _, _ := strings.Cut(c.Param("policy"), "/")
+	p := a.policies[name]
 	if p == nil {
 		return nil, authz.Caller{}, misconfigured("there is no such policy")
 	}

@@ -1,9 +1,12 @@
 package forwardauth
 
 import (
+	"net/http"
+
 	"tollgate/cmd/tollgate/policies"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
+	"tollgate/verify"
 	"tollgate/verify/authz"
 
 	"github.com/maypok86/otter/v2"
@@ -46,27 +49,43 @@ func (a *API) Dialect() *web.Dialect { return a.dialect }
 
 // Routes are what is served.
 func (a *API) Routes() []web.Route {
-	row := func(path, name string, ask func(*web.Call) (*authz.Question, authz.Caller, error)) web.Route {
-		return web.Route{
-			Method: web.AnyMethod, Path: path, Name: name, Public: true,
-			Endpoint: web.Endpoint{Serve: a.serve(ask)},
-		}
-	}
-	return []web.Route{
-		row("/forward-auth", "forwardAuth", a.asked),
-		row("/forward-auth/{policy}", "forwardAuthPolicy", a.policy),
-		row("/forward-auth/{policy}/{rest:*}", "forwardAuthPolicyOf", a.policy),
-	}
+	return []web.Route{{
+		Method: web.AnyMethod, Path: "/forward-auth", Name: "forwardAuth", Public: true,
+		Headers:  []web.Header{{Name: RootKeyHeader, Description: "A root key that may verify the keys; required.", MaxLength: maxRootKey}},
+		Endpoint: web.Endpoint{Serve: a.serve(a.asked), Request: question.Describe()},
+	}, {
+		Method: web.AnyMethod, Path: "/forward-auth/{policy:*}", Name: "forwardAuthPolicy", Public: true, // and what follows the policy
+		Endpoint: web.Endpoint{Serve: a.serve(a.policy)},
+	}}
 }
+
+var question = schema.MustCompile[parameters](schema.Closed(), schema.Constants(verify.Bounds()))
+
+// parameters describes what authz.ParseQuestion reads.
+type parameters struct {
+	APIID       string `json:"apiId" check:"required,minLen=1" doc:"The API whose keys are let through; * for those of every API."`
+	Permissions string `json:"permissions" check:"minLen=1,maxLen=1000" doc:"A query, such as: orders.read AND orders.write."`
+	Cost        int64  `json:"cost" check:"min=0,max=9007199254740991,default=1" doc:"Credits that it takes."`
+	RateLimit   string `json:"ratelimit" check:"minLen=1" doc:"Stored limits beside those that always apply, as NAME or NAME:COST, several with commas between."`
+	Tag         string `json:"tag" check:"minLen=1,maxLen=512" doc:"For the usage counts."`
+	Profile     string `json:"profile" check:"enum=default|nginx|envoy" doc:"What the proxy makes of an answer."`
+	Identity    string `json:"identity" check:"enum=full" doc:"Roles, permissions and metadata are sent too."`
+}
+
+// maxRootKey is how long a root key is described to be, in characters; longer ones are not
+// found.
+const maxRootKey = 512
 
 // fail answers what was never decided.
 func fail(c *web.Call, p web.Problem) {
-	q := &authz.Question{}
-	answer := q.Failed(p.Err)
-	if p.Fault != nil {
-		answer = authz.Refuse(p.Fault.Status, p.Fault.Message)
+	switch {
+	case p.Fault == nil:
+		write(c, new(authz.Question).Failed(p.Err))
+	case p.Fault.Status == http.StatusNotFound:
+		write(c, new(authz.Question).Failed(misconfigured("nothing is asked")))
+	default:
+		write(c, authz.Refuse(p.Fault.Status, p.Fault.Message))
 	}
-	write(c, answer)
 }
 
 // write sends an answer.

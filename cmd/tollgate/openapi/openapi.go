@@ -39,10 +39,11 @@ func Route(r *web.Router) web.Route {
 func Document(r *web.Router) json.RawMessage {
 	paths, tags := map[string]object{}, map[string]bool{}
 	for _, route := range r.Routes() {
-		item := paths[route.Path]
+		path := inPath.ReplaceAllString(route.Path, "{$1}")
+		item := paths[path]
 		if item == nil {
 			item = object{}
-			paths[route.Path] = item
+			paths[path] = item
 		}
 		item[method(&route)] = operation(&route)
 		tags[route.Dialect().Name] = true
@@ -149,6 +150,9 @@ func responses(r *web.Route) object {
 // answer describes what an operation says with a status. One of a failure may also
 // be the dialect's.
 func answer(r *web.Route, status int) object {
+	if r.Response == nil && status < http.StatusBadRequest {
+		return object{"description": http.StatusText(status) + ", without a body."}
+	}
 	said := orAnything(r.Response)
 	if status >= http.StatusBadRequest {
 		said = schema.Description{"anyOf": []schema.Description{said, orAnything(r.Dialect().Failure)}}
@@ -163,7 +167,7 @@ func orAnything(d schema.Description) schema.Description {
 	return d
 }
 
-var inPath = regexp.MustCompile(`\{([^}:]+)`)
+var inPath = regexp.MustCompile(`\{([^}:]+)[^}]*\}`)
 
 func pathParameters(path string) []object {
 	var all []object
