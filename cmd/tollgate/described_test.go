@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/golden"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
 	"tollgate/keys/setupkeys"
 	"tollgate/verify"
+	"tollgate/verify/authz"
 )
 
 // unbounded are the members that the document describes without a bound, with where and
@@ -101,6 +103,8 @@ var bases = map[string]string{
 	"POST /v1/migrations.createKeys":  `[{"apiId":"{api}","plaintext":"0123456789abcdef","remaining":5}]`,
 	"POST /v1/migrations.enqueueKeys": `{"migrationId":"m","apiId":"{api}","keys":[{"plaintext":"0123456789abcdef","remaining":5}]}`,
 
+	"* /forward-auth": `apiId={api}`,
+
 	"POST /api/setup-keys":                    `{"name":"n","type":"reusable","expires_in":86400,"auto_groups":[],"usage_limit":0}`,
 	"POST /api/setup-keys/redeem":             `{"key":"none","peer":"p"}`,
 	"PUT /api/setup-keys/{keyId}":             `{"auto_groups":[]}`,
@@ -140,7 +144,7 @@ func (b *bounded) request(r web.Route, path []string, value any) (status int, an
 		base = visits[name].with
 	}
 	base = b.has.Replace(base)
-	if r.Method == http.MethodGet {
+	if readsQuery(r) {
 		query := must(url.ParseQuery(base))
 		if list, ok := value.([]any); ok {
 			query.Del(path[0])
@@ -163,11 +167,16 @@ func (b *bounded) request(r web.Route, path []string, value any) (status int, an
 	return b.send(r, "", string(must(json.Marshal(with(body, r.Request, path, value)))))
 }
 
+// readsQuery reports whether a route reads its query, and no body.
+func readsQuery(r web.Route) bool { return r.Method == http.MethodGet || r.Method == web.AnyMethod }
+
 func (b *bounded) send(r web.Route, query, body string) (int, string) {
 	b.t.Helper()
 	at := b.url + b.paths.Replace(b.has.Replace(r.Path)) + query
-	req := must(http.NewRequestWithContext(b.t.Context(), r.Method, at, bytes.NewReader([]byte(body))))
+	method := strings.Replace(r.Method, web.AnyMethod, http.MethodPost, 1)
+	req := must(http.NewRequestWithContext(b.t.Context(), method, at, bytes.NewReader([]byte(body))))
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(forwardauth.RootKeyHeader, b.root)
 	if !r.Public {
 		req.Header.Set("Authorization", "Bearer "+b.root)
 	}
@@ -201,9 +210,11 @@ var otherReasons = []string{
 	"a key has at most", // with those that it has
 }
 
-// refusedFor reports whether an answer refuses the value at a path as one that can't be.
+// refusedFor reports whether an answer refuses the value at a path as one that can't be. What a
+// proxy asks wrongly is not the fault of its client.
 func refusedFor(status int, answer string, path []string) bool {
-	return (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity) && namesValue(answer, path)
+	wrong := status == http.StatusInternalServerError && strings.Contains(answer, string(authz.Misconfigured))
+	return (wrong || status == http.StatusBadRequest || status == http.StatusUnprocessableEntity) && namesValue(answer, path)
 }
 
 // What the document says of a value is what the gateway does: just within each bound it is
@@ -230,7 +241,7 @@ func walkBounds(t *testing.T, r web.Route) {
 	}
 	each(func(where string, path []string, e edge) { // they change nothing
 		status, answer := b.request(r, path, e.outside)
-		if r.Method == http.MethodGet && status == http.StatusRequestHeaderFieldsTooLarge {
+		if readsQuery(r) && status == http.StatusRequestHeaderFieldsTooLarge {
 			return // a list in a query that the gateway does not come to read
 		}
 		if !refusedFor(status, answer, path) || other(answer) {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"tollgate/keys"
 	"tollgate/verify"
@@ -120,6 +121,9 @@ func (q *Question) setCost(text string) (err error) {
 
 // setLimits reads "NAME[:COST]", several with commas between.
 func (q *Question) setLimits(text string) error {
+	if utf8.RuneCountInString(text) > MaxLimits {
+		return invalidf("ratelimit: at most %d characters", MaxLimits)
+	}
 	for item := range strings.SplitSeq(text, ",") {
 		limit := verify.LimitRequest{Name: item}
 		if name, cost, found := strings.Cut(item, ":"); found {
@@ -137,11 +141,14 @@ func (q *Question) setLimits(text string) error {
 	return nil
 }
 
-// MaxTag bounds a tag, in characters.
-const MaxTag = 512
+// The bounds of parameters, in characters.
+const (
+	MaxLimits = 2048 // ratelimit
+	MaxTag    = 512
+)
 
 func (q *Question) setTag(text string) error {
-	if len(text) > MaxTag {
+	if utf8.RuneCountInString(text) > MaxTag {
 		return invalidf("tag: at most %d characters", MaxTag)
 	}
 	q.Tags = []string{text}

@@ -66,7 +66,7 @@ type parameters struct {
 	APIID       string `json:"apiId" check:"required,minLen=1" doc:"The API whose keys are let through; * for those of every API."`
 	Permissions string `json:"permissions" check:"minLen=1,maxLen=1000" doc:"A query, such as: orders.read AND orders.write."`
 	Cost        int64  `json:"cost" check:"min=0,max=9007199254740991,default=1" doc:"Credits that it takes."`
-	RateLimit   string `json:"ratelimit" check:"minLen=1" doc:"Stored limits beside those that always apply, as NAME or NAME:COST, several with commas between."`
+	RateLimit   string `json:"ratelimit" check:"minLen=1,maxLen=2048" doc:"Stored limits beside those that always apply, as NAME or NAME:COST, several with commas between."`
 	Tag         string `json:"tag" check:"minLen=1,maxLen=512" doc:"For the usage counts."`
 	Profile     string `json:"profile" check:"enum=default|nginx|envoy" doc:"What the proxy makes of an answer."`
 	Identity    string `json:"identity" check:"enum=full" doc:"Roles, permissions and metadata are sent too."`
