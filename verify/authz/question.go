@@ -94,6 +94,19 @@ func ParseQuestion(parameters iter.Seq2[string, string]) (*Question, error) {
 	return q, q.Check()
 }
 
+// ParseRootKey returns the root key that a proxy sends in the lines of a header, or of
+// metadata. None, an empty one and several are a *QuestionError that has the name: without a
+// root key nobody would be asked whether the key may be verified.
+func ParseRootKey(name string, lines []string) (keys.Secret, error) {
+	switch {
+	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
+		return keys.Secret{}, invalidf("%s is missing", name)
+	case len(lines) > 1:
+		return keys.Secret{}, invalidf("%s is sent twice", name)
+	}
+	return keys.NewSecret(lines[0]), nil
+}
+
 // setters read one parameter each.
 var setters = map[string]func(q *Question, value string) error{
 	"apiId":       func(q *Question, value string) error { q.APIID = value; return nil },

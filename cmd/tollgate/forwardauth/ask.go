@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"tollgate/cmd/tollgate/web"
-	"tollgate/keys"
 	"tollgate/verify/authz"
 )
 
@@ -47,14 +46,11 @@ func (a *API) asked(c *web.Call) (*authz.Question, authz.Caller, error) {
 	if err != nil {
 		return nil, authz.Caller{}, err
 	}
-	lines := c.HeaderLines(RootKeyHeader)
-	switch {
-	case len(lines) == 0:
-		return nil, authz.Caller{}, misconfigured("the header " + RootKeyHeader + " is missing")
-	case len(lines) > 1:
-		return nil, authz.Caller{}, misconfigured("the header " + RootKeyHeader + " is sent twice")
+	root, err := authz.ParseRootKey("the header "+RootKeyHeader, c.HeaderLines(RootKeyHeader))
+	if err != nil {
+		return nil, authz.Caller{}, misconfigured(err.Error())
 	}
-	return question, authz.Caller{RootKey: keys.NewSecret(lines[0])}, nil
+	return question, authz.Caller{RootKey: root}, nil
 }
 
 // question reads the query, or remembers what it was read as.
