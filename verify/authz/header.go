@@ -37,16 +37,20 @@ const (
 	tooLarge    = "!"     // stands for a value for which there is no room
 )
 
-// Headers calls set with the name and the value of each header of the answer.
+// Headers calls set with the name and the value of each header of the answer: those of
+// Identity and of ClientHeaders, and what the profile adds.
 func (a *Answer) Headers(set func(name, value string)) {
-	switch {
-	case !a.Allowed():
+	if a.Allowed() && a.question.Profile == Envoy {
+		set(headersToRemove, strings.Join(a.question.KeyHeaders(), ","))
+	}
+	a.Identity(set)
+	a.ClientHeaders(set)
+}
+
+// ClientHeaders calls set with the headers that are for the client.
+func (a *Answer) ClientHeaders(set func(name, value string)) {
+	if !a.Allowed() {
 		a.refusal(set)
-	case a.question.Profile == Envoy:
-		set(headersToRemove, a.question.keyHeaders())
-		fallthrough
-	default:
-		a.identity(set)
 	}
 	if a.Outcome == nil {
 		return
@@ -60,20 +64,24 @@ func (a *Answer) Headers(set func(name, value string)) {
 // headersToRemove names the headers that Envoy takes out of a request that it lets through.
 const headersToRemove = "X-Envoy-Auth-Headers-To-Remove"
 
-// keyHeaders are the headers that hold nothing but a key, with commas between. A header of
-// cookies has others beside it.
-func (q *Question) keyHeaders() string {
+// KeyHeaders returns the headers that hold nothing but a key, in lower case: whoever lets a
+// request through takes them out. A header of cookies has others beside it.
+func (q *Question) KeyHeaders() []string {
 	var names []string
-	for _, s := range q.sources() {
+	for _, s := range q.KeySources() {
 		if name := s.headerName(); name != "" {
 			names = append(names, strings.ToLower(name))
 		}
 	}
-	return strings.Join(names, ",")
+	return names
 }
 
-// identity calls set with the nine headers.
-func (a *Answer) identity(set func(name, value string)) {
+// Identity calls set with the nine identity headers of an answer that allows, which are for
+// whoever serves the request. An answer that refuses has none.
+func (a *Answer) Identity(set func(name, value string)) {
+	if !a.Allowed() {
+		return
+	}
 	room := maxIdentity
 	add := func(name, value string) {
 		size := len(name) + len(value) + len(": \r\n")

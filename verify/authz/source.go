@@ -57,7 +57,7 @@ type Message struct {
 // the answer.
 func (q *Question) Find(m Message) (keys.Secret, *Answer) {
 	var found found
-	for _, s := range q.sources() {
+	for _, s := range q.KeySources() {
 		if problem := found.look(s, m); problem != "" {
 			return keys.Secret{}, q.refuse(BadRequest, problem)
 		}
@@ -66,17 +66,18 @@ func (q *Question) Find(m Message) (keys.Secret, *Answer) {
 	case found.differ:
 		return keys.Secret{}, q.refuse(SeveralKeys, "")
 	case found.key == "":
-		return keys.Secret{}, q.refuse(MissingKey, "the request has no key: send it as "+q.sources()[0].String())
+		return keys.Secret{}, q.refuse(MissingKey, "the request has no key: send it as "+q.KeySources()[0].String())
 	}
 	return keys.NewSecret(found.key), nil
 }
 
 // ReadsURI reports whether the key is looked for in what the client asked for.
 func (q *Question) ReadsURI() bool {
-	return slices.ContainsFunc(q.sources(), func(s Source) bool { return s.Query != "" })
+	return slices.ContainsFunc(q.KeySources(), func(s Source) bool { return s.Query != "" })
 }
 
-func (q *Question) sources() []Source {
+// KeySources returns where the key is looked for.
+func (q *Question) KeySources() []Source {
 	if q.Sources == nil {
 		return DefaultSources
 	}
