@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -91,6 +92,21 @@ func (a *Addresses) Client(peer netip.Addr, lines func(header string) []string) 
 	return a.walk(peer, lines(a.header))
 }
 
+// Asked returns the address of the client whom a proxy asks about in a message of its own,
+// as Envoy does: peer sent the message, and source is who sent the proxy the request, as the
+// message says; the zero Addr where it does not. The message is believed like a header: from
+// a trusted peer. The source is then one more hop, and lines are those of the request. From
+// any other peer the client is what it is without a source.
+func (a *Addresses) Asked(peer, source netip.Addr, lines func(header string) []string) netip.Addr {
+	switch {
+	case !a.Trusts(peer):
+		return a.Client(peer, lines)
+	case !source.IsValid():
+		return netip.Addr{}
+	}
+	return a.Client(source, lines)
+}
+
 // walk reads a list from the right, past the trusted.
 func (a *Addresses) walk(client netip.Addr, lines []string) netip.Addr {
 	hops := 0
@@ -134,3 +150,14 @@ func Network(address netip.Addr) netip.Addr {
 // that was mapped to IPv6 as IPv4, and without a zone, which names an interface of the
 // machine that wrote it.
 func plainAddress(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
+
+// AddressOf returns the address of an end of a TCP connection; the zero Addr of any other.
+func AddressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return plainAddress(tcp.AddrPort().Addr())
+	}
+	return netip.Addr{}
+}
+
+// ParseAddress reads an address with or without a port; it is the zero Addr for anything else.
+func ParseAddress(text string) netip.Addr { return parseNode(text) }

@@ -226,3 +226,36 @@ func FuzzAddresses(f *testing.F) {
 		}
 	})
 }
+
+// A proxy that asks about a request is believed about whose it is only if it is trusted; who
+// sent it the request is one more hop.
+func TestAddressesOfWhoIsAskedAbout(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	list := must(NewAddresses(trusted, XForwardedFor))
+	one := must(NewAddresses(trusted, "X-Real-IP"))
+	everybody := must(NewAddresses(nil, "X-Real-IP"))
+	for _, c := range []struct {
+		rule         *Addresses
+		peer, source string
+		lines        []string
+		want         string
+	}{
+		{nil, "10.0.0.1", "192.0.2.1", []string{"192.0.2.2"}, "10.0.0.1"},
+		{list, "192.0.2.9", "192.0.2.1", []string{"192.0.2.2"}, "192.0.2.9"},
+		{list, "10.0.0.1", "192.0.2.1", []string{"192.0.2.2"}, "192.0.2.1"},
+		{list, "10.0.0.1", "10.0.0.2", []string{"192.0.2.3, 192.0.2.2"}, "192.0.2.2"},
+		{list, "10.0.0.1", "10.0.0.2", []string{"192.0.2.2, 10.0.0.2"}, "192.0.2.2"},
+		{list, "10.0.0.1", "10.0.0.2", nil, "10.0.0.2"},
+		{list, "10.0.0.1", "10.0.0.2", []string{"192.0.2.2, unknown"}, ""},
+		{list, "10.0.0.1", "", []string{"192.0.2.2"}, ""},
+		{one, "10.0.0.1", "10.0.0.2", []string{"192.0.2.2"}, "192.0.2.2"},
+		{one, "10.0.0.1", "192.0.2.1", []string{"192.0.2.2"}, "192.0.2.1"},
+		{one, "10.0.0.1", "10.0.0.2", []string{"192.0.2.2", "192.0.2.3"}, ""},
+		{everybody, "192.0.2.9", "192.0.2.1", []string{"192.0.2.2"}, "192.0.2.2"},
+	} {
+		got := c.rule.Asked(ParseAddress(c.peer), ParseAddress(c.source), func(string) []string { return c.lines })
+		if got != ParseAddress(c.want) {
+			t.Errorf("%s says %s with %q: %s, want %s", c.peer, c.source, c.lines, got, c.want)
+		}
+	}
+}

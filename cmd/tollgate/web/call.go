@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"iter"
-	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -162,7 +161,7 @@ func (c *Call) HeaderLines(name string) (values []string) {
 }
 
 // Peer is the address of the other end of the connection.
-func (c *Call) Peer() netip.Addr { return addrOf(c.http.RemoteAddr()) }
+func (c *Call) Peer() netip.Addr { return AddressOf(c.http.RemoteAddr()) }
 
 // Client is the address of whoever sent the request, as Config.Addresses decides; the
 // zero Addr where it is unknown.
@@ -188,10 +187,3 @@ func (c *Call) SetStatus(status int) { c.http.SetStatusCode(status) }
 
 // SetHeader sets a header of the answer.
 func (c *Call) SetHeader(name, value string) { c.http.Response.Header.Set(name, value) }
-
-func addrOf(a net.Addr) netip.Addr {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return plainAddress(tcp.AddrPort().Addr())
-	}
-	return netip.Addr{}
-}

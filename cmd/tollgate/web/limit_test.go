@@ -188,3 +188,51 @@ func TestAParameterEndsWithItsRequest(t *testing.T) {
 		t.Errorf("%q", answer)
 	}
 }
+
+// Connections of another protocol count towards the server's own bounds, and give back what
+// they took.
+func TestOtherConnectionsCount(t *testing.T) {
+	k := serve(t, func(c *Config) { c.MaxConns = 2 })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	other := k.Limit(ln, 1<<20)
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	before := k.MemoryUsed()
+	dial()
+	accepted, err := other.Accept()
+	if err != nil || k.MemoryUsed() != before+1<<20 {
+		t.Fatalf("%v, %d bytes are in use", err, k.MemoryUsed()-before)
+	}
+	k.hold()
+	over := dial()
+	second := make(chan net.Conn, 1)
+	go func() {
+		if c, err := other.Accept(); err == nil {
+			second <- c
+		}
+	}()
+	over.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := over.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a connection over the bound: %v", err)
+	}
+	wantAnswer(t, k.say(post("/v1/greet", "", `{"name":"Ann"}`)), 503, `"dialect":"plain"`)
+	accepted.Close()
+	accepted.Close()
+	dial()
+	select {
+	case c := <-second:
+		c.Close()
+	case <-time.After(5 * time.Second):
+		t.Error("a closed connection did not free its place")
+	}
+}

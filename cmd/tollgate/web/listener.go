@@ -12,30 +12,41 @@ import (
 	"time"
 )
 
-// limiter bounds the connections that a listener hands out, in all and per
-// peer. Who is behind a trusted proxy is not known before a request is read, so
-// such a peer counts in all only. fasthttp's own bound does not know IPv6 and
-// answers in plain text.
-type limiter struct {
-	net.Listener
+// connections bounds the connections of a server, in all and per peer. Who is behind a
+// trusted proxy is not known before a request is read, so such a peer counts in all only.
+// fasthttp's own bound does not know IPv6 and answers in plain text.
+type connections struct {
 	max, perIP int
 	addresses  *Addresses
 	memory     *memory
-	share      int64 // what a connection takes of the memory
-	refusal    func(net.Addr, *Fault) []byte
-	goodbyes   chan struct{} // one for each refusal under way
 
 	mu   sync.Mutex
 	open int
 	byIP map[netip.Addr]int
 }
 
-func newLimiter(ln net.Listener, config Config, memory *memory, refusal func(net.Addr, *Fault) []byte) *limiter {
-	return &limiter{
-		Listener: ln, max: config.MaxConns, perIP: config.MaxConnsPerIP, memory: memory, share: config.connShare(),
-		addresses: config.Addresses, refusal: refusal,
-		goodbyes: make(chan struct{}, 64), byIP: map[netip.Addr]int{},
-	}
+func newConnections(config Config, memory *memory) *connections {
+	return &connections{max: config.MaxConns, perIP: config.MaxConnsPerIP, addresses: config.Addresses, memory: memory, byIP: map[netip.Addr]int{}}
+}
+
+// limiter hands out the connections of a listener that are within the bounds.
+type limiter struct {
+	net.Listener
+	*connections
+	share    int64                         // what a connection takes of the memory
+	refusal  func(net.Addr, *Fault) []byte // nil says nothing
+	goodbyes chan struct{}                 // one for each refusal under way
+}
+
+func (c *connections) limiter(ln net.Listener, share int64, refusal func(net.Addr, *Fault) []byte) *limiter {
+	return &limiter{Listener: ln, connections: c, share: share, refusal: refusal, goodbyes: make(chan struct{}, 64)}
+}
+
+// Limit returns a listener, for another protocol, whose connections count as the server's
+// own: towards Config.MaxConns, MaxConnsPerIP and MaxMemory, of which each takes some bytes.
+// What is over them is closed without a word.
+func (s *Server) Limit(ln net.Listener, bytes int64) net.Listener {
+	return s.connections.limiter(ln, bytes, nil)
 }
 
 // Accept returns the next connection that is within the limits.
@@ -49,12 +60,16 @@ func (l *limiter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: raw, limiter: l, counted: l.countedAs(addrOf(raw.RemoteAddr()))}
-		f := l.admit(c.counted)
-		if f == nil {
-			return c, nil
+		p := place{of: l.connections, counted: l.countedAs(AddressOf(raw.RemoteAddr())), share: l.share}
+		f := l.admit(p.counted, p.share)
+		switch {
+		case f != nil:
+			l.refuse(raw, f)
+		case l.refusal == nil:
+			return &otherConn{Conn: raw, place: p}, nil
+		default:
+			return &conn{Conn: raw, place: p}, nil
 		}
-		l.refuse(raw, f)
 	}
 }
 
@@ -69,44 +84,48 @@ const acceptPause = 50 * time.Millisecond
 
 // countedAs returns by what a peer's connections are counted: its network, or the zero
 // Addr where they are not, for a trusted proxy and a peer without an address.
-func (l *limiter) countedAs(peer netip.Addr) netip.Addr {
-	if !peer.IsValid() || l.addresses.Trusts(peer) {
+func (c *connections) countedAs(peer netip.Addr) netip.Addr {
+	if !peer.IsValid() || c.addresses.Trusts(peer) {
 		return netip.Addr{}
 	}
 	return Network(peer)
 }
 
-func (l *limiter) admit(counted netip.Addr) *Fault {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *connections) admit(counted netip.Addr, share int64) *Fault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case l.open >= l.max:
+	case c.open >= c.max:
 		return &Fault{http.StatusServiceUnavailable, "the server has too many connections"}
-	case l.perIP > 0 && l.byIP[counted] >= l.perIP:
+	case c.perIP > 0 && c.byIP[counted] >= c.perIP:
 		return &Fault{http.StatusTooManyRequests, "too many connections from your address"}
-	case !l.memory.reserveConn(l.share):
+	case !c.memory.reserveConn(share):
 		return &Fault{http.StatusServiceUnavailable, "the server has no memory left for another connection"}
 	}
-	l.open++
+	c.open++
 	if counted.IsValid() {
-		l.byIP[counted]++
+		c.byIP[counted]++
 	}
 	return nil
 }
 
-func (l *limiter) release(counted netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.memory.release(l.share)
-	l.open--
-	if l.byIP[counted]--; l.byIP[counted] <= 0 {
-		delete(l.byIP, counted)
+func (c *connections) release(counted netip.Addr, share int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory.release(share)
+	c.open--
+	if c.byIP[counted]--; c.byIP[counted] <= 0 {
+		delete(c.byIP, counted)
 	}
 }
 
 // rejectLate answers and hangs up. When too many are being answered already the
 // connection is just closed: politeness must not become the load.
 func (l *limiter) refuse(raw net.Conn, f *Fault) {
+	if l.refusal == nil {
+		raw.Close()
+		return
+	}
 	select {
 	case l.goodbyes <- struct{}{}:
 	default:
@@ -121,15 +140,39 @@ func (l *limiter) refuse(raw net.Conn, f *Fault) {
 	}()
 }
 
+// place is what a connection takes of the bounds.
+type place struct {
+	of      *connections
+	counted netip.Addr // as countedAs says
+	share   int64
+}
+
+func (p *place) leave() { p.of.release(p.counted, p.share) }
+
+// otherConn is a connection of another protocol.
+type otherConn struct {
+	net.Conn
+	place
+	closed sync.Once
+}
+
+// Close closes the connection; a second one does nothing.
+func (c *otherConn) Close() (err error) {
+	c.closed.Do(func() {
+		err = c.Conn.Close()
+		c.leave()
+	})
+	return err
+}
+
 // conn is a connection that gives its place back when it is closed, and that
 // remembers how the latest request began: fasthttp forgets a request that it
 // could not read, and the answer's dialect depends on the path.
 type conn struct {
 	net.Conn
-	limiter *limiter
-	counted netip.Addr  // as countedAs says
-	linger  atomic.Bool // close only after the peer had time to read
-	closed  sync.Once
+	place
+	linger atomic.Bool // close only after the peer had time to read
+	closed sync.Once
 
 	ended    bool // the peer sends no more
 	answered bool // since the last Read
@@ -170,7 +213,7 @@ func (c *conn) Close() (err error) {
 		} else {
 			err = c.Conn.Close()
 		}
-		c.limiter.release(c.counted)
+		c.leave()
 	})
 	return err
 }

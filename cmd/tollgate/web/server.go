@@ -22,13 +22,14 @@ import (
 
 // Server serves a Router.
 type Server struct {
-	config  Config
-	router  *Router
-	http    *fasthttp.Server
-	memory  *memory
-	turns   *turns.Queue // of heavy endpoints
-	answers *answers     // that are large
-	log     *logger
+	config      Config
+	router      *Router
+	http        *fasthttp.Server
+	memory      *memory
+	connections *connections
+	turns       *turns.Queue // of heavy endpoints
+	answers     *answers     // that are large
+	log         *logger
 
 	base     context.Context // of every Call.Context
 	cancel   context.CancelFunc
@@ -40,6 +41,7 @@ type Server struct {
 func New(config Config, router *Router) *Server {
 	s := &Server{config: config.withDefaults(), router: router}
 	s.memory, s.turns = newMemory(s.config.MaxMemory), turns.New()
+	s.connections = newConnections(s.config, s.memory)
 	s.answers = &answers{memory: s.memory, of: map[string]int64{}}
 	fasthttp.SetBodySizePoolLimit(pooledAnswer, pooledAnswer) // an idle connection keeps no larger one
 	s.log = newLogger(s.config.Log)
@@ -85,7 +87,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		return ln.Close()
 	}
 	s.ready.Store(true)
-	return s.http.Serve(newLimiter(ln, s.config, s.memory, s.refusal))
+	return s.http.Serve(s.connections.limiter(ln, s.config.connShare(), s.refusal))
 }
 
 // MemoryUsed is how many bytes of Config.MaxMemory are in use.
