@@ -13,6 +13,7 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/usage"
 	"tollgate/verify"
+	"tollgate/verify/authz"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -34,6 +35,8 @@ type metrics struct {
 	storeFailures prometheus.Counter
 	requests      *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
+	checks        map[verify.Code]prometheus.Counter // of ext_authz
+	checkSeconds  prometheus.Histogram
 	refusals      prometheus.Counter
 	counters      prometheus.Counter
 	findings      *prometheus.GaugeVec
@@ -85,10 +88,31 @@ func newMetrics() *metrics {
 	for _, name := range findingNames {
 		m.findings.WithLabelValues(name)
 	}
+	m.countChecks(make)
 	for _, code := range outcomes {
 		m.verifications[code] = verifications.WithLabelValues(string(code))
 	}
 	return m
+}
+
+// countChecks adds what ext_authz is answered with, each code from the start, at 0.
+func (m *metrics) countChecks(make promauto.Factory) {
+	checks := make.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_ext_authz_total", Help: "Checks of ext_authz over gRPC, by the code of their answer.",
+	}, []string{"code"})
+	m.checks = map[verify.Code]prometheus.Counter{}
+	for _, code := range authz.Codes() {
+		m.checks[code] = checks.WithLabelValues(string(code))
+	}
+	m.checkSeconds = make.NewHistogram(prometheus.HistogramOpts{
+		Name: "tollgate_ext_authz_seconds", Help: "From a check that was read to its answer.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	})
+}
+
+// checked counts an answer of ext_authz.
+func (m *metrics) checked(a *authz.Answer, took time.Duration) {
+	m.checks[a.Code].Inc()
+	m.checkSeconds.Observe(took.Seconds())
 }
 
 // newFailures counts what was not decided, by failure and outcome, each from the start, at 0.

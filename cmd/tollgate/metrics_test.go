@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
+	"tollgate/verify/authz"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -28,5 +30,19 @@ func TestUndecidedLimitsAreCounted(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(m.failures.WithLabelValues("slow", "unknown")); n != 0 {
 		t.Errorf("%v verifications", n)
+	}
+}
+
+// Checks of ext_authz are counted by the code of their answer, each from the start.
+func TestChecksAreCounted(t *testing.T) {
+	m := newMetrics()
+	if n := len(m.checks); n != len(authz.Codes()) {
+		t.Errorf("%d codes are counted of %d", n, len(authz.Codes()))
+	}
+	for _, code := range authz.Codes() {
+		m.checked(&authz.Answer{Code: code}, time.Millisecond)
+		if got := testutil.ToFloat64(m.checks[code]); got != 1 {
+			t.Errorf("%s: %v", code, got)
+		}
 	}
 }

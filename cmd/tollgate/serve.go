@@ -33,6 +33,7 @@ import (
 type serveCommand struct {
 	storeFlags
 	addressFlags
+	grpcFlags
 	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
 	RootKey        string        `env:"TOLLGATE_ROOT_KEY" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
@@ -137,32 +138,44 @@ func (g *gateway) serve(stop context.Context) error {
 	if g.counts != nil {
 		g.counts.watchMemory(server)
 	}
-	ended := make(chan error, 2)
+	grpc, err := g.openGRPC(server)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ended := make(chan error, 3)
 	go func() { ended <- server.Serve(listener) }()
+	grpc.serve(ended)
 	go func() {
-		if err := g.bootstrap(stop, listener.Addr().String()); err != nil {
+		if err := g.work(stop, listener.Addr().String()); err != nil {
 			ended <- err
-			return
 		}
-		sweeper := sweep.New(g.store)
-		go sweeper.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
-		go g.preload(stop)
-		go g.watch.run(stop)
-		sweeper.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	}()
 	g.log.Info("listening", "addr", listener.Addr().String())
 	select {
 	case err := <-ended:
-		_ = server.Shutdown(context.Background())
+		_ = grpc.shutdown(context.Background(), server)
 		return err
 	case <-stop.Done():
 	}
 	g.log.Info("draining")
 	ctx, cancel := context.WithTimeout(context.Background(), g.flags.DrainDelay+g.flags.DrainTimeout)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
+	if err := grpc.shutdown(ctx, server); err != nil {
 		g.log.Warn("some requests were still under way", "after", g.flags.DrainTimeout)
 	}
+	return nil
+}
+
+// work opens the store and does what goes on beside requests, until stop ends.
+func (g *gateway) work(stop context.Context, addr string) error {
+	if err := g.bootstrap(stop, addr); err != nil {
+		return err
+	}
+	sweeper := sweep.New(g.store)
+	go sweeper.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
+	go g.preload(stop)
+	go g.watch.run(stop)
+	sweeper.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // validate refuses settings that can't be, before the first socket opens. It trims the root
 // key.
 func (f *serveCommand) validate() error {
-	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.readPolicies())
+	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkGRPC(), f.readPolicies())
 }
 
 func (f *serveCommand) checkRedis() error {
