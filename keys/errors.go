@@ -82,18 +82,6 @@ func Invalidf(field, format string, args ...any) *Error {
 	return &Error{Kind: KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// InPath returns a refusal of an input, a *Error, with path in front of its Field, and
-// other errors as they are.
-func InPath(path string, err error) error {
-	e, ok := err.(*Error)
-	if !ok {
-		return err
-	}
-	whole := *e
-	whole.Field = path + e.Field
-	return &whole
-}
-
 // SpentNothing returns a KindUnavailable that says that nothing was spent, and other
 // errors as they are.
 func SpentNothing(err error) error {

@@ -48,14 +48,14 @@ func invalidLimit(err error) error {
 
 // LimitsOf says whose limits a list is, and with it how errors name them.
 type LimitsOf struct {
-	path  func(i int) string // in front of a field of the limit at an index
+	path  func(i int) string // of the limit at an index
 	name  func(i int) string // the field of a name that can't be
 	twice func(i int, name string) *Error
 }
 
 // KeyLimits are the limits of a key.
 var KeyLimits = LimitsOf{
-	path: func(int) string { return "ratelimit." },
+	path: func(int) string { return "ratelimit" },
 	name: func(int) string { return "ratelimits" },
 	twice: func(_ int, name string) *Error {
 		return Invalidf("ratelimits", "two limits have the name %s", Redact(name))
@@ -65,14 +65,14 @@ var KeyLimits = LimitsOf{
 // IdentityLimits are the limits of an identity.
 var IdentityLimits = LimitsOf{
 	path: LimitPath,
-	name: func(i int) string { return LimitPath(i) + "name" },
+	name: func(i int) string { return LimitPath(i) + ".name" },
 	twice: func(i int, name string) *Error {
-		return &Error{Kind: KindConflict, Resource: "ratelimit", Field: LimitPath(i) + "name", Message: "two limits have the name " + strconv.Quote(name)}
+		return &Error{Kind: KindConflict, Resource: "ratelimit", Field: LimitPath(i) + ".name", Message: "two limits have the name " + strconv.Quote(name)}
 	},
 }
 
-// LimitPath is what stands in front of the fields of a request's limit at an index.
-func LimitPath(i int) string { return "ratelimits." + strconv.Itoa(i) + "." }
+// LimitPath is the path of a request's limit at an index.
+func LimitPath(i int) string { return "ratelimits." + strconv.Itoa(i) }
 
 // Check refuses with KindInvalid limits that nothing may have, and more than MaxKeyLimits.
 // Two of one name are KindInvalid for a key and KindConflict for an identity.
@@ -86,7 +86,7 @@ func (o LimitsOf) Check(limits []ratelimit.Limit) error {
 			return Invalidf(o.name(i), "a limit's name has 1 to %d bytes", MaxExternalID)
 		}
 		if err := CheckLimit(limit, 1, ratelimit.MaxDuration); err != nil {
-			return InPath(o.path(i), err)
+			return Within(o.path(i), err)
 		}
 		if names[limit.Name] {
 			return o.twice(i, limit.Name)
@@ -104,7 +104,7 @@ func (o LimitsOf) CheckDurations(a Access, limits, stored []ratelimit.Limit) err
 			continue
 		}
 		if err := a.CheckDuration(limit.Duration); err != nil {
-			return InPath(o.path(i), err)
+			return Within(o.path(i), err)
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func checkAll(a keys.Access, checks []LimitCheck) error {
 	for i := range checks {
 		err := checks[i].check(a.MaxDuration())
 		if err != nil && len(checks) > 1 {
-			err = keys.InPath(strconv.Itoa(i)+".", err)
+			err = keys.Within(strconv.Itoa(i), err)
 		}
 		if err != nil {
 			return err

@@ -175,7 +175,7 @@ func (r *Request) check() error {
 	}
 	for i := range r.Limits {
 		if err := r.Limits[i].check(); err != nil {
-			return keys.InPath(keys.LimitPath(i), err)
+			return keys.Within(keys.LimitPath(i), err)
 		}
 	}
 	return nil

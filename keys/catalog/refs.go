@@ -2,15 +2,11 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"unicode/utf8"
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // What becomes of a name that nothing has yet.
@@ -61,91 +57,6 @@ func checkRoleName(field, name string) error {
 	return nil
 }
 
-// ResolveRefs turns references into ids, each once, and makes what is missing where the
-// reference says so and the caller may.
-func (s *Catalog) ResolveRefs(ctx context.Context, a keys.Access, f RefKind, field string, refs []keys.Ref) ([]string, error) {
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	if err := keys.CheckRefs(field, refs); err != nil {
-		return nil, err
-	}
-	ids, err := s.idsOf(ctx, a, f, field, refs)
-	slices.Sort(ids)
-	return slices.Compact(ids), err
-}
-
-// idsOf returns the id of each reference, and makes what is missing as ResolveRefs does.
-func (s *Catalog) idsOf(ctx context.Context, a keys.Access, f RefKind, field string, refs []keys.Ref) (found []string, err error) {
-	err = Retry(func() (bool, error) {
-		ids, missing, err := s.LookUp(ctx, a.WorkspaceID, f, refs)
-		if err != nil {
-			return false, err
-		}
-		if len(missing) == 0 {
-			found = ids
-			return true, nil
-		}
-		if err := s.mayMake(a, f, field, missing); err != nil {
-			return false, err
-		}
-		return false, s.makeNamed(ctx, a.WorkspaceID, f, missing)
-	})
-	return found, err
-}
-
-// LookUp returns the ids of the references that are there, and the others.
-func (s *Catalog) LookUp(ctx context.Context, ws string, f RefKind, refs []keys.Ref) (ids []string, missing []keys.Ref, err error) {
-	var byID []*redis.IntCmd
-	var byName *redis.SliceCmd
-	var names []string
-	for _, r := range refs {
-		if r.ID == "" {
-			names = append(names, f.unique(r.Name))
-		}
-	}
-	err = s.Pipelined(ctx, func(p redis.Pipeliner) {
-		for _, r := range refs {
-			if r.ID != "" {
-				byID = append(byID, p.Exists(ctx, layout.DefinitionName(ws, f.Kind, r.ID)))
-			}
-		}
-		if len(names) > 0 {
-			byName = p.HMGet(ctx, layout.UniqueName(ws, f.Kind), names...)
-		}
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	found := make([]string, len(names))
-	for i := range names {
-		found[i] = redisdb.Text(byName.Val()[i])
-	}
-	if err := s.OtherwiseSpelt(ctx, ws, f, names, found); err != nil {
-		return nil, nil, err
-	}
-	at, named := 0, 0
-	for _, r := range refs {
-		if r.ID != "" {
-			switch there := byID[at].Val() != 0; {
-			case there:
-				ids = append(ids, r.ID)
-			case r.Missing != Skip:
-				return nil, nil, keys.Errorf(keys.KindNotFound, string(f.Kind), "%s %s not found", f.Kind, keys.Redact(r.ID))
-			}
-			at++
-			continue
-		}
-		if id := found[named]; id != "" {
-			ids = append(ids, id)
-		} else if r.Missing != Skip {
-			missing = append(missing, r)
-		}
-		named++
-	}
-	return ids, missing, nil
-}
-
 // mayMake refuses where a missing name must be there, is no name, or may not be
 // made by the caller.
 func (s *Catalog) mayMake(a keys.Access, f RefKind, field string, missing []keys.Ref) error {
@@ -194,43 +105,4 @@ func (s *Catalog) makeNamed(ctx context.Context, ws string, f RefKind, missing [
 		}
 	}
 	return nil
-}
-
-// Named returns the id that has a unique name; "" where none has.
-func (s *Catalog) Named(ctx context.Context, ws string, k layout.Kind, name string) (string, error) {
-	ctx, cancel := s.Bounded(ctx)
-	defer cancel()
-	id, err := s.Redis().HGet(ctx, layout.UniqueName(ws, k), name).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", redisdb.Unavailable(err)
-	}
-	return id, nil
-}
-
-// Identify returns the id of the identity with an external id, and makes it where
-// there is none.
-func (s *Catalog) Identify(ctx context.Context, a keys.Access, externalID string) (found string, err error) {
-	err = Retry(func() (bool, error) {
-		id, err := s.Named(ctx, a.WorkspaceID, layout.KindIdentity, externalID)
-		if err != nil || id != "" {
-			found = id
-			return true, err
-		}
-		now, err := s.Now(ctx)
-		if err != nil {
-			return false, err
-		}
-		made := &keys.Identity{ID: keys.NewID(keys.PrefixIdentity), ExternalID: externalID, Environment: keys.DefaultEnvironment, CreatedAt: now}
-		c := NewChange(a.WorkspaceID)
-		c.Claim(layout.KindIdentity, externalID, made.ID)
-		c.List(layout.KindIdentity, made.ID)
-		c.Put(layout.KindIdentity, made.ID, layout.EncodeDefinition(made))
-		failed, _, err := s.Apply(ctx, c)
-		if err != nil || failed == 0 {
-			found = made.ID
-			return true, err
-		}
-		return false, nil
-	})
-	return found, err
 }

@@ -155,7 +155,7 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 	if err := keys.CheckRefs(at.field, refs); err != nil {
 		return nil, err
 	}
-	asked, missing, err := s.LookUp(ctx, ws, at.refKind, refs)
+	found, missing, err := s.LookUp(ctx, ws, at.refKind, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 		return nil, err
 	}
 	var uses []keys.Right
-	next := merge(had, asked)
+	next := merge(had, found.Of(at.refKind, refs))
 	if len(missing) > 0 || slices.ContainsFunc(next, func(id string) bool { return !slices.Contains(had, id) }) {
 		uses = append(uses, at.add)
 	}

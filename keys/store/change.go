@@ -143,7 +143,9 @@ func (s *Store) changeRefs(ctx context.Context, a keys.Access, k *keys.Key, p ke
 			if err := keys.CheckExternalID("externalId", external); err != nil {
 				return err
 			}
-			k.IdentityID, err = s.Identify(ctx, a, external)
+			ids, err := s.Identify(ctx, a.WorkspaceID, external)
+			k.IdentityID = ids[external]
+			return err
 		}
 	}
 	return err

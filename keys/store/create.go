@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"tollgate/keys"
-	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
@@ -20,11 +19,7 @@ func (s *Store) CreateKey(ctx context.Context, a keys.Access, d keys.KeyDraft) (
 	if err := d.Check(a); err != nil {
 		return keys.NewKey{}, err
 	}
-	var also []keys.Right
-	if d.Recoverable {
-		also = []keys.Right{keys.EncryptKey}
-	}
-	if err := a.Check(d.APIID, also...); err != nil {
+	if err := a.Check(d.APIID, alsoToSeal(d.Recoverable)...); err != nil {
 		return keys.NewKey{}, err
 	}
 	api, err := s.API(ctx, keys.Access{Caller: a.Caller}, d.APIID)
@@ -32,56 +27,24 @@ func (s *Store) CreateKey(ctx context.Context, a keys.Access, d keys.KeyDraft) (
 		return keys.NewKey{}, err
 	}
 	if d.Recoverable && s.sealer == nil {
-		return keys.NewKey{}, keys.Errorf(keys.KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
+		return keys.NewKey{}, errNoKeyset
 	}
 	size := cmp.Or(d.SecretBytes, cmp.Or(api.SecretBytes, keys.DefaultSecretBytes))
 	secret, start := keys.GenerateSecret(cmp.Or(d.Prefix, api.Prefix), size, d.Header)
-	made, err := s.buildKey(ctx, a, d, secret, start)
+	d.Prefix = "" // start has it
+	now, err := s.Now(ctx)
 	if err != nil {
 		return keys.NewKey{}, err
 	}
-	made.Key.SecretBytes = size
-	if err := s.InsertOne(ctx, made); err != nil {
+	made, err := s.buildKeys(ctx, a, []keys.ImportDraft{{KeyDraft: d, Secret: secret, Start: start}}, now)
+	if err != nil {
 		return keys.NewKey{}, err
 	}
-	return keys.NewKey{ID: made.Key.ID, Secret: secret}, nil
-}
-
-// buildKey turns a draft into a record.
-func (s *Store) buildKey(ctx context.Context, a keys.Access, d keys.KeyDraft, secret keys.Secret, start string) (*NewRecord, error) {
-	k := &keys.Key{
-		ID: keys.NewID(keys.PrefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: secret.Digest(), Start: start,
-		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: keys.LimitsWithIDs(d.Limits, nil),
-		Disabled: d.Disabled, Environment: d.Environment,
+	made[0].Key.SecretBytes = size
+	if err := s.InsertOne(ctx, made[0]); err != nil {
+		return keys.NewKey{}, err
 	}
-	var err error
-	if k.Permissions, err = s.ResolveRefs(ctx, a, catalog.Permissions, "permissions", d.Permissions); err != nil {
-		return nil, err
-	}
-	if k.Roles, err = s.ResolveRefs(ctx, a, catalog.Roles, "roles", d.Roles); err != nil {
-		return nil, err
-	}
-	if d.ExternalID != "" {
-		if k.IdentityID, err = s.Identify(ctx, a, d.ExternalID); err != nil {
-			return nil, err
-		}
-	}
-	if k.CreatedAt, err = s.Now(ctx); err != nil {
-		return nil, err
-	}
-	if k.Refill != nil {
-		k.RefillSince = k.CreatedAt
-	}
-	if d.Recoverable {
-		if k.Sealed, err = s.sealer.seal(k, secret); err != nil {
-			return nil, err
-		}
-	}
-	made := &NewRecord{Key: k}
-	if d.Remaining != nil {
-		k.HasCredits, made.Balance = true, *d.Remaining
-	}
-	return made, nil
+	return keys.NewKey{ID: made[0].Key.ID, Secret: secret}, nil
 }
 
 // listsOf names the lists a key is in.

@@ -18,7 +18,7 @@ import (
 // one is taken it stores none and is KindConflict. A name that is missing is not
 // found or made as the drafts' references say, once for all of them.
 func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]string, error) {
-	made, err := s.buildKeys(ctx, a, drafts)
+	made, err := s.importKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.Imp
 // ImportNewKeys is ImportKeys that leaves out keys whose digest is taken: their id
 // is "". So it can be repeated.
 func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (all []string, err error) {
-	made, err := s.buildKeys(ctx, a, drafts)
+	made, err := s.importKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +104,8 @@ func (s *Store) fresh(ctx context.Context, made []*NewRecord) ([]int, error) {
 	return fresh, err
 }
 
-// buildKeys turns drafts into records, looking everything up that they refer to
-// together.
-func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]*NewRecord, error) {
+// importKeys checks drafts and turns them into records.
+func (s *Store) importKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]*NewRecord, error) {
 	if len(drafts) > keys.MaxImport {
 		return nil, keys.Invalidf("", "at most %d keys", keys.MaxImport)
 	}
@@ -119,6 +118,12 @@ func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.Impo
 	if err != nil {
 		return nil, err
 	}
+	return s.buildKeys(ctx, a, drafts, now)
+}
+
+// buildKeys turns drafts into records of keys that are made at now, unix ms. What they
+// refer to is looked up together.
+func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft, now int64) ([]*NewRecord, error) {
 	var refs, others []keys.Ref
 	var owners []string
 	for _, d := range drafts {
@@ -130,7 +135,7 @@ func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.Impo
 	}
 	made := make([]*NewRecord, len(drafts))
 	for i, d := range drafts {
-		if made[i], err = s.buildImported(a, d, f, now); err != nil {
+		if made[i], err = s.buildKey(a, d, f, now); err != nil {
 			return nil, err
 		}
 	}
@@ -155,15 +160,20 @@ func (s *Store) mayImport(ctx context.Context, a keys.Access, drafts []keys.Impo
 	slices.Sort(apis)
 	apis = slices.Compact(apis)
 	for _, api := range apis {
-		var also []keys.Right
-		if slices.ContainsFunc(drafts, func(d keys.ImportDraft) bool { return d.Recoverable && d.APIID == api }) {
-			also = []keys.Right{keys.EncryptKey}
-		}
-		if err := a.Check(api, also...); err != nil {
+		sealed := slices.ContainsFunc(drafts, func(d keys.ImportDraft) bool { return d.Recoverable && d.APIID == api })
+		if err := a.Check(api, alsoToSeal(sealed)...); err != nil {
 			return 0, err
 		}
 	}
 	return s.thereAre(ctx, a.WorkspaceID, apis)
+}
+
+// alsoToSeal is the right that it takes besides to keep a plaintext.
+func alsoToSeal(kept bool) []keys.Right {
+	if kept {
+		return []keys.Right{keys.EncryptKey}
+	}
+	return nil
 }
 
 // thereAre refuses where one of the APIs is not there.
@@ -188,13 +198,13 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 
 var errNoKeyset = keys.Errorf(keys.KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
 
-// buildImported turns a draft into a record.
-func (s *Store) buildImported(a keys.Access, d keys.ImportDraft, f *catalog.Found, now int64) (*NewRecord, error) {
+// buildKey turns a draft into a record.
+func (s *Store) buildKey(a keys.Access, d keys.ImportDraft, f *catalog.Found, now int64) (*NewRecord, error) {
 	k := &keys.Key{
 		ID: keys.NewID(keys.PrefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: d.Digest, Start: d.Start,
 		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: keys.LimitsWithIDs(d.Limits, nil),
 		Disabled: d.Disabled, Environment: d.Environment, CreatedAt: now, Migration: d.Migration,
-		Permissions: f.Permissions.IDs(catalog.Permissions, d.Permissions), Roles: f.Roles.IDs(catalog.Roles, d.Roles),
+		Permissions: f.Permissions.Of(catalog.Permissions, d.Permissions), Roles: f.Roles.Of(catalog.Roles, d.Roles),
 		IdentityID: f.Identities[d.ExternalID],
 	}
 	if d.Secret.Text != "" {
