@@ -6,7 +6,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 )
 
 // CreateAPI makes an API with a name, which need not be unique.
@@ -47,16 +46,4 @@ func (s *Catalog) API(ctx context.Context, a keys.Access, id string) (*keys.API,
 // APINotFound is the error for an API that a workspace does not have.
 func APINotFound(id string) error {
 	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Redact(id))
-}
-
-// ReadDefinition reads one definition as it is now, and its stored text; nil
-// where there is none.
-func ReadDefinition[T any](ctx context.Context, s *Catalog, ws string, k layout.Kind, id string) (*T, string, error) {
-	reply, err := s.Run(ctx, ReadScript, []string{layout.DefinitionName(ws, k, id)}, 0)
-	if err != nil {
-		return nil, "", err
-	}
-	stored := redisdb.Text(reply[1])
-	d, err := layout.DecodeDefinition[T](stored)
-	return d, stored, err
 }

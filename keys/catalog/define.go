@@ -17,7 +17,7 @@ type Change struct {
 	ws     string
 	id     string // of its preparation
 	names  []string
-	Args   []any // of four: what, which name, a field, a value
+	args   []any // of four: what, which name, a field, a value
 	raises []layout.Bucket
 
 	Revokes bool // it only takes something away
@@ -26,9 +26,9 @@ type Change struct {
 // NewChange begins a change of a workspace's definitions.
 func NewChange(ws string) *Change { return &Change{ws: ws} }
 
-// Add adds an operation of define.lua to the change.
-func (c *Change) Add(op, name, field, value string) {
-	c.Args = append(c.Args, op, c.at(name), field, value)
+// add adds an operation of define.lua to the change.
+func (c *Change) add(op, name, field, value string) {
+	c.args = append(c.args, op, c.at(name), field, value)
 }
 
 // at is the number of a Redis key among those of the change, counted from one.
@@ -43,27 +43,39 @@ func (c *Change) at(name string) string {
 
 // Put writes a definition under its id.
 func (c *Change) Put(k layout.Kind, id, stored string) {
-	c.Add("set", layout.DefinitionName(c.ws, k, id), "", stored)
+	c.add("set", layout.DefinitionName(c.ws, k, id), "", stored)
 }
 
 // Unchanged demands that a definition is still stored with this text.
 func (c *Change) Unchanged(k layout.Kind, id, stored string) {
-	c.Add("is", layout.DefinitionName(c.ws, k, id), "", stored)
+	c.add("is", layout.DefinitionName(c.ws, k, id), "", stored)
 }
 
 // Drop removes a definition, and its id from the list of its kind.
 func (c *Change) Drop(k layout.Kind, id string) {
-	c.Add("del", layout.DefinitionName(c.ws, k, id), "", "")
-	c.Add("zrem", layout.ListName(c.ws, k), id, "")
+	c.Delete(layout.DefinitionName(c.ws, k, id))
+	c.RemoveFrom(layout.ListName(c.ws, k), id)
 }
 
+// Delete removes a Redis key of the workspace.
+func (c *Change) Delete(name string) { c.add("del", name, "", "") }
+
+// AddTo adds a member to a list of the workspace, a sorted set by this name.
+func (c *Change) AddTo(list, member string) { c.add("zadd", list, member, "") }
+
+// RemoveFrom removes a member from a list of the workspace, a sorted set by this name.
+func (c *Change) RemoveFrom(list, member string) { c.add("zrem", list, member, "") }
+
+// Empty reports whether there is nothing to be made.
+func (c *Change) Empty() bool { return len(c.args) == 0 }
+
 // List adds an id to the list of its kind.
-func (c *Change) List(k layout.Kind, id string) { c.Add("zadd", layout.ListName(c.ws, k), id, "") }
+func (c *Change) List(k layout.Kind, id string) { c.AddTo(layout.ListName(c.ws, k), id) }
 
 // Claim takes a unique name for an id, and demands that nobody has it.
 func (c *Change) Claim(k layout.Kind, name, id string) {
-	c.Add("absent", layout.UniqueName(c.ws, k), name, "")
-	c.Add("hset", layout.UniqueName(c.ws, k), name, id)
+	c.add("absent", layout.UniqueName(c.ws, k), name, "")
+	c.add("hset", layout.UniqueName(c.ws, k), name, id)
 }
 
 // ClaimName takes the name of a permission or a role for an id, and demands that nobody
@@ -72,10 +84,10 @@ func (c *Change) ClaimName(f RefKind, name, id string) {
 	if f.spelt {
 		index := layout.FoldedName(c.ws, f.Kind)
 		if !slices.Contains(c.names, index) {
-			c.Add("current", index, c.at(layout.UniqueName(c.ws, f.Kind)), c.at(layout.RevisionName(c.ws, layout.SharedBucket)))
+			c.add("current", index, c.at(layout.UniqueName(c.ws, f.Kind)), c.at(layout.RevisionName(c.ws, layout.SharedBucket)))
 		}
-		c.Add("absent", index, Folded(name), "")
-		c.Add("hset", index, Folded(name), id)
+		c.add("absent", index, Folded(name), "")
+		c.add("hset", index, Folded(name), id)
 	}
 	c.Claim(f.Kind, f.unique(name), id)
 }
@@ -89,7 +101,7 @@ func (s *Catalog) ApplyNames(ctx context.Context, k layout.Kind, c *Change) (mad
 			made = failed == 0
 			return true, err
 		}
-		if c.Args[4*(failed-1)] != "current" {
+		if c.args[4*(failed-1)] != "current" {
 			return true, nil
 		}
 		return false, s.foldNames(ctx, c.ws, k, there)
@@ -99,13 +111,13 @@ func (s *Catalog) ApplyNames(ctx context.Context, k layout.Kind, c *Change) (mad
 
 // Release frees a unique name, if an id has it.
 func (c *Change) Release(k layout.Kind, name, id string) {
-	c.Add("hdel", layout.UniqueName(c.ws, k), name, id)
+	c.add("hdel", layout.UniqueName(c.ws, k), name, id)
 }
 
 // Raise makes every gateway read a bucket's definitions again. What is new needs
 // none: nobody can have decided by it.
 func (c *Change) Raise(b layout.Bucket) {
-	c.Add("raise", layout.RevisionName(c.ws, b), "", "")
+	c.add("raise", layout.RevisionName(c.ws, b), "", "")
 	c.raises = append(c.raises, b)
 }
 
@@ -132,7 +144,7 @@ func (s *Catalog) Apply(ctx context.Context, c *Change) (failed int, there strin
 // define runs define.lua; on a Cluster after what is raised was prepared.
 func (s *Catalog) define(ctx context.Context, c *Change) (reply []any, err error) {
 	if !s.Cluster() || len(c.raises) == 0 {
-		return s.Run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.Args...)...)
+		return s.Run(ctx, defineScript, c.names, append([]any{"", c.storable()}, c.args...)...)
 	}
 	c = c.prepared()
 	floor, settled := layout.Revision(""), false
@@ -141,7 +153,7 @@ func (s *Catalog) define(ctx context.Context, c *Change) (reply []any, err error
 		if floor, settled, err = s.prepare(ctx, c, floor); err != nil || !settled {
 			return false, err
 		}
-		if reply, err = s.Run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.Args...)...); err != nil {
+		if reply, err = s.Run(ctx, defineScript, c.names, append([]any{string(floor), c.storable()}, c.args...)...); err != nil {
 			return false, err
 		}
 		return redisdb.Number(reply[0]) >= 0, nil
@@ -151,9 +163,9 @@ func (s *Catalog) define(ctx context.Context, c *Change) (reply []any, err error
 
 // prepared is the change under the condition that its preparation is still waited for.
 func (c *Change) prepared() *Change {
-	one := &Change{ws: c.ws, id: keys.NewID("chg"), names: slices.Clone(c.names), Args: slices.Clone(c.Args), raises: c.raises, Revokes: c.Revokes}
+	one := &Change{ws: c.ws, id: keys.NewID("chg"), names: slices.Clone(c.names), args: slices.Clone(c.args), raises: c.raises, Revokes: c.Revokes}
 	for _, b := range c.raises {
-		one.Add("prepared", layout.PreparationsName(c.ws, b), one.id, strconv.FormatInt(preparationTTL.Milliseconds(), 10))
+		one.add("prepared", layout.PreparationsName(c.ws, b), one.id, strconv.FormatInt(preparationTTL.Milliseconds(), 10))
 	}
 	return one
 }
@@ -165,9 +177,9 @@ func (c *Change) storable() string { return redisdb.Flag(c.Revokes || !c.grows()
 // new, or longer than what it replaces.
 func (c *Change) grows() bool {
 	was := map[any]int{}
-	for i := 0; i < len(c.Args); i += 4 {
-		name, value := c.Args[i+1], c.Args[i+3].(string)
-		switch c.Args[i] {
+	for i := 0; i < len(c.args); i += 4 {
+		name, value := c.args[i+1], c.args[i+3].(string)
+		switch c.args[i] {
 		case "is":
 			was[name] = len(value)
 		case "set":

@@ -7,7 +7,6 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -107,7 +106,7 @@ func PageOf[T any](ctx context.Context, s *Catalog, ws string, k layout.Kind, as
 		ids, page.Next = ids[:span], ids[span]
 	}
 	for chunk := range slices.Chunk(ids, step) {
-		found, err := DefinitionsOf[T](ctx, s, ws, k, chunk)
+		found, _, err := ReadDefinitions[T](ctx, s, ws, k, chunk)
 		if err != nil {
 			return page, err
 		}
@@ -137,29 +136,4 @@ func (s *Catalog) IDsOf(ctx context.Context, ws string, k layout.Kind, start str
 		return nil, 0, err
 	}
 	return ids.Val(), total.Val(), nil
-}
-
-// DefinitionsOf reads definitions by their ids, each nil where there is none. They
-// are read as they are now, whatever is cached.
-func DefinitionsOf[T any](ctx context.Context, s *Catalog, ws string, k layout.Kind, ids []string) ([]*T, error) {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = layout.DefinitionName(ws, k, id)
-	}
-	all := make([]*T, 0, len(ids))
-	err := s.InParts(ctx, names, func(names []string) error {
-		var reply *redis.SliceCmd
-		if err := s.Pipelined(ctx, func(p redis.Pipeliner) { reply = p.MGet(ctx, names...) }); err != nil {
-			return err
-		}
-		for _, stored := range reply.Val() {
-			d, err := layout.DecodeDefinition[T](redisdb.Text(stored))
-			if err != nil {
-				return err
-			}
-			all = append(all, d)
-		}
-		return nil
-	})
-	return all, err
 }

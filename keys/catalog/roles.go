@@ -130,7 +130,7 @@ func (s *Catalog) Granted(ctx context.Context, a keys.Access, of []*keys.Role) (
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	found, err := DefinitionsOf[keys.Permission](ctx, s, a.WorkspaceID, layout.KindPermission, ids)
+	found, _, err := ReadDefinitions[keys.Permission](ctx, s, a.WorkspaceID, layout.KindPermission, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +20,7 @@ func (s *Keys) linkable(ctx context.Context, workspaceID string, ids []string) (
 		return nil, nil
 	}
 	all := allGroup(workspaceID).ID
-	texts, err := s.groupTexts(ctx, workspaceID, ids)
+	texts, err := s.DefinitionTexts(ctx, workspaceID, layout.KindGroup, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +60,7 @@ func (s *Keys) tryLink(ctx context.Context, k *keys.Key, groups map[string]strin
 	c.Revokes = noted
 	for id, text := range groups {
 		c.Unchanged(layout.KindGroup, id, text)
-		c.Add("zadd", layout.GroupKeysName(k.WorkspaceID, id), k.ID, "")
+		c.AddTo(layout.GroupKeysName(k.WorkspaceID, id), k.ID)
 		c.Put(layout.KindGroupUse, id, mark)
 	}
 	failed, _, err := s.Apply(ctx, c)
@@ -94,18 +93,17 @@ func (s *Keys) DeleteGroup(ctx context.Context, a keys.Access, id string) error 
 
 // dropGroup reports whether the group was not used anew meanwhile.
 func (s *Keys) dropGroup(ctx context.Context, workspaceID, id string) (bool, error) {
-	texts, err := s.Run(ctx, catalog.ReadScript, []string{layout.DefinitionName(workspaceID, layout.KindGroup, id), layout.DefinitionName(workspaceID, layout.KindGroupUse, id)}, 0)
+	g, stored, err := s.readGroup(ctx, workspaceID, id)
 	if err != nil {
 		return false, err
 	}
-	g, err := layout.DecodeDefinition[Group](redisdb.Text(texts[1]))
-	switch {
-	case err != nil:
+	// The mark is read behind the group, and what uses the group behind the mark: both must
+	// still stand when it is dropped.
+	marks, err := s.DefinitionTexts(ctx, workspaceID, layout.KindGroupUse, []string{id})
+	if err != nil {
 		return false, err
-	case g == nil:
-		return false, groupNotFound(id)
 	}
-	mark := redisdb.Text(texts[2])
+	mark := marks[0]
 	if err := s.refuseUsed(ctx, workspaceID, id); err != nil {
 		return false, err
 	}
@@ -113,12 +111,12 @@ func (s *Keys) dropGroup(ctx context.Context, workspaceID, id string) (bool, err
 		return false, err
 	}
 	c := catalog.NewChange(workspaceID)
-	c.Unchanged(layout.KindGroup, id, redisdb.Text(texts[1]))
+	c.Unchanged(layout.KindGroup, id, stored)
 	c.Unchanged(layout.KindGroupUse, id, mark)
 	c.Drop(layout.KindGroup, id)
 	c.Release(layout.KindGroup, g.Name, id)
-	c.Add("del", layout.DefinitionName(workspaceID, layout.KindGroupUse, id), "", "")
-	c.Add("del", layout.GroupKeysName(workspaceID, id), "", "")
+	c.Delete(layout.DefinitionName(workspaceID, layout.KindGroupUse, id))
+	c.Delete(layout.GroupKeysName(workspaceID, id))
 	failed, _, err := s.Apply(ctx, c)
 	return failed == 0 && err == nil, err
 }
@@ -182,7 +180,7 @@ func (s *Keys) detachAll(ctx context.Context, workspaceID, id, mark string) (boo
 			if err := s.detach(ctx, workspaceID, keyID, id); err != nil {
 				return false, err
 			}
-			c.Add("zrem", list, keyID, "")
+			c.RemoveFrom(list, keyID)
 		}
 		if failed, _, err := s.Apply(ctx, c); err != nil || failed != 0 {
 			return false, err

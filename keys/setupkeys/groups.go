@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 
 	"github.com/rs/xid"
 )
@@ -80,20 +80,9 @@ func (s *Keys) Groups(ctx context.Context, a keys.Access) ([]*Group, error) {
 	}
 	all := []*Group{allGroup(a.WorkspaceID)}
 	err := s.eachPage(ctx, layout.ListName(a.WorkspaceID, layout.KindGroup), func(ids []string) error {
-		texts, err := s.groupTexts(ctx, a.WorkspaceID, ids)
-		if err != nil {
-			return err
-		}
-		for _, text := range texts {
-			g, err := layout.DecodeDefinition[Group](text)
-			if err != nil {
-				return err
-			}
-			if g != nil {
-				all = append(all, g)
-			}
-		}
-		return nil
+		found, _, err := catalog.ReadDefinitions[Group](ctx, s.Catalog, a.WorkspaceID, layout.KindGroup, ids)
+		all = append(all, slices.DeleteFunc(found, func(g *Group) bool { return g == nil })...)
+		return err
 	})
 	return all, err
 }
@@ -172,21 +161,4 @@ func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) 
 		return false, nil
 	})
 	return renamed, err
-}
-
-// groupTexts reads groups as they are stored; "" for one that is not there.
-func (s *Keys) groupTexts(ctx context.Context, workspaceID string, ids []string) ([]string, error) {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = layout.DefinitionName(workspaceID, layout.KindGroup, id)
-	}
-	reply, err := s.Run(ctx, catalog.ReadScript, names, 0)
-	if err != nil {
-		return nil, err
-	}
-	texts := make([]string, len(ids))
-	for i := range ids {
-		texts[i] = redisdb.Text(reply[1+i])
-	}
-	return texts, nil
 }

@@ -176,7 +176,7 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 
 // read returns the definitions of those ids that have one.
 func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []string) (map[string]*T, error) {
-	found, err := catalog.DefinitionsOf[T](ctx, s.Catalog, ws, at.refKind.Kind, ids)
+	found, _, err := catalog.ReadDefinitions[T](ctx, s.Catalog, ws, at.refKind.Kind, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -273,7 +273,7 @@ func (s *Transfer) otherwiseThere(ctx context.Context, ws string, of nameKind, n
 
 // importChange makes a change; false where somebody else was quicker.
 func (s *Transfer) importChange(ctx context.Context, k layout.Kind, c *catalog.Change, tally Imported, done *Imported) (bool, error) {
-	if len(c.Args) > 0 {
+	if !c.Empty() {
 		made, err := s.ApplyNames(ctx, k, c)
 		if err != nil || !made {
 			return false, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/usage"
 
@@ -31,11 +32,7 @@ func (e *exporter) allUsage(ctx context.Context, after *ExportRecord) error {
 
 // usageOf emits the usage of an API behind a day of a subject.
 func (e *exporter) usageOf(ctx context.Context, api string, at usage.Day) error {
-	texts, err := e.store.DefinitionTexts(ctx, e.ws, layout.KindAPI, []string{api})
-	if err != nil {
-		return err
-	}
-	a, err := layout.DecodeDefinition[keys.API](texts[0])
+	a, _, err := catalog.ReadDefinition[keys.API](ctx, e.store.Catalog, e.ws, layout.KindAPI, api)
 	if err != nil || a == nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
-	"tollgate/keys/redisdb"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -123,21 +122,13 @@ func (s *Reader) identitiesOf(ctx context.Context, ws string, sums map[usageGrou
 		}
 	}
 	for step := range slices.Chunk(ids, usageReadStep) {
-		names := make([]string, len(step))
-		for i, id := range step {
-			names[i] = layout.DefinitionName(ws, layout.KindIdentity, id)
-		}
-		reply, err := s.store.Run(ctx, catalog.ReadScript, names, 0)
+		found, _, err := catalog.ReadDefinitions[keys.Identity](ctx, s.store.Catalog, ws, layout.KindIdentity, step)
 		if err != nil {
 			return nil, err
 		}
 		for i, id := range step {
-			found, err := layout.DecodeDefinition[keys.Identity](redisdb.Text(reply[i+1]))
-			if err != nil {
-				return nil, err
-			}
-			if found != nil {
-				all[id] = found
+			if found[i] != nil {
+				all[id] = found[i]
 			}
 		}
 	}
