@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"strings"
+
 	"tollgate/ratelimit"
 )
 
@@ -14,6 +16,26 @@ type API struct {
 	AllowedIPs  []string `cbor:"6,keyasint,omitempty"` // empty: every address
 	Protected   bool     `cbor:"7,keyasint,omitempty"` // against deletion
 	CreatedAt   int64    `cbor:"8,keyasint"`           // unix ms
+}
+
+// Managed reports whether a part of the program manages the API, for keys of a kind of its
+// own. Such an API is hidden: it is in no list of APIs, and no caller finds, changes or
+// deletes it, or makes keys of it, by its id.
+func (a *API) Managed() bool { return IsManagedAPI(a.WorkspaceID, a.ID) }
+
+// ManagedAPIID is the id of the API of a workspace that a part of the program manages. The
+// id says that it is one, so its record needs no mark: no id that NewID makes has a second
+// underscore.
+func ManagedAPIID(workspaceID, part string) string {
+	_, tag, _ := strings.Cut(workspaceID, "_")
+	return PrefixAPI + "_" + part + "_" + tag
+}
+
+// IsManagedAPI reports whether an id is ManagedAPIID's for a part of the program.
+func IsManagedAPI(workspaceID, id string) bool {
+	part, ok := strings.CutPrefix(id, PrefixAPI+"_")
+	part, _, parted := strings.Cut(part, "_")
+	return ok && parted && id == ManagedAPIID(workspaceID, part)
 }
 
 // Permission is a right of an application's own, told by its slug.

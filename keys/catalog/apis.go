@@ -37,7 +37,7 @@ func (s *Catalog) API(ctx context.Context, a keys.Access, id string) (*keys.API,
 	if err != nil {
 		return nil, err
 	}
-	if api == nil || id == layout.SetupAPIID(a.WorkspaceID) {
+	if api == nil || api.Managed() {
 		return nil, APINotFound(id)
 	}
 	return api, nil

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"hash/fnv"
 	"strconv"
-	"strings"
 
 	"tollgate/keys"
 )
@@ -91,13 +90,6 @@ func (p Place) Kept() string { return "tg:td:{" + p.Text[:2] + "}" + p.Text[2:] 
 
 // CounterIndex names the index of a key's counters that requests made.
 func (p Place) CounterIndex(keyID string) string { return CounterIndexName(p.Shard(), keyID) }
-
-// SetupAPIID is the id of the API that the setup keys of a workspace belong to, which
-// names the list that they are in. It is in no list of APIs, and never found as one.
-func SetupAPIID(workspaceID string) string {
-	_, tag, _ := strings.Cut(workspaceID, "_")
-	return keys.PrefixAPI + "_setup_" + tag
-}
 
 // LastUsed names the moment when the key was last used.
 func (p Place) LastUsed() string { return "tg:n:{" + p.Text[:2] + "}" + p.Text[2:] }

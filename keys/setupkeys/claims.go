@@ -195,7 +195,7 @@ func (s *Keys) indexClaims(ctx context.Context, ws string) error {
 // claimAll makes the claims of every setup key that has none yet, and notes so in its
 // record. Keys made by this release have them from their first redemption on.
 func (s *Keys) claimAll(ctx context.Context, ws string) error {
-	return s.eachPage(ctx, layout.KeyListName(layout.SetupAPIID(ws), ""), func(entries []string) error {
+	return s.eachPage(ctx, layout.KeyListName(APIID(ws), ""), func(entries []string) error {
 		page, err := s.LoadSetupKeys(ctx, ws, entries)
 		if err != nil {
 			return err

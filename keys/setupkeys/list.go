@@ -23,7 +23,7 @@ func (s *Keys) SetupKeys(ctx context.Context, a keys.Access) ([]*SetupKey, error
 		return nil, err
 	}
 	all := []*SetupKey{}
-	err := s.eachPage(ctx, layout.KeyListName(layout.SetupAPIID(a.WorkspaceID), ""), func(entries []string) error {
+	err := s.eachPage(ctx, layout.KeyListName(APIID(a.WorkspaceID), ""), func(entries []string) error {
 		page, err := s.LoadSetupKeys(ctx, a.WorkspaceID, entries)
 		if err != nil {
 			return err

@@ -25,10 +25,14 @@ func setupKeyOf(found *store.Record) *SetupKey {
 	}
 }
 
+// APIID is the id of the managed API that the setup keys of a workspace belong to, which
+// names the list that they are in.
+func APIID(workspaceID string) string { return keys.ManagedAPIID(workspaceID, "setup") }
+
 // makeSetupAPI makes the workspace's API of setup keys where it is not there yet.
 // Its id was known before, so somebody may remember that there was none.
 func (s *Keys) makeSetupAPI(ctx context.Context, workspaceID string) error {
-	id := layout.SetupAPIID(workspaceID)
+	id := APIID(workspaceID)
 	api, _, err := catalog.ReadDefinition[keys.API](ctx, s.Catalog, workspaceID, layout.KindAPI, id)
 	if err != nil || api != nil {
 		return err

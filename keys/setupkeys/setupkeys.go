@@ -65,7 +65,7 @@ func setupKeyFrom(d *SetupKeyDraft, workspaceID string, secret keys.Secret) *key
 		setup.UsageLimit = 1
 	}
 	return &keys.Key{
-		ID: xid.New().String(), WorkspaceID: workspaceID, APIID: layout.SetupAPIID(workspaceID), Digest: secret.Digest(),
+		ID: xid.New().String(), WorkspaceID: workspaceID, APIID: APIID(workspaceID), Digest: secret.Digest(),
 		Start: secret.Text[:shownSetupKey], Name: d.Name, HasCredits: true, Setup: setup,
 	}
 }

@@ -189,7 +189,7 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 		return 0, err
 	}
 	for i, api := range apis {
-		if there[i].Val() == 0 || api == layout.SetupAPIID(ws) {
+		if there[i].Val() == 0 || keys.IsManagedAPI(ws, api) {
 			return 0, catalog.APINotFound(api)
 		}
 	}

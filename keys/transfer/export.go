@@ -3,8 +3,10 @@ package transfer
 import (
 	"context"
 
+	"tollgate/keys"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
+	"tollgate/keys/setupkeys"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -136,11 +138,11 @@ func (e *exporter) definitions(ctx context.Context, d definitionKind, after *Exp
 		at = after.ID
 	}
 	if k == layout.KindAPI && at == "" {
-		if err := e.page(ctx, k, []string{layout.SetupAPIID(e.ws)}); err != nil {
+		if err := e.page(ctx, k, []string{setupkeys.APIID(e.ws)}); err != nil {
 			return err
 		}
 	}
-	if at == layout.SetupAPIID(e.ws) {
+	if keys.IsManagedAPI(e.ws, at) {
 		at = "" // it is in no list
 	}
 	for {
@@ -221,7 +223,7 @@ func (e *exporter) markAlike(ctx context.Context, k layout.Kind, lines []ExportR
 // eachAPI returns the setup API and then the APIs of the workspace by their ids, from
 // one on; "" is from the first on.
 func (e *exporter) eachAPI(ctx context.Context, from string, use func(api string) error) error {
-	setup := layout.SetupAPIID(e.ws)
+	setup := setupkeys.APIID(e.ws)
 	if from == "" || from == setup {
 		if err := use(setup); err != nil {
 			return err

@@ -189,7 +189,7 @@ func (s *Transfer) importDefinitions(ctx context.Context, ws string, k layout.Ki
 				tally.Stored++
 				c.Unchanged(k, l.ID, "")
 				c.Put(k, l.ID, string(l.Stored))
-				if l.ID != layout.SetupAPIID(ws) {
+				if !keys.IsManagedAPI(ws, l.ID) {
 					c.List(k, l.ID)
 				}
 			case string(l.Stored):

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/layout"
+	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 	"tollgate/keys/usage"
 )
@@ -139,7 +140,7 @@ func (l *checkedRecord) decodeKey(field, id, ws string) (*store.NewRecord, error
 		return nil, keys.Invalidf("stored", "is a key of another workspace")
 	case !placedKey(k, field == "buried"):
 		return nil, keys.Invalidf("stored", "is a key of no API")
-	case k.Setup != nil && k.APIID != layout.SetupAPIID(ws):
+	case k.Setup != nil && k.APIID != setupkeys.APIID(ws):
 		return nil, keys.Invalidf("stored", "is a setup key of another API")
 	case state.Balance > keys.MaxCount || state.NextRefill > keys.MaxTime:
 		return nil, keys.Invalidf("stored", "has a balance or a time that is too large")

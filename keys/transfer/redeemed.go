@@ -41,7 +41,7 @@ func (e *exporter) allRedeemed(ctx context.Context, after *ExportRecord) error {
 	if after != nil {
 		from = "[" + after.Redeemed
 	}
-	list := layout.KeyListName(layout.SetupAPIID(e.ws), "")
+	list := layout.KeyListName(setupkeys.APIID(e.ws), "")
 	for {
 		ids, err := e.store.IDsFrom(ctx, list, from)
 		if err != nil || len(ids) == 0 {
