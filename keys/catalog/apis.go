@@ -38,12 +38,7 @@ func (s *Catalog) API(ctx context.Context, a keys.Access, id string) (*keys.API,
 		return nil, err
 	}
 	if api == nil || api.Managed() {
-		return nil, APINotFound(id)
+		return nil, keys.APINotFound(id)
 	}
 	return api, nil
-}
-
-// APINotFound is the error for an API that a workspace does not have.
-func APINotFound(id string) error {
-	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Redact(id))
 }

@@ -69,7 +69,7 @@ func (s *Catalog) changeAPI(ctx context.Context, ws, id string, edit func(*keys.
 			return false, err
 		}
 		if api == nil {
-			return false, APINotFound(id)
+			return false, keys.APINotFound(id)
 		}
 		c := NewChange(ws)
 		c.Unchanged(layout.KindAPI, id, stored)

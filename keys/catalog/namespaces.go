@@ -24,17 +24,13 @@ func decodeNamespace(stored string) (*keys.Namespace, error) {
 	return n, nil
 }
 
-func namespaceNotFound(r keys.NamespaceRef) error {
-	return keys.Errorf(keys.KindNotFound, string(layout.KindNamespace), "namespace %s not found", keys.Redact(r.Text()))
-}
-
 // checkNamespaceName refuses what no namespace can be called; a name never looks like an id.
 func checkNamespaceName(r keys.NamespaceRef) error {
 	switch n := utf8.RuneCountInString(r.Name); {
 	case n == 0 || n > keys.MaxNamespaceName:
 		return keys.Invalidf("namespace", "a namespace's name has 1 to %d characters", keys.MaxNamespaceName)
 	case layout.IsNamespaceID(r.Name):
-		return namespaceNotFound(r)
+		return keys.NamespaceNotFound(r)
 	}
 	return nil
 }
@@ -169,7 +165,7 @@ func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) (al
 // makes none: the caller looks again.
 func (s *Catalog) makeNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) error {
 	if r.ID != "" || !r.Create || !a.Can(keys.CreateNamespace, "") {
-		return namespaceNotFound(r)
+		return keys.NamespaceNotFound(r)
 	}
 	if err := checkNamespaceName(r); err != nil {
 		return err

@@ -190,7 +190,7 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 	}
 	for i, api := range apis {
 		if there[i].Val() == 0 || keys.IsManagedAPI(ws, api) {
-			return 0, catalog.APINotFound(api)
+			return 0, keys.APINotFound(api)
 		}
 	}
 	return clock.Val().UnixMilli(), nil

@@ -11,18 +11,17 @@ import (
 // KeyBySecret returns the key that a secret is of, without using it. A key of another
 // workspace, a root key and one of an API that was deleted are not found.
 func (s *Store) KeyBySecret(ctx context.Context, a keys.Access, secret keys.Secret) (*Details, error) {
-	nobody := keys.Errorf(keys.KindNotFound, "key", "Key not found")
 	digest := secret.Digest()
 	found, err := s.presented(ctx, a.WorkspaceID, digest)
 	if err != nil {
 		return nil, err
 	}
 	if found == nil || found.Key.Migration != "" {
-		return nil, nobody
+		return nil, keys.SecretNotFound()
 	}
 	resolved, err := s.authorizeKey(ctx, a, found)
 	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
-		return nil, nobody
+		return nil, keys.SecretNotFound()
 	}
 	if err != nil {
 		return nil, err

@@ -205,9 +205,5 @@ func maskedOf(c *web.Call, apiID string, err error) error {
 	if !slices.ContainsFunc(a.Needs, lacks) {
 		return err
 	}
-	return masked(err, apiNotFound(apiID))
-}
-
-func apiNotFound(id string) error {
-	return keys.Errorf(keys.KindNotFound, "api", "api %s not found", keys.Redact(id))
+	return masked(err, keys.APINotFound(apiID))
 }

@@ -79,7 +79,7 @@ type whoamiRequest struct {
 func (a *API) whoami(c *web.Call, in *whoamiRequest) (keyResponse, error) {
 	details, err := a.store.KeyBySecret(c.Context(), access(c), keys.NewSecret(in.Key))
 	if err != nil {
-		return keyResponse{}, masked(err, keys.Errorf(keys.KindNotFound, "key", "Key not found"))
+		return keyResponse{}, masked(err, keys.SecretNotFound())
 	}
 	return a.one(c.Context(), details)
 }

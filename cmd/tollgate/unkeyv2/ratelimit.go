@@ -107,7 +107,7 @@ func overrideOf(o keys.Override) overrideResponse {
 func (a *API) getOverride(c *web.Call, in *overrideRequest) (overrideResponse, error) {
 	found, err := a.store.GetOverride(c.Context(), access(c), in.ref(), in.Identifier, true)
 	if err != nil {
-		return overrideResponse{}, masked(err, keys.Errorf(keys.KindNotFound, "ratelimit_namespace", "namespace %s not found", keys.Redact(in.Namespace)))
+		return overrideResponse{}, masked(err, keys.NamespaceNotFound(in.ref()))
 	}
 	return overrideOf(*found), nil
 }
