@@ -107,7 +107,7 @@ func TestCountersFromBeforeGetAnEnd(t *testing.T) {
 			}
 		}
 		indexes := redistest.Names(t, c, "tg:ci:*")
-		listed := c.ZRange(t.Context(), layout.CounterIndex(shardOf(alive.Secret), alive.ID), 0, -1).Val()
+		listed := c.ZRange(t.Context(), layout.CounterIndexName(shardOf(alive.Secret), alive.ID), 0, -1).Val()
 		if len(indexes) != 2 || fmt.Sprint(listed) != "[60000:b:c 137438953471:a]" {
 			t.Errorf("indexes %v, that of the key lists %v", indexes, listed)
 		}
@@ -131,7 +131,7 @@ func TestCountersFromBeforeStay(t *testing.T) {
 		if n := len(redistest.Names(t, c, "tg:c:*")); n != 200 {
 			t.Errorf("%d counters are left of 200", n)
 		}
-		index := layout.CounterIndex(shardOf(made.Secret), made.ID)
+		index := layout.CounterIndexName(shardOf(made.Secret), made.ID)
 		if n := c.ZCard(t.Context(), index).Val(); n != store.MaxKeyCounters {
 			t.Errorf("the index lists %d", n)
 		}
@@ -198,7 +198,7 @@ func TestImportedCountersAreListed(t *testing.T) {
 		there := redistest.Empty(t)
 		into := &shop{Store: store.Open(there, store.Options{Timeout: 10 * time.Second}), t: t, access: s.access, api: s.api}
 		done := into.importAll(s.export())
-		index := layout.CounterIndex(shardOf(made.Secret), made.ID)
+		index := layout.CounterIndexName(shardOf(made.Secret), made.ID)
 		if n, counters := there.ZCard(t.Context(), index).Val(), redistest.Names(t, there, "tg:c:*"); n != store.MaxKeyCounters || len(counters) != store.MaxKeyCounters || done.Different != 12 {
 			t.Errorf("%d of %d counters are listed, want %d; %+v", n, len(counters), store.MaxKeyCounters, done)
 		}

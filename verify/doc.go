@@ -31,12 +31,12 @@
 //
 // # One verification, file by file
 //
-//  1. verifier.go: Verify finds the key in memory, or reads it, and decides what the
+//  1. verifier.go, Verify: finds the key in memory, or reads it, and decides what the
 //     record alone decides.
-//  2. rootkey.go: the root key that asks, and the guard that confirms it.
-//  3. limits.go: which limits are looked at.
-//  4. batch.go: the queue, and how a batch is sent.
-//  5. call.go: how a batch is written, and its reply read.
+//  2. rootkey.go, rootKey: the root key that asks, and the guard that confirms it.
+//  3. limits.go, addRequested: which limits are looked at.
+//  4. batch.go, do: how calls wait for each other and are sent together.
+//  5. call.go, readReplies: how a batch is written, and its reply read.
 //  6. verify.lua: the script that confirms, decides and spends.
 //
 // # Limits without a key

@@ -54,7 +54,7 @@ func (e *entry) window(s *store.Store, limit string, duration int64) (w window, 
 	was := e.counters.Load()
 	known := was
 	if known == nil {
-		known = &counters{index: layout.CounterIndex(e.shard, e.key.RecordID()), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
+		known = &counters{index: layout.CounterIndexName(e.shard, e.key.RecordID()), budget: s.CounterBudget(e.key.WorkspaceID, e.shard)}
 	}
 	w.index, w.budget = known.index, known.budget
 	for i := range known.list {

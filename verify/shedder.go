@@ -25,13 +25,12 @@ type shedder struct {
 	refusedAt int64         // ns since start, when a call was refused last
 }
 
-// queueTimeout is for how long a call waits before it is sent, exchange for how long it waits
-// for the answer then: less where it is old already, so that both together are a
-// little more than timeout.
+// queueTimeout is for how long a call waits before it is sent, callTimeout for how long it
+// waits for the answer then: less where it is old already, so that both together are timeout.
 func (l *shedder) queueTimeout() int64 { return int64(l.timeout * 2 / 5) }
 
 func (l *shedder) callTimeout(age int64) time.Duration {
-	return l.timeout*26/25 - time.Duration(min(age, l.queueTimeout()))
+	return l.timeout - time.Duration(min(age, l.queueTimeout()))
 }
 
 // burst is for how long calls may wait without a break before that is taken for overload.

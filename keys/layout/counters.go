@@ -8,9 +8,6 @@ import (
 	"tollgate/ratelimit"
 )
 
-// CounterIndex names the index of the counters that requests made of a key.
-func CounterIndex(shard, keyID string) string { return CounterIndexName(shard, keyID) }
-
 // IsNamespaceID reports whether a text has the form of a namespace's id.
 func IsNamespaceID(text string) bool { return strings.HasPrefix(text, keys.PrefixNamespace+"_") }
 
@@ -22,6 +19,16 @@ type CounterOwner struct {
 
 // Member is what the index of a key calls the counter.
 func (c CounterOwner) Member() string { return strconv.FormatInt(c.Duration, 10) + ":" + c.limit }
+
+// Counter names the window counter of a limit that is not stored on the key it
+// is checked for: shared by an identity's keys, named in a request, or of a
+// namespace. The owner decides the slot when shard is empty.
+func Counter(shard, owner, name string, duration int64) string {
+	if shard == "" {
+		shard = ShardOf(owner)
+	}
+	return "tg:c:{" + shard + "}" + owner + ":" + strconv.FormatInt(duration, 10) + ":" + name
+}
 
 // ParseCounter reads what Counter wrote.
 func ParseCounter(name string) (c CounterOwner, ok bool) {
@@ -40,7 +47,11 @@ func ParseCounter(name string) (c CounterOwner, ok bool) {
 	return c, Counter(c.Shard, owner, limit, ms) == name
 }
 
-// ParseCounterIndex reads what counterIndexName wrote.
+// CounterIndexName is as long before its last part as Counter is: verify.lua cuts one
+// out of the other.
+func CounterIndexName(shard, keyID string) string { return "tg:ci:{" + shard + "}" + keyID }
+
+// ParseCounterIndex reads what CounterIndexName wrote.
 func ParseCounterIndex(name string) (c CounterOwner, ok bool) {
 	rest, ok := strings.CutPrefix(name, "tg:ci:{")
 	if !ok || len(rest) < 3 || rest[2] != '}' || !IsID(rest[3:]) {

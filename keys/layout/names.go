@@ -107,20 +107,6 @@ func (p Place) Withdrawn() string { return "tg:sw:{" + p.Text[:2] + "}" + p.Text
 // Refusals names the last refusals of a setup key.
 func (p Place) Refusals() string { return "tg:sf:{" + p.Text[:2] + "}" + p.Text[2:] }
 
-// Counter names the window counter of a limit that is not stored on the key it
-// is checked for: shared by an identity's keys, named in a request, or of a
-// namespace. The owner decides the slot when shard is empty.
-func Counter(shard, owner, name string, duration int64) string {
-	if shard == "" {
-		shard = ShardOf(owner)
-	}
-	return "tg:c:{" + shard + "}" + owner + ":" + strconv.FormatInt(duration, 10) + ":" + name
-}
-
-// CounterIndexName is as long before its last part as Counter is: verify.lua cuts one
-// out of the other.
-func CounterIndexName(shard, keyID string) string { return "tg:ci:{" + shard + "}" + keyID }
-
 // CounterBudgetName names the record of how many counters a workspace has in a shard.
 func CounterBudgetName(shard, ws string) string { return "tg:cb:{" + shard + "}" + ws }
 
