@@ -33,6 +33,7 @@ type LimitVerdict struct {
 	Duration    int64  // ms, that applied
 	Remaining   int64  // what is left after this request, 0 or more
 	Reset       int64  // unix ms, the end of the present window
+	Now         int64  // the store's clock at the decision, unix ms
 	Passed      bool   // by itself; what was asked for with it may have been refused
 }
 
@@ -259,6 +260,6 @@ func (l *slotCall) fillVerdicts(t *limitAttempt) {
 		w, at := l.call.windows[j], &t.verdicts[i]
 		at.Passed = !reply.remaining[j].denied && (!t.refused || w.cost > 0 || t.costs[i] <= reply.remaining[j].left)
 		at.Remaining = max(0, left[w.counter]+w.limit)
-		at.Reset = (reply.now/w.duration + 1) * w.duration
+		at.Now, at.Reset = reply.now, (reply.now/w.duration+1)*w.duration
 	}
 }

@@ -42,22 +42,53 @@ func (o *Outcome) LimitFields() (policy, state string) {
 	var f limitFields
 	first := o.Triggered()
 	if first != nil {
-		f.add(first, o.Now)
+		f.add(fieldOf(first, o.Now))
 	}
 	for i := range o.Limits {
 		if l := &o.Limits[i]; l != first {
-			f.add(l, o.Now)
+			f.add(fieldOf(l, o.Now))
 		}
 	}
 	return string(f.policy), string(f.state)
 }
 
+func fieldOf(l *LimitState, now int64) ratelimit.Field {
+	return ratelimit.Field{
+		Name: l.Name, Limit: l.Limit.Limit, Duration: l.Duration, Remaining: l.Remaining, Wait: l.Reset - now,
+	}
+}
+
+// LimitFields returns the same of the verdicts of Verifier.Limit on some checks, under the
+// names of their namespaces, and in how many seconds the same checks may pass: 0 where they
+// did, or where waiting does not help.
+func LimitFields(checks []LimitCheck, verdicts []LimitVerdict, passed bool) (policy, state string, retryAfter int64) {
+	var f limitFields
+	helps, wait := !passed, int64(0)
+	for _, refused := range []bool{true, false} {
+		for i, v := range verdicts {
+			if v.Passed == refused {
+				continue
+			}
+			f.add(ratelimit.Field{
+				Name: checks[i].Namespace, Limit: v.Limit, Duration: v.Duration, Remaining: v.Remaining, Wait: v.Reset - v.Now,
+			})
+			if refused {
+				helps, wait = helps && v.Limit >= max(amount(checks[i].Cost), 1), max(wait, v.Reset-v.Now)
+			}
+		}
+	}
+	if helps {
+		retryAfter = max((wait+999)/1000, 1)
+	}
+	return string(f.policy), string(f.state), retryAfter
+}
+
 type limitFields struct{ policy, state []byte }
 
 // add appends a limit to both, or to none.
-func (f *limitFields) add(l *LimitState, now int64) {
-	field := ratelimit.Field{
-		Name: l.Name, Limit: l.Limit.Limit, Duration: l.Duration, Remaining: l.Remaining, Wait: l.Reset - now,
+func (f *limitFields) add(field ratelimit.Field) {
+	if f.policy == nil { // one allocation each for what is usual
+		f.policy, f.state = make([]byte, 0, 64), make([]byte, 0, 64)
 	}
 	policy, state := f.policy, f.state
 	if len(policy) > 0 {

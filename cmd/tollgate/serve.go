@@ -44,6 +44,7 @@ type serveCommand struct {
 	RedisPool      int           `env:"TOLLGATE_REDIS_POOL" default:"0" help:"Connections to each Redis node; 0 is ten for each processor."`
 	RedisTimeout   time.Duration `env:"TOLLGATE_REDIS_TIMEOUT" default:"250ms" help:"How long a request waits for Redis in all before it is answered 503, up to 5s (${default})."`
 	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
+	CORSOrigins    []string      `name:"cors-origins" env:"TOLLGATE_CORS_ORIGINS" placeholder:"ORIGIN,…" help:"Origins, such as https://app.example.com, whose scripts may call /v2/ and read its answers; * for any. Without it: none."`
 	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
 	MaxMemory      int64         `name:"max-request-memory" env:"TOLLGATE_MAX_REQUEST_MEMORY" default:"256" placeholder:"MIB" help:"Memory for connections and requests under way, in MiB; what does not fit is answered 503. A connection counts with --max-header and 8 KiB (${default})."`
 	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
@@ -244,6 +245,7 @@ func (g *gateway) router() *web.Router {
 	v1 := unkeyv1.New(g.store, g.reader, verifier)
 	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(setupkeys.New(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
+	v2.Dialect().Origins = g.flags.CORSOrigins
 	forward := forwardauth.New(verifier, g.flags.policies)
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect(), forward.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)

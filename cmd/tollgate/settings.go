@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"net"
+	"net/url"
 	"time"
 
 	"tollgate/cmd/tollgate/policies"
@@ -12,7 +13,7 @@ import (
 // validate refuses settings that can't be, before the first socket opens. It trims the root
 // key.
 func (f *serveCommand) validate() error {
-	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkGRPC(), f.readPolicies())
+	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkGRPC(), f.checkOrigins(), f.readPolicies())
 }
 
 func (f *serveCommand) checkRedis() error {
@@ -71,6 +72,17 @@ func (f *serveCommand) checkAddresses() error {
 	}
 	if _, _, err := net.SplitHostPort(f.MetricsAddr); f.MetricsAddr != "" && err != nil {
 		return usagef("--metrics-addr: want HOST:PORT")
+	}
+	return nil
+}
+
+// checkOrigins refuses what a browser would never send as an origin (RFC 6454, section 6.2).
+func (f *serveCommand) checkOrigins() error {
+	for _, origin := range f.CORSOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return usagef("--cors-origins: %q is no origin such as https://app.example.com", origin)
+		}
 	}
 	return nil
 }

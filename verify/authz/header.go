@@ -122,19 +122,20 @@ func (a *Answer) refusal(set func(name, value string)) {
 	set("Content-Type", "application/problem+json")
 	switch {
 	case a.Code == MissingKey:
-		set("WWW-Authenticate", challenge)
+		set("WWW-Authenticate", Challenge)
 	case a.Status == http.StatusUnauthorized:
-		set("WWW-Authenticate", challenge+`, error="invalid_token"`)
+		set("WWW-Authenticate", Challenge+`, error="invalid_token"`)
 	case a.Code == verify.InsufficientPermissions:
-		set("WWW-Authenticate", challenge+`, error="insufficient_scope"`+scope(a.question.Permissions))
+		set("WWW-Authenticate", Challenge+`, error="insufficient_scope"`+scope(a.question.Permissions))
 	}
 	if a.RetryAfter > 0 {
 		set("Retry-After", strconv.FormatInt(a.RetryAfter, 10))
 	}
 }
 
-// challenge is what a client is asked for (RFC 6750, section 3).
-const challenge = `Bearer realm="tollgate"`
+// Challenge is the WWW-Authenticate of an answer of 401: a key is asked for (RFC 6750, section
+// 3).
+const Challenge = `Bearer realm="tollgate"`
 
 // scope is the attribute that names the permissions that are asked for, as far as it can
 // hold them.

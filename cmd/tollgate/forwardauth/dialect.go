@@ -40,6 +40,7 @@ func New(verifier authz.Verifier, policies policies.Policies) *API {
 		Failure:      schema.Describe[authz.Problem](),
 		FailureTypes: []string{authz.ProblemType},
 		IgnoreBody:   true,
+		NoStore:      true,
 	}
 	return a
 }
@@ -91,7 +92,6 @@ func fail(c *web.Call, p web.Problem) {
 // write sends an answer.
 func write(c *web.Call, answer *authz.Answer) {
 	c.SetStatus(answer.Status)
-	c.SetHeader("Cache-Control", "no-store")
 	answer.Headers(c.SetHeader)
 	if body := answer.Body(); body != nil {
 		c.Write(authz.ProblemType, body)

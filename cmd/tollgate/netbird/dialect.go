@@ -49,6 +49,7 @@ func New(store *setupkeys.Keys, verifier *verify.Verifier, o Options) *API {
 		Admit:           a.admit,
 		CheckCredential: a.checkCredential,
 		CORS:            true,
+		NoStore:         true,
 	}
 	return a
 }

@@ -14,6 +14,7 @@ import (
 	"tollgate/keys/store"
 	"tollgate/keys/usage"
 	"tollgate/verify"
+	"tollgate/verify/authz"
 )
 
 // API serves the endpoints on a store.
@@ -37,6 +38,8 @@ func New(store *store.Store, usage *usage.Reader, verifier *verify.Verifier) *AP
 		CheckCredential: a.checkCredential,
 		Schema:          []schema.Option{schema.Constants(bounds()), schema.Patterns(keys.Patterns())},
 		CORS:            true,
+		NoStore:         true,
+		Challenge:       authz.Challenge,
 		Pretty:          true,
 	}
 	return a

@@ -80,7 +80,7 @@ type legacyVerifyKeyResponse struct {
 
 // legacyVerifyKey answers 404 for a key that is not there, or not any more.
 func (a *API) legacyVerifyKey(c *web.Call, in *legacyVerifyKeyRequest) (legacyVerifyKeyResponse, error) {
-	outcome, err := a.verifier.Verify(c.Context(), a.request(c, &verifyKeyRequest{APIID: in.APIID, Key: in.Key}))
+	outcome, err := a.verify(c, &verifyKeyRequest{APIID: in.APIID, Key: in.Key})
 	if err != nil {
 		return legacyVerifyKeyResponse{}, err
 	}

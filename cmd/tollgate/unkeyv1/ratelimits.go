@@ -46,12 +46,14 @@ type useResponse struct {
 }
 
 func (a *API) limit(c *web.Call, in *useRequest) (useResponse, error) {
-	all, passed, err := a.verifier.Limit(c.Context(), access(c), []verify.LimitCheck{{
+	checks := []verify.LimitCheck{{
 		Namespace: in.Namespace, Identifier: in.Identifier, Limit: in.Limit, Duration: in.Duration, Cost: verify.Costs(in.Cost),
-	}})
+	}}
+	all, passed, err := a.verifier.Limit(c.Context(), access(c), checks)
 	if err != nil {
 		return useResponse{}, err
 	}
+	c.SetLimits(verify.LimitFields(checks, all, passed))
 	return useResponse{passed, all[0].Limit, all[0].Remaining, all[0].Reset}, nil
 }
 

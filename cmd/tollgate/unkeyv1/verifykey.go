@@ -130,7 +130,7 @@ type ratelimitResponse struct {
 }
 
 func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, error) {
-	outcome, err := a.verifier.Verify(c.Context(), a.request(c, in))
+	outcome, err := a.verify(c, in)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,17 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 		c.SetHeader("Unkey-Ratelimit-Triggered", limit.Name)
 	}
 	return verifiedOf(outcome, c.RequestID()), nil
+}
+
+// verify asks the verifier, and sets the headers that tell of limits and of when to come back.
+func (a *API) verify(c *web.Call, in *verifyKeyRequest) (*verify.Outcome, error) {
+	r := a.request(c, in)
+	outcome, err := a.verifier.Verify(c.Context(), r)
+	if err == nil {
+		policy, state := outcome.LimitFields()
+		c.SetLimits(policy, state, r.RetryAfter(outcome))
+	}
+	return outcome, err
 }
 
 // request is what the body asks of the verifier.

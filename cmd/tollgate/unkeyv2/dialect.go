@@ -15,6 +15,7 @@ import (
 	"tollgate/keys"
 	"tollgate/keys/store"
 	"tollgate/verify"
+	"tollgate/verify/authz"
 )
 
 // API serves the endpoints on a store.
@@ -29,6 +30,7 @@ func New(store *store.Store, verifier *verify.Verifier) *API {
 	a := &API{store: store, verifier: verifier}
 	a.dialect = &web.Dialect{
 		Name: "unkey v2", Prefixes: []string{"/v2/"},
+		RequestIDHeader: "Unkey-Request-Id",
 		NewRequestID:    web.RequestIDs("req_"),
 		Fail:            fail,
 		Failure:         schema.Describe[errorBody](),
@@ -38,6 +40,8 @@ func New(store *store.Store, verifier *verify.Verifier) *API {
 		CheckCredential: a.checkCredential,
 		Schema:          []schema.Option{schema.Closed(), schema.Constants(verify.Bounds()), schema.Patterns(keys.Patterns())},
 		RequireJSON:     true,
+		NoStore:         true,
+		Challenge:       authz.Challenge,
 	}
 	return a
 }

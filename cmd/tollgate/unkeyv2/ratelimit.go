@@ -29,10 +29,12 @@ type useResponse struct {
 }
 
 func (a *API) limit(c *web.Call, in *useRequest) (useResponse, error) {
-	all, passed, err := a.verifier.Limit(c.Context(), access(c), []verify.LimitCheck{in.check()})
+	checks := []verify.LimitCheck{in.check()}
+	all, passed, err := a.verifier.Limit(c.Context(), access(c), checks)
 	if err != nil {
 		return useResponse{}, err
 	}
+	c.SetLimits(verify.LimitFields(checks, all, passed))
 	return useResponse{all[0].Limit, all[0].OverrideID, all[0].Remaining, all[0].Reset, passed}, nil
 }
 
@@ -53,10 +55,12 @@ type oneUseResponse struct {
 
 // multiLimit takes all of the uses or none.
 func (a *API) multiLimit(c *web.Call, in *[]useRequest) (usesResponse, error) {
-	all, passed, err := a.verifier.Limit(c.Context(), access(c), mapped(*in, useRequest.check))
+	checks := mapped(*in, useRequest.check)
+	all, passed, err := a.verifier.Limit(c.Context(), access(c), checks)
 	if err != nil {
 		return usesResponse{}, err
 	}
+	c.SetLimits(verify.LimitFields(checks, all, passed))
 	out := usesResponse{make([]oneUseResponse, len(all)), passed}
 	for i, v := range all {
 		asked := (*in)[i]

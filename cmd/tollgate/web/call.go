@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -184,6 +185,18 @@ func (c *Call) Source() netip.Addr {
 
 // SetStatus sets the answer's status; it is 200 otherwise.
 func (c *Call) SetStatus(status int) { c.http.SetStatusCode(status) }
+
+// SetLimits sets the header fields RateLimit-Policy and RateLimit, where they say something,
+// and Retry-After, in seconds, where it is not 0.
+func (c *Call) SetLimits(policy, state string, retryAfter int64) {
+	if policy != "" {
+		c.SetHeader("RateLimit-Policy", policy)
+		c.SetHeader("RateLimit", state)
+	}
+	if retryAfter > 0 {
+		c.SetHeader("Retry-After", strconv.FormatInt(retryAfter, 10))
+	}
+}
 
 // SetHeader sets a header of the answer.
 func (c *Call) SetHeader(name, value string) { c.http.Response.Header.Set(name, value) }

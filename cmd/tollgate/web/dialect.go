@@ -44,6 +44,9 @@ type Dialect struct {
 	RequireJSON bool            // a body must say that it is application/json, or Fail gets a 415
 	IgnoreBody  bool            // bodies are not read, however large they are and however they are encoded
 	CORS        bool            // any origin may ask, preflight included
+	Origins     []string        // those that may, where not any may; "*" is any
+	NoStore     bool            // answers say that they are not to be stored
+	Challenge   string          // WWW-Authenticate of answers of 401 that have none; none when empty
 	Pretty      bool            // ?pretty indents the answer
 }
 

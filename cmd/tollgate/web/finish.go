@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"tollgate/keys"
@@ -20,9 +22,13 @@ func (c *Call) finish() {
 	if status == http.StatusServiceUnavailable && len(h.Peek("Retry-After")) == 0 && c.passes() {
 		h.Set("Retry-After", "1")
 	}
-	if c.dialect.CORS {
-		c.allowOrigin()
+	if status == http.StatusUnauthorized && c.dialect.Challenge != "" {
+		h.Set("WWW-Authenticate", c.dialect.Challenge)
 	}
+	if c.dialect.NoStore {
+		h.Set("Cache-Control", "no-store")
+	}
+	c.allowOrigin()
 	if c.dialect.Pretty && c.http.QueryArgs().Has("pretty") {
 		c.indent()
 	}
@@ -50,19 +56,45 @@ func (c *Call) indent() {
 	}
 }
 
-// allowOrigin lets scripts of any origin read the answer and its request id.
+// exposed are the headers that scripts of the Origins of a dialect may read, beside its
+// request id.
+const exposed = "RateLimit, RateLimit-Policy, Retry-After"
+
+// allowOrigin lets scripts of the origins that may ask read the answer.
 func (c *Call) allowOrigin() {
 	h := &c.http.Response.Header
-	h.Set("Access-Control-Allow-Origin", "*")
-	if name := c.dialect.RequestIDHeader; name != "" {
-		h.Set("Access-Control-Expose-Headers", name)
+	switch id := c.dialect.RequestIDHeader; {
+	case c.dialect.CORS:
+		h.Set("Access-Control-Allow-Origin", "*")
+		if id != "" {
+			h.Set("Access-Control-Expose-Headers", id)
+		}
+	case len(c.dialect.Origins) == 0:
+	case c.mayAsk():
+		h.Set("Access-Control-Allow-Origin", c.Header("Origin"))
+		h.Set("Access-Control-Expose-Headers", exposed+", "+id)
+		fallthrough
+	default:
+		h.Add("Vary", "Origin")
 	}
+}
+
+// mayAsk reports whether scripts of the request's origin may ask.
+func (c *Call) mayAsk() bool {
+	if c.dialect.CORS {
+		return true
+	}
+	if len(c.dialect.Origins) == 0 {
+		return false
+	}
+	origin := c.Header("Origin")
+	return origin != "" && slices.ContainsFunc(c.dialect.Origins, func(o string) bool { return o == "*" || strings.EqualFold(o, origin) })
 }
 
 // preflight answers a browser that asks whether a script may call. The
 // requested headers are repeated because "*" would not cover Authorization.
 func (c *Call) preflight() bool {
-	if !c.dialect.CORS || !c.http.IsOptions() || c.Header("Access-Control-Request-Method") == "" {
+	if !c.http.IsOptions() || c.Header("Access-Control-Request-Method") == "" || !c.mayAsk() {
 		return false
 	}
 	h := &c.http.Response.Header
