@@ -32,10 +32,10 @@ func IdentityHeaders() []string {
 	return []string{keyID, keyAPIID, keyRemaining, keyExternalID, keyOwner, keyName, keyRoles, keyPerms, keyMeta}
 }
 
-const (
-	maxIdentity = 3 << 10 // bytes of the identity headers, with their names
-	tooLarge    = "!"     // stands for a value for which there is no room
-)
+const maxIdentity = 3 << 10 // bytes of the identity headers, with their names
+
+// TooLarge stands in an identity header for a value for which there is no room.
+const TooLarge = "!"
 
 // Headers calls set with the name and the value of each header of the answer: those of
 // Identity and of ClientHeaders, and what the profile adds.
@@ -86,7 +86,7 @@ func (a *Answer) Identity(set func(name, value string)) {
 	add := func(name, value string) {
 		size := len(name) + len(value) + len(": \r\n")
 		if value != "" && size > room {
-			value, size = tooLarge, len(name)+len(tooLarge)+len(": \r\n")
+			value, size = TooLarge, len(name)+len(TooLarge)+len(": \r\n")
 		}
 		room -= size
 		set(name, value)
@@ -165,20 +165,25 @@ func list(names []string) string {
 
 // escaped percent-encodes what a header's value can't hold.
 func escaped(text string) string {
+	var b strings.Builder
 	switch {
-	case text == tooLarge:
+	case text == TooLarge:
 		return "%21"
+	case strings.Trim(text, " ") != text: // those that read a header cut it off
+		escapeTo(&b, text, notOfEdges)
 	case strings.IndexFunc(text, notOfValues) < 0:
 		return text
+	default:
+		escapeTo(&b, text, notOfValues)
 	}
-	var b strings.Builder
-	escapeTo(&b, text, notOfValues)
 	return b.String()
 }
 
+func notOfEdges(r rune) bool { return notOfValues(r) || r == ' ' }
+
 func notOfValues(r rune) bool { return r < ' ' || r > '~' || r == '%' }
 
-// notOfLists are, beside those, what stands between names, and tooLarge.
+// notOfLists are, beside those, what stands between names, and TooLarge.
 func notOfLists(r rune) bool { return notOfValues(r) || r == ',' || r == ' ' || r == '!' }
 
 // escapeTo writes text with the bytes of some characters percent-encoded (RFC 3986, section

@@ -3,6 +3,7 @@ package authz
 import (
 	"fmt"
 	"iter"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -105,6 +106,52 @@ func ParseRootKey(name string, lines []string) (keys.Secret, error) {
 		return keys.Secret{}, invalidf("%s is sent twice", name)
 	}
 	return keys.NewSecret(lines[0]), nil
+}
+
+// Parameters returns the question as ParseQuestion reads it, for who asks a Tollgate over HTTP.
+// The error is a *QuestionError: limits that a request brings, several tags, and a workspace
+// can't be written so. Sources are not part of it.
+func (q *Question) Parameters() (url.Values, error) {
+	out := url.Values{"apiId": {q.APIID}}
+	set := func(name, value string) {
+		if value != "" {
+			out.Set(name, value)
+		}
+	}
+	set("permissions", q.Permissions.String())
+	set("profile", string(q.Profile))
+	if q.Cost != 0 {
+		set("cost", costText(q.Cost))
+	}
+	var limits []string
+	for _, l := range q.Limits {
+		if l.Own || strings.ContainsAny(l.Name, ",:") {
+			return nil, invalidf("ratelimit: a limit that the question brings, and one with a comma or a colon in its name, can't be asked for over HTTP")
+		}
+		limits = append(limits, l.Name+":"+costText(l.Cost))
+	}
+	set("ratelimit", strings.Join(limits, ","))
+	switch {
+	case len(q.Tags) > 1 || q.WorkspaceID != "":
+		return nil, invalidf("several tags, and a workspace, can't be asked for over HTTP: the root key has a workspace")
+	case len(q.Tags) == 1:
+		set("tag", q.Tags[0])
+	}
+	if q.Full {
+		set("identity", "full")
+	}
+	return out, nil
+}
+
+// costText writes a cost of a Request as a parameter.
+func costText(cost int64) string {
+	switch cost {
+	case 0:
+		return "1"
+	case verify.Free:
+		return "0"
+	}
+	return strconv.FormatInt(cost, 10)
 }
 
 // setters read one parameter each.
