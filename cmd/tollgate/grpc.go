@@ -17,14 +17,15 @@ import (
 type grpcFlags struct {
 	GRPCAddr    string `name:"grpc-addr" env:"TOLLGATE_GRPC_ADDR" placeholder:"HOST:PORT" help:"Where to answer Envoy's ext_authz over gRPC, with health and reflection. Without it: nowhere. An address beyond loopback needs --grpc-tls-cert."`
 	GRPCTLSCert string `name:"grpc-tls-cert" env:"TOLLGATE_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of --grpc-addr with its chain, in PEM. It is read again for each connection, so it can be replaced while the gateway runs."`
+	GRPCPolicy  string `name:"grpc-policy" env:"TOLLGATE_GRPC_POLICY" placeholder:"NAME" help:"The policy of --forward-auth-policies that decides checks of ext_authz without context_extensions, which the Gateway API's ExternalAuth can't send. Without it they are refused."`
 	GRPCTLSKey  string `name:"grpc-tls-key" env:"TOLLGATE_GRPC_TLS_KEY" placeholder:"FILE" help:"Private key of --grpc-tls-cert, in PEM."`
 }
 
 // checkGRPC refuses an address that would carry keys in plaintext through a network.
 func (f *grpcFlags) checkGRPC() error {
 	if f.GRPCAddr == "" {
-		if f.GRPCTLSCert != "" || f.GRPCTLSKey != "" {
-			return usagef("--grpc-tls-cert and --grpc-tls-key are for --grpc-addr HOST:PORT")
+		if f.GRPCTLSCert != "" || f.GRPCTLSKey != "" || f.GRPCPolicy != "" {
+			return usagef("--grpc-tls-cert, --grpc-tls-key and --grpc-policy are for --grpc-addr HOST:PORT")
 		}
 		return nil
 	}
@@ -99,7 +100,7 @@ func (g *gateway) openGRPC(http *web.Server) (*grpcServer, error) {
 		return nil, err
 	}
 	config := extauthz.Config{
-		Verifier: g.verifier, Policies: f.policies, Addresses: g.addresses, Ready: g.ready, Credentials: transport,
+		Verifier: g.verifier, Policies: f.policies, Default: f.policies[f.GRPCPolicy], Addresses: g.addresses, Ready: g.ready, Credentials: transport,
 		MaxMemory: f.MaxMemory << 20, MaxHeader: f.MaxHeader, HandshakeTimeout: f.ReadTimeout, IdleTimeout: f.IdleTimeout, DrainDelay: f.DrainDelay,
 		Log: g.log,
 	}

@@ -89,11 +89,13 @@ func (f *serveCommand) checkOrigins() error {
 
 // readPolicies reads the file of policies, if any.
 func (f *serveCommand) readPolicies() (err error) {
-	if f.Policies == "" {
-		return nil
+	if f.Policies != "" {
+		if f.policies, err = policies.Load(f.Policies); err != nil {
+			return usagef("--forward-auth-policies: %s", err)
+		}
 	}
-	if f.policies, err = policies.Load(f.Policies); err != nil {
-		return usagef("--forward-auth-policies: %s", err)
+	if f.GRPCPolicy != "" && f.policies[f.GRPCPolicy] == nil {
+		return usagef("--grpc-policy: --forward-auth-policies has no such policy")
 	}
 	return nil
 }

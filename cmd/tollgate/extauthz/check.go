@@ -56,6 +56,9 @@ func (s *Server) question(ctx context.Context, extensions map[string]string) (*a
 		}
 		return p.Question, p.RootKey, nil
 	}
+	if p := s.config.Default; p != nil && len(extensions) == 0 {
+		return p.Question, p.RootKey, nil
+	}
 	question, err := parse(extensions)
 	if err != nil {
 		return nil, keys.Secret{}, err

@@ -13,6 +13,10 @@
 //   - policy, and nothing beside it: the policy of that name is the question, and has the root
 //     key. One in the metadata is not read.
 //
+// The Gateway API's ExternalAuth can send neither over gRPC. So a check without
+// context_extensions is decided by Config.Default, a policy that the operator has named for
+// this; without one it is refused.
+//
 // # What is believed
 //
 // Envoy writes the message, so headers and path of the client's request are what the client

@@ -84,6 +84,23 @@ func TestAPolicyDecidesAlone(t *testing.T) {
 	})
 }
 
+// A check that asks nothing is decided by the policy that the operator has named for it, and
+// by no other: one that asks something else is not.
+func TestTheDefaultPolicy(t *testing.T) {
+	fallback := new(policies.Policy)
+	w := newWorld(t, redistest.Empty(t), func(c *extauthz.Config) { c.Default = fallback })
+	*fallback = policies.Policy{Question: &authz.Question{APIID: w.api, Cost: 2}, RootKey: keys.NewSecret(w.root)}
+	key := w.key(keys.KeyDraft{Remaining: count(3)})
+	w.checkWith(request(nil, bearer(key))).is(t, 200, "VALID")
+	w.checkWith(request(nil, bearer(key))).is(t, 429, "USAGE_EXCEEDED")
+	for _, wrong := range [][]string{{"policy", "default"}, {"policy", ""}, {"x", ""}} {
+		w.exact(wrong, bearer(key)).is(t, 500, "MISCONFIGURED")
+	}
+	if left := w.left(key.ID); left != 1 {
+		t.Errorf("%d are left of 3", left)
+	}
+}
+
 // The key is found in the headers as Envoy sends them, in either form, and in the path; two
 // keys are refused also where Envoy joined their lines. What was found is taken out.
 func TestKeysAreFound(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 type Config struct {
 	Verifier  authz.Verifier
 	Policies  policies.Policies               // nil for none
+	Default   *policies.Policy                // decides checks that ask nothing; nil refuses them
 	Addresses *web.Addresses                  // whose address a request has; nil for the connection's
 	Ready     func(ctx context.Context) error // behind the health service; nil means ready. web.ErrDegraded is ready
 
