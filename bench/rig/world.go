@@ -74,25 +74,42 @@ func (w *World) Missing(paths ...string) (string, error) {
 
 // Prepare makes n keys of a scenario and returns the gateway's load and the floor's.
 func (w *World) Prepare(g *Generation, s Scenario, n int) (gateway, floor Load, err error) {
+	subjects, bodies, err := w.keys(g, s, n)
+	if err != nil {
+		return gateway, floor, err
+	}
+	return w.Loads(Question{g.Verify, g.authenticated, s.want(), s.first}, subjects, bodies)
+}
+
+// PrepareSubjects makes n keys of a scenario, and returns the gateway's load and the keys.
+func (w *World) PrepareSubjects(g *Generation, s Scenario, n int) (gateway Load, secrets []string, err error) {
+	secrets, bodies, err := w.keys(g, s, n)
+	if err != nil {
+		return gateway, nil, err
+	}
+	gateway, _, err = w.Loads(Question{g.Verify, g.authenticated, s.want(), s.first}, secrets, bodies)
+	return gateway, secrets, err
+}
+
+// keys makes n keys of a scenario, and the bodies that ask about them.
+func (w *World) keys(g *Generation, s Scenario, n int) (subjects []string, bodies [][]byte, err error) {
 	if s.Setup != "" { // it may be there already: then it has the limit
 		if _, _, err := w.Gateway.Call(s.Setup, s.setup); err != nil {
-			return gateway, floor, err
+			return nil, nil, err
 		}
 	}
-	var subjects []string
-	var bodies [][]byte
 	for range n {
 		key, err := w.key(g, s)
 		if err != nil {
-			return gateway, floor, err
+			return nil, nil, err
 		}
 		body, err := json.Marshal(With(s.ask, Object{"key": key}))
 		if err != nil {
-			return gateway, floor, err
+			return nil, nil, err
 		}
 		subjects, bodies = append(subjects, key), append(bodies, body)
 	}
-	return w.Loads(Question{g.Verify, g.authenticated, s.want(), s.first}, subjects, bodies)
+	return subjects, bodies, nil
 }
 
 func (w *World) key(g *Generation, s Scenario) (string, error) {
