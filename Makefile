@@ -3,7 +3,7 @@
 #   make test TESTFLAGS=-v    with flags for go test
 #   make fuzz FUZZTIME=10m    each target for ten minutes
 #   TOLLGATE_SEED=7           other random cases
-.PHONY: build run test cluster sentinel rights stores race lint fuzz bench faults soak million conformance
+.PHONY: build run test cluster sentinel rights stores race lint fuzz bench faults soak million conformance proxies
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES     = find . -name '*.go' -not -path '*/node_modules/*'
@@ -82,3 +82,10 @@ conformance:
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make conformance drives the program with npm's clients: install Node.js 20 or later with npm" >&2; exit 1; }
 	.ci/redis
 	bench/conformance/run
+
+# The recipes of deploy/proxies with the real nginx, Caddy and HAProxy. TRAEFIK=1 has Traefik too,
+# and builds it before the first time, which takes minutes.
+proxies:
+	.ci/redis
+	.ci/proxies
+	$(if $(TRAEFIK),TOLLGATE_TRAEFIK="$$(bench/proxies/traefik)") TOLLGATE_PROXIES=1 PATH="$$PATH:/usr/sbin" go test -count=1 -timeout 10m $(TESTFLAGS) ./bench/proxies
