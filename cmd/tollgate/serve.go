@@ -175,6 +175,7 @@ func (g *gateway) work(stop context.Context, addr string) error {
 	sweeper := sweep.New(g.store)
 	go sweeper.SweepCounters(stop, func(err error) { g.log.Warn("could not go through the counters of older versions", "cause", err) })
 	go g.preload(stop)
+	go g.checkPolicies(stop)
 	go g.watch.run(stop)
 	sweeper.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
 	return nil

@@ -297,3 +297,35 @@ func TestUndecidedIs503(t *testing.T) {
 		t.Errorf("after %v, %v", took, a.Header)
 	}
 }
+
+// Another workspace's key, and one that the root key may not verify, look like no key at all,
+// and spend nothing.
+func TestWorkspacesNeverMeet(t *testing.T) {
+	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
+		w := newWorld(t, c, patience, nil)
+		key := w.key(keys.KeyDraft{Name: "hidden", Remaining: count(3)})
+		unknown := w.exact("apiId="+w.api, "X-API-Key: unknown")
+		other, err := w.store.Workspace(t.Context(), "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, foreign, err := w.store.CreateRootKey(t.Context(), other, keys.RootDraft{Grants: []string{keys.Everything}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, root := range map[string]string{"another workspace's": foreign.Reveal(), "without the right": w.rootKey("api.*.read_key")} {
+			for _, api := range []string{w.api, "*"} {
+				a := w.ask("GET", "/forward-auth?identity=full&apiId="+api, bearer(key), "X-Tollgate-Root-Key: "+root)
+				a.is(t, 401, "NOT_FOUND")
+				a.Header.Del("Date")
+				unknown.Header.Del("Date")
+				if a.body != unknown.body || fmt.Sprint(a.Header) != fmt.Sprint(unknown.Header) {
+					t.Errorf("%s root key sees %v %s of a key that is there", name, a.Header, a.body)
+				}
+			}
+		}
+		if left := w.left(key.ID); left != 3 {
+			t.Errorf("%d are left of 3", left)
+		}
+	})
+}

@@ -117,11 +117,20 @@ func parse(text, folder string) (Policies, error) {
 	return all, nil
 }
 
-// quoted is where an error of YAML quotes a value, which may be a root key.
-var quoted = regexp.MustCompile("`[^`]*`")
+// internals are what YAML's errors say that is not for the reader: values, which may be a root
+// key, and the types of this package.
+var internals = regexp.MustCompile("`[^`]*`| in type [a-z.]+")
 
+// withoutValues puts an error of YAML on one line.
 func withoutValues(err error) error {
-	return errors.New(quoted.ReplaceAllString(err.Error(), "a value"))
+	text := internals.ReplaceAllStringFunc(err.Error(), func(found string) string {
+		if found[0] == '`' {
+			return "a value"
+		}
+		return ""
+	})
+	text = strings.TrimPrefix(text, "yaml: unmarshal errors:\n  ")
+	return errors.New(strings.ReplaceAll(strings.TrimPrefix(text, "yaml: "), "\n  ", "; "))
 }
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
