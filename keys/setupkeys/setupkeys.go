@@ -173,10 +173,7 @@ func (s *Keys) DeleteSetupKey(ctx context.Context, a keys.Access, id string) err
 // gone; what leads to them goes last.
 func (s *Keys) deleteSetupRecord(ctx context.Context, found *store.Record) (bool, error) {
 	at := found.Place
-	one := store.Removal(at, found.Key.ID, found.Revision)
-	names := append(one.Names, at.LastUsed(), at.Redemptions(), at.Withdrawn(), at.Refusals())
-	reply, err := s.Run(ctx, store.DeleteScript, names, one.Args...)
-	if err != nil || reply[0] != nil {
+	if gone, err := s.Remove(ctx, found, at.LastUsed(), at.Redemptions(), at.Withdrawn(), at.Refusals()); err != nil || !gone {
 		return false, err
 	}
 	_ = s.dropClaims(context.WithValue(ctx, redisdb.RequestStart{}, nil), found.Key) // one that stays leads nowhere and is replaced

@@ -52,38 +52,38 @@ func sortedSet(ids []string) []string {
 
 // AddPermissions adds permissions to those that a key has.
 func (s *Store) AddPermissions(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Permission], error) {
-	return attach(ctx, s, a, keyID, keyPermissions, refs, union)
+	return attach(ctx, s.Records, a, keyID, keyPermissions, refs, union)
 }
 
 // RemovePermissions takes permissions from a key. Those that it does not have by
 // itself are left as they are.
 func (s *Store) RemovePermissions(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Permission], error) {
-	return attach(ctx, s, a, keyID, keyPermissions, refs, without)
+	return attach(ctx, s.Records, a, keyID, keyPermissions, refs, without)
 }
 
 // SetPermissions makes these the permissions of a key.
 func (s *Store) SetPermissions(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Permission], error) {
-	return attach(ctx, s, a, keyID, keyPermissions, refs, instead)
+	return attach(ctx, s.Records, a, keyID, keyPermissions, refs, instead)
 }
 
 // AddRoles adds roles to those that a key has.
 func (s *Store) AddRoles(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Role], error) {
-	return attach(ctx, s, a, keyID, keyRoles, refs, union)
+	return attach(ctx, s.Records, a, keyID, keyRoles, refs, union)
 }
 
 // RemoveRoles takes roles from a key. Those that it does not have are left as they are.
 func (s *Store) RemoveRoles(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Role], error) {
-	return attach(ctx, s, a, keyID, keyRoles, refs, without)
+	return attach(ctx, s.Records, a, keyID, keyRoles, refs, without)
 }
 
 // SetRoles makes these the roles of a key.
 func (s *Store) SetRoles(ctx context.Context, a keys.Access, keyID string, refs []keys.Ref) (Attached[*keys.Role], error) {
-	return attach(ctx, s, a, keyID, keyRoles, refs, instead)
+	return attach(ctx, s.Records, a, keyID, keyRoles, refs, instead)
 }
 
 // attach changes what a key has, in the manner of UpdateKey. Ids that lead nowhere
 // any more are dropped by the way.
-func attach[T any](ctx context.Context, s *Store, a keys.Access, keyID string, at attachment[T], refs []keys.Ref, merge mergeFunc) (attached Attached[*T], err error) {
+func attach[T any](ctx context.Context, s *Records, a keys.Access, keyID string, at attachment[T], refs []keys.Ref, merge mergeFunc) (attached Attached[*T], err error) {
 	err = catalog.RetryPausing(ctx, func() (bool, error) {
 		found, err := at.find(ctx, s, a, keyID, refs, merge)
 		if err != nil {
@@ -116,7 +116,7 @@ func attach[T any](ctx context.Context, s *Store, a keys.Access, keyID string, a
 }
 
 // find reads the key that is to be changed, and checks the caller's rights.
-func (at attachment[T]) find(ctx context.Context, s *Store, a keys.Access, keyID string, refs []keys.Ref, merge mergeFunc) (*Record, error) {
+func (at attachment[T]) find(ctx context.Context, s *Records, a keys.Access, keyID string, refs []keys.Ref, merge mergeFunc) (*Record, error) {
 	first := a
 	if a.Used {
 		first.Needs = nil
@@ -130,7 +130,7 @@ func (at attachment[T]) find(ctx context.Context, s *Store, a keys.Access, keyID
 
 // permitted refuses a caller who has neither the right to add nor the right to remove,
 // or lacks that of them which the change of a key makes use of.
-func (at attachment[T]) permitted(ctx context.Context, s *Store, a keys.Access, k *keys.Key, refs []keys.Ref, merge mergeFunc) error {
+func (at attachment[T]) permitted(ctx context.Context, s *Records, a keys.Access, k *keys.Key, refs []keys.Ref, merge mergeFunc) error {
 	if !a.Can(at.add, k.APIID) && !a.Can(at.drop, k.APIID) {
 		return keys.MissingRights(slices.Concat(at.add.Grants("")[1:], at.drop.Grants("")[1:])) // before anything is told of what there is
 	}
@@ -143,7 +143,7 @@ func (at attachment[T]) permitted(ctx context.Context, s *Store, a keys.Access, 
 
 // settable is permitted for a change of a whole key that names what it has: whoever may
 // change a key and no more gives it no role and no permission, and takes none away.
-func (at attachment[T]) settable(ctx context.Context, s *Store, a keys.Access, k *keys.Key, to keys.Change[[]keys.Ref]) error {
+func (at attachment[T]) settable(ctx context.Context, s *Records, a keys.Access, k *keys.Key, to keys.Change[[]keys.Ref]) error {
 	if !to.Set || !slices.Contains(a.Also, at.add) {
 		return nil
 	}
@@ -151,7 +151,7 @@ func (at attachment[T]) settable(ctx context.Context, s *Store, a keys.Access, k
 }
 
 // uses returns the rights that a change makes use of, before it makes anything.
-func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []string, refs []keys.Ref, merge mergeFunc) ([]keys.Right, error) {
+func (at attachment[T]) uses(ctx context.Context, s *Records, ws string, had []string, refs []keys.Ref, merge mergeFunc) ([]keys.Right, error) {
 	if err := keys.CheckRefs(at.field, refs); err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (at attachment[T]) uses(ctx context.Context, s *Store, ws string, had []str
 }
 
 // read returns the definitions of those ids that have one.
-func (at attachment[T]) read(ctx context.Context, s *Store, ws string, ids []string) (map[string]*T, error) {
+func (at attachment[T]) read(ctx context.Context, s *Records, ws string, ids []string) (map[string]*T, error) {
 	found, _, err := catalog.ReadDefinitions[T](ctx, s.Catalog, ws, at.refKind.Kind, ids)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func (at attachment[T]) pick(there map[string]*T, ids []string) []*T {
 // store puts the new list into the key, unless it is the old one: then whoever wrote that
 // may have given up waiting until it is kept. It reports whether the key was still as it
 // was found.
-func (at attachment[T]) store(ctx context.Context, s *Store, found *Record, ids []string) (bool, error) {
+func (at attachment[T]) store(ctx context.Context, s *Records, found *Record, ids []string) (bool, error) {
 	if slices.Equal(ids, *at.list(found.Key)) {
 		_, err := s.Run(ctx, catalog.ConfirmScript, []string{found.Place.Record()}, 0)
 		return true, err

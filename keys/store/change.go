@@ -47,7 +47,7 @@ func (s *Store) UpdateKey(ctx context.Context, a keys.Access, id string, p keys.
 }
 
 // patched returns the key as the patch makes it, and what becomes of its balance.
-func (s *Store) patched(ctx context.Context, a keys.Access, old *Record, p keys.KeyPatch) (*keys.Key, Put, error) {
+func (s *Records) patched(ctx context.Context, a keys.Access, old *Record, p keys.KeyPatch) (*keys.Key, Put, error) {
 	k := *old.Key
 	// 0 is how a record says never, and nothing that a request may say: a moment that was
 	// computed wrongly must not make a key for ever of one that ends.
@@ -120,7 +120,7 @@ func changeLimits(k *keys.Key, p keys.KeyPatch) {
 
 // changeRefs applies the patch's permissions, roles and identity. Nothing is made before
 // the caller's rights over all of them were checked.
-func (s *Store) changeRefs(ctx context.Context, a keys.Access, k *keys.Key, p keys.KeyPatch) (err error) {
+func (s *Records) changeRefs(ctx context.Context, a keys.Access, k *keys.Key, p keys.KeyPatch) (err error) {
 	if err := keyPermissions.settable(ctx, s, a, k, p.Permissions); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *Store) changeRefs(ctx context.Context, a keys.Access, k *keys.Key, p ke
 }
 
 // addToLists puts a key into the list of its identity, with each of its secrets.
-func (s *Store) addToLists(ctx context.Context, k *keys.Key) error {
+func (s *Records) addToLists(ctx context.Context, k *keys.Key) error {
 	return s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for _, one := range k.BySecret() {
 			for _, name := range listsOf(k) {
@@ -164,7 +164,7 @@ func (s *Store) addToLists(ctx context.Context, k *keys.Key) error {
 
 // removeFromLists takes a key out of the lists that its new record is not in. Where that
 // fails, readers of the list see whose key it is and skip it.
-func (s *Store) removeFromLists(ctx context.Context, old, k *keys.Key) {
+func (s *Records) removeFromLists(ctx context.Context, old, k *keys.Key) {
 	lists := listsOf(k)
 	_ = s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for _, name := range listsOf(old) {
@@ -233,7 +233,7 @@ func recordToStamp(k *keys.Key) (record []byte, at int) {
 }
 
 // moveBalance reports whether the key was still as it was found.
-func (s *Store) moveBalance(ctx context.Context, found *Record, op keys.CreditsOperation, value int64) (int64, bool, error) {
+func (s *Records) moveBalance(ctx context.Context, found *Record, op keys.CreditsOperation, value int64) (int64, bool, error) {
 	record, at := recordToStamp(found.Key)
 	args := append([]any{string(found.Revision)}, scheduleArgs(found.Key.Refill)...)
 	args = append(args, string(op), value, string(record), at)
@@ -271,7 +271,7 @@ func (s *Store) DeleteKey(ctx context.Context, a keys.Access, id string, permane
 
 // deleteRecord takes a key away: the record first, because it is what verifies, then what
 // leads to it. It is errBusy where the key was changed since it was read.
-func (s *Store) deleteRecord(ctx context.Context, found *Record, permanent bool) error {
+func (s *Records) deleteRecord(ctx context.Context, found *Record, permanent bool) error {
 	if rest := found.Key.Without(permanent); rest != nil {
 		return s.revoke(ctx, found, rest, permanent)
 	}
@@ -279,7 +279,7 @@ func (s *Store) deleteRecord(ctx context.Context, found *Record, permanent bool)
 		return err
 	}
 	one := s.deletion(found, permanent)
-	reply, err := s.Run(ctx, DeleteScript, one.Names, one.Args...)
+	reply, err := s.Run(ctx, deleteScript, one.Names, one.Args...)
 	if err != nil {
 		return err
 	}
@@ -291,7 +291,7 @@ func (s *Store) deleteRecord(ctx context.Context, found *Record, permanent bool)
 }
 
 // cleanUpDeleted tidies up behind secrets that were taken away.
-func (s *Store) cleanUpDeleted(ctx context.Context, permanent bool, gone ...*keys.Key) {
+func (s *Records) cleanUpDeleted(ctx context.Context, permanent bool, gone ...*keys.Key) {
 	s.removePointers(ctx, permanent, gone...)
 	if permanent {
 		s.RemoveIndexEntries(ctx, gone...)
@@ -301,22 +301,36 @@ func (s *Store) cleanUpDeleted(ctx context.Context, permanent bool, gone ...*key
 }
 
 // deletion is the script call that takes a key away, if it is still as it was read.
-func (s *Store) deletion(found *Record, permanent bool) redisdb.Invocation {
+func (s *Records) deletion(found *Record, permanent bool) redisdb.Invocation {
 	if permanent {
-		return Removal(found.Place, found.Key.RecordID(), found.Revision)
+		return removal(found.Place, found.Key.RecordID(), found.Revision)
 	}
 	return s.Replacement(found.Place.Record(), found)
 }
 
-// Removal is the script call that takes away what is at a place with a revision, with the
+// removal is the script call that takes away what is at a place with a revision, with the
 // counters that requests made of the key.
-func Removal(at layout.Place, keyID string, p layout.Revision) redisdb.Invocation {
+func removal(at layout.Place, keyID string, p layout.Revision) redisdb.Invocation {
 	return redisdb.Invocation{Names: []string{at.Record(), at.Tombstone(), at.Kept(), at.CounterIndex(keyID)}, Args: []any{string(p), "", 0}}
+}
+
+// Remove takes a record away, with what else is beside it under these names. It reports
+// whether the record was still as it was read.
+func (s *Records) Remove(ctx context.Context, found *Record, beside ...string) (bool, error) {
+	one := removal(found.Place, found.Key.ID, found.Revision)
+	reply, err := s.Run(ctx, deleteScript, append(one.Names, beside...), one.Args...)
+	return err == nil && reply[0] == nil, err
+}
+
+// RunDeletions runs the calls of Replacement, and others of the same script.
+func (s *Records) RunDeletions(ctx context.Context, calls []redisdb.Invocation) error {
+	_, err := s.RunAll(ctx, deleteScript, calls)
+	return err
 }
 
 // Replacement is the script call that puts a tombstone in the place of a key whose
 // record has a name.
-func (s *Store) Replacement(record string, found *Record) redisdb.Invocation {
+func (s *Records) Replacement(record string, found *Record) redisdb.Invocation {
 	at, first, left := found.Place, found.Key.AllSecrets()[0], ""
 	if first.AsStored() == nil || !first.IssuedSecret().Erased {
 		left = TombstoneOf(first).Text()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	_ "embed"
 
 	"tollgate/keys"
@@ -11,9 +12,16 @@ import (
 //go:embed counterin.lua
 var counterInLua string
 
-var CounterInScript = redisdb.NewScript(redisdb.StateLua, layout.CountersLua, counterInLua)
+var counterInScript = redisdb.NewScript(redisdb.StateLua, layout.CountersLua, counterInLua)
 
-const MaxKeyCounters = 128 // as in counters.lua
+// MaxKeyCounters is how many counters of limits that requests brought a key has, as counters.lua
+// has it.
+const MaxKeyCounters = 128
+
+// RunCounters stores or adopts counters by the calls of CounterIn. It returns the reply of each.
+func (s *Records) RunCounters(ctx context.Context, calls []redisdb.Invocation) ([][]any, error) {
+	return s.RunAll(ctx, counterInScript, calls)
+}
 
 // CounterIn is the script call that stores or adopts a counter: see counterin.lua.
 func CounterIn(c layout.CounterOwner, name, stored string, life int64) redisdb.Invocation {

@@ -60,7 +60,7 @@ func listsOf(k *keys.Key) []string {
 
 // RemoveIndexEntries removes what leads to keys that are not there. It is housekeeping: where
 // it fails, readers skip the entries.
-func (s *Store) RemoveIndexEntries(ctx context.Context, gone ...*keys.Key) {
+func (s *Records) RemoveIndexEntries(ctx context.Context, gone ...*keys.Key) {
 	if len(gone) == 0 {
 		return
 	}
@@ -80,7 +80,7 @@ type Put struct {
 }
 
 // Put writes a record in the place of old. It reports whether old was still there.
-func (s *Store) Put(ctx context.Context, old *Record, k *keys.Key, p Put) (bool, error) {
+func (s *Records) Put(ctx context.Context, old *Record, k *keys.Key, p Put) (bool, error) {
 	at, was, revision := old.Place, old.Key, old.Revision
 	balance := ""
 	if p.balance != nil {

@@ -25,7 +25,7 @@ func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, per
 		return 0, err
 	}
 	ctx = context.WithValue(ctx, redisdb.RequestStart{}, nil) // each step is an exchange of its own, however long the request is going on
-	w := &Walk{Store: s, WS: a.WorkspaceID, API: apiID, At: "-"}
+	w := &Walk{Records: s.Records, WS: a.WorkspaceID, API: apiID, At: "-"}
 	deleted := int64(0)
 	for !w.done {
 		found, err := w.next(ctx, deleteStep)
@@ -45,7 +45,7 @@ func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, per
 }
 
 // deleteAll takes keys away. Those that somebody changes meanwhile are read again.
-func (s *Store) deleteAll(ctx context.Context, w *Walk, found []*Record, permanent bool) (deleted int64, err error) {
+func (s *Records) deleteAll(ctx context.Context, w *Walk, found []*Record, permanent bool) (deleted int64, err error) {
 	err = catalog.Retry(func() (bool, error) {
 		gone, changed, err := s.DeleteOnce(ctx, found, permanent)
 		for _, k := range gone {
@@ -71,7 +71,7 @@ func (s *Store) deleteAll(ctx context.Context, w *Walk, found []*Record, permane
 
 // DeleteOnce takes those keys away that are still as they were read, with all their secrets,
 // and returns them and the ids of the others. One that is moving is moved first, and among the others.
-func (s *Store) DeleteOnce(ctx context.Context, all []*Record, permanent bool) (gone []*keys.Key, changed []string, err error) {
+func (s *Records) DeleteOnce(ctx context.Context, all []*Record, permanent bool) (gone []*keys.Key, changed []string, err error) {
 	var found []*Record
 	var deletions []redisdb.Invocation
 	for _, one := range distinctRecords(all) {
@@ -87,7 +87,7 @@ func (s *Store) DeleteOnce(ctx context.Context, all []*Record, permanent bool) (
 	if err := s.forgetFirst(ctx, permanent, found...); err != nil {
 		return nil, nil, err
 	}
-	replies, err := s.RunAll(ctx, DeleteScript, deletions)
+	replies, err := s.RunAll(ctx, deleteScript, deletions)
 	if err != nil {
 		return nil, nil, err
 	}

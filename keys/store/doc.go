@@ -4,6 +4,10 @@
 //	keyStore, err := store.Dial("redis://127.0.0.1:6379", store.Options{})
 //	made, err := keyStore.CreateKey(ctx, access, keys.KeyDraft{APIID: api.ID})
 //
+// A service needs Store, its Options, and what its methods take and return. Records, and
+// what goes with it, is for the packages that keep something beside the keys: setupkeys,
+// usage, sweep, transfer and verify.
+//
 // # Writes
 //
 // A change is read, made in Go, and put back under the condition that nothing else changed

@@ -86,7 +86,7 @@ func distinctDigests(made []*NewRecord) []int {
 }
 
 // fresh returns the places in made of keys whose digest nobody has.
-func (s *Store) fresh(ctx context.Context, made []*NewRecord) ([]int, error) {
+func (s *Records) fresh(ctx context.Context, made []*NewRecord) ([]int, error) {
 	first := distinctDigests(made)
 	there := make([]*redis.IntCmd, len(first))
 	err := s.Pipelined(ctx, func(p redis.Pipeliner) {
@@ -105,7 +105,7 @@ func (s *Store) fresh(ctx context.Context, made []*NewRecord) ([]int, error) {
 }
 
 // importKeys checks drafts and turns them into records.
-func (s *Store) importKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]*NewRecord, error) {
+func (s *Records) importKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]*NewRecord, error) {
 	if len(drafts) > keys.MaxImport {
 		return nil, keys.Invalidf("", "at most %d keys", keys.MaxImport)
 	}
@@ -123,7 +123,7 @@ func (s *Store) importKeys(ctx context.Context, a keys.Access, drafts []keys.Imp
 
 // buildKeys turns drafts into records of keys that are made at now, unix ms. What they
 // refer to is looked up together.
-func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft, now int64) ([]*NewRecord, error) {
+func (s *Records) buildKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft, now int64) ([]*NewRecord, error) {
 	var refs, others []keys.Ref
 	var owners []string
 	for _, d := range drafts {
@@ -144,7 +144,7 @@ func (s *Store) buildKeys(ctx context.Context, a keys.Access, drafts []keys.Impo
 
 // mayImport refuses where the caller may not make keys of one of the APIs, or not keep
 // their plaintexts, or one is not there. It returns the store's clock.
-func (s *Store) mayImport(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (now int64, err error) {
+func (s *Records) mayImport(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (now int64, err error) {
 	if len(drafts) == 0 {
 		return 0, a.Check("")
 	}
@@ -177,7 +177,7 @@ func alsoToSeal(kept bool) []keys.Right {
 }
 
 // thereAre refuses where one of the APIs is not there.
-func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int64, err error) {
+func (s *Records) thereAre(ctx context.Context, ws string, apis []string) (now int64, err error) {
 	there, clock := make([]*redis.IntCmd, len(apis)), (*redis.TimeCmd)(nil)
 	err = s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for i, api := range apis {
@@ -199,7 +199,7 @@ func (s *Store) thereAre(ctx context.Context, ws string, apis []string) (now int
 var errNoKeyset = keys.Errorf(keys.KindPrecondition, "api", "recoverable keys need a sealing keyset, which this server was started without")
 
 // buildKey turns a draft into a record.
-func (s *Store) buildKey(a keys.Access, d keys.ImportDraft, f *catalog.Found, now int64) (*NewRecord, error) {
+func (s *Records) buildKey(a keys.Access, d keys.ImportDraft, f *catalog.Found, now int64) (*NewRecord, error) {
 	k := &keys.Key{
 		ID: keys.NewID(keys.PrefixKey), WorkspaceID: a.WorkspaceID, APIID: d.APIID, Digest: d.Digest, Start: d.Start,
 		Name: d.Name, Meta: d.Meta, Expires: d.Expires, Refill: d.Refill, Limits: keys.LimitsWithIDs(d.Limits, nil),

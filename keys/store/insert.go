@@ -42,7 +42,7 @@ func (m *NewRecord) named() []*keys.Key {
 // that a crash in between leaves only entries that lead nowhere, and last the
 // records, which make them verify. It returns the places in made of those whose
 // digest is taken; then none is stored.
-func (s *Store) Insert(ctx context.Context, made []*NewRecord) ([]int, error) {
+func (s *Records) Insert(ctx context.Context, made []*NewRecord) ([]int, error) {
 	if len(made) == 0 {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func (s *Store) Insert(ctx context.Context, made []*NewRecord) ([]int, error) {
 
 // writeAllPointers stores the pointers to rerolled keys, which only an import inserts. It returns the
 // places in made of those of which one is taken.
-func (s *Store) writeAllPointers(ctx context.Context, made []*NewRecord) (taken []int, err error) {
+func (s *Records) writeAllPointers(ctx context.Context, made []*NewRecord) (taken []int, err error) {
 	var later []*keys.Key
 	for _, m := range made {
 		if len(m.Key.Secrets) > 0 && m.Key.AsStored() == nil {
@@ -93,7 +93,7 @@ func (s *Store) writeAllPointers(ctx context.Context, made []*NewRecord) (taken 
 }
 
 // InsertOne is insert for one key; a digest that is taken is KindConflict.
-func (s *Store) InsertOne(ctx context.Context, made *NewRecord) error {
+func (s *Records) InsertOne(ctx context.Context, made *NewRecord) error {
 	taken, err := s.Insert(ctx, []*NewRecord{made})
 	if err == nil && len(taken) > 0 {
 		return errTaken
@@ -104,7 +104,7 @@ func (s *Store) InsertOne(ctx context.Context, made *NewRecord) error {
 var errTaken = keys.Errorf(keys.KindConflict, "key", "a key with this hash exists already")
 
 // writeIndex writes what leads to the keys.
-func (s *Store) writeIndex(ctx context.Context, made []*NewRecord) error {
+func (s *Records) writeIndex(ctx context.Context, made []*NewRecord) error {
 	lists := map[string][]redis.Z{}
 	for _, m := range made {
 		for _, k := range m.listed() {
@@ -122,7 +122,7 @@ func (s *Store) writeIndex(ctx context.Context, made []*NewRecord) error {
 }
 
 // writeIDs writes where keys are, by their ids; on one Redis in one command.
-func (s *Store) writeIDs(ctx context.Context, p redis.Pipeliner, made []*NewRecord) {
+func (s *Records) writeIDs(ctx context.Context, p redis.Pipeliner, made []*NewRecord) {
 	pairs := make([]any, 0, 2*len(made))
 	for _, m := range made {
 		for _, k := range m.named() {
@@ -140,7 +140,7 @@ func (s *Store) writeIDs(ctx context.Context, p redis.Pipeliner, made []*NewReco
 
 // groupByShard groups keys, by their places in made, that one script can store: all of
 // them, or on a Cluster those of one shard.
-func (s *Store) groupByShard(made []*NewRecord) [][]int {
+func (s *Records) groupByShard(made []*NewRecord) [][]int {
 	var groups [][]int
 	group := map[string]int{}
 	for i, m := range made {
@@ -190,16 +190,16 @@ func (m *NewRecord) text() []byte {
 
 // undoInsert takes away what was stored of keys of which one was taken. Where that
 // fails what is left is listed and verifies: its owner was told of an error.
-func (s *Store) undoInsert(ctx context.Context, made []*NewRecord, groups [][]int, replies [][]any) {
+func (s *Records) undoInsert(ctx context.Context, made []*NewRecord, groups [][]int, replies [][]any) {
 	var deletions []redisdb.Invocation
 	for g, reply := range replies {
 		for _, i := range groups[g] {
 			if reply[0] != nil {
-				deletions = append(deletions, Removal(layout.PlaceOf(made[i].Key.Digest), made[i].Key.ID, layout.Revision(redisdb.Text(reply[0]))))
+				deletions = append(deletions, removal(layout.PlaceOf(made[i].Key.Digest), made[i].Key.ID, layout.Revision(redisdb.Text(reply[0]))))
 			}
 		}
 	}
-	_, _ = s.RunAll(ctx, DeleteScript, deletions)
+	_, _ = s.RunAll(ctx, deleteScript, deletions)
 	var gone []*keys.Key
 	for _, m := range made {
 		if !m.Moved {

@@ -15,19 +15,19 @@ import (
 //go:embed lastused.lua
 var lastUsedLua string
 
-var LastUsedScript = redisdb.NewScript(redisdb.StateLua, lastUsedLua)
+var lastUsedScript = redisdb.NewScript(redisdb.StateLua, lastUsedLua)
 
 // NoteUses stores when the keys at places were last used, unix ms.
-func (s *Store) NoteUses(ctx context.Context, moments map[layout.Place]int64) error {
-	_, err := s.RunAll(ctx, LastUsedScript, s.UseRuns(moments))
+func (s *Records) NoteUses(ctx context.Context, moments map[layout.Place]int64) error {
+	_, err := s.RunAll(ctx, lastUsedScript, s.useRuns(moments))
 	return err
 }
 
 // maxUses is how many moments one run of a script stores.
 const maxUses = 64
 
-// UseRuns makes the runs that note moments: each short, and within one slot.
-func (s *Store) UseRuns(moments map[layout.Place]int64) (calls []redisdb.Invocation) {
+// useRuns makes the runs that note moments: each short, and within one slot.
+func (s *Records) useRuns(moments map[layout.Place]int64) (calls []redisdb.Invocation) {
 	open := map[string]int{} // the run that has room, by shard on a Cluster
 	for at, ms := range moments {
 		shard := ""
@@ -46,12 +46,12 @@ func (s *Store) UseRuns(moments map[layout.Place]int64) (calls []redisdb.Invocat
 }
 
 // forgetUse removes when keys were last used that are not there any more.
-func (s *Store) forgetUse(ctx context.Context, gone []*keys.Key) {
+func (s *Records) forgetUse(ctx context.Context, gone []*keys.Key) {
 	moments := make(map[layout.Place]int64, len(gone))
 	for _, k := range gone {
 		moments[layout.PlaceOf(k.Digest)] = 0
 	}
-	_, _ = s.RunAll(ctx, LastUsedScript, s.UseRuns(moments)) // housekeeping, as forget
+	_, _ = s.RunAll(ctx, lastUsedScript, s.useRuns(moments)) // housekeeping, as forget
 }
 
 // LastUsed returns when keys last let something through, unix ms; 0 for never. It is

@@ -52,7 +52,7 @@ func (s *Store) Keys(ctx context.Context, a keys.Access, q KeyQuery) (*KeyPage, 
 	if _, err := s.API(ctx, keys.Access{Caller: a.Caller}, q.APIID); err != nil {
 		return nil, err
 	}
-	w := &Walk{Store: s, WS: a.WorkspaceID, API: q.APIID}
+	w := &Walk{Records: s.Records, WS: a.WorkspaceID, API: q.APIID}
 	if q.ExternalID != "" {
 		var err error
 		w.identity, err = s.Named(ctx, a.WorkspaceID, layout.KindIdentity, q.ExternalID)
@@ -83,7 +83,7 @@ func (w *Walk) page(ctx context.Context, q KeyQuery) (*KeyPage, error) {
 		page.Next = found[q.Limit].Key.ID
 		found = found[:q.Limit]
 	}
-	page.Keys, err = w.Store.details(ctx, w.WS, found, q.Decrypt)
+	page.Keys, err = w.Records.details(ctx, w.WS, found, q.Decrypt)
 	return page, err
 }
 
@@ -100,7 +100,7 @@ func (q *KeyQuery) bound() string {
 
 // Walk goes through the keys of an API, or of one identity in it, by id.
 type Walk struct {
-	Store    *Store
+	Records  *Records
 	WS       string
 	API      string
 	identity string
@@ -112,7 +112,7 @@ type Walk struct {
 }
 
 // Places tells where the keys of entries are; no place where the index has none.
-func (s *Store) Places(ctx context.Context, entries []string) ([]layout.Place, error) {
+func (s *Records) Places(ctx context.Context, entries []string) ([]layout.Place, error) {
 	all, asked := make([]layout.Place, len(entries)), map[int]*redis.StringCmd{}
 	fill := func(p redis.Pipeliner) {
 		for i, entry := range entries {
@@ -139,7 +139,7 @@ func (w *Walk) skip(ctx context.Context, n int64) error {
 		return nil
 	}
 	var entry *redis.StringSliceCmd
-	if err := w.Store.Pipelined(ctx, func(p redis.Pipeliner) { entry = p.ZRange(ctx, w.list(), n-1, n-1) }); err != nil {
+	if err := w.Records.Pipelined(ctx, func(p redis.Pipeliner) { entry = p.ZRange(ctx, w.list(), n-1, n-1) }); err != nil {
 		return err
 	}
 	if len(entry.Val()) == 0 {
@@ -152,7 +152,7 @@ func (w *Walk) skip(ctx context.Context, n int64) error {
 
 func (w *Walk) count(ctx context.Context) error {
 	var total *redis.IntCmd
-	err := w.Store.Pipelined(ctx, func(p redis.Pipeliner) { total = p.ZCard(ctx, layout.KeyListName(w.API, "")) })
+	err := w.Records.Pipelined(ctx, func(p redis.Pipeliner) { total = p.ZCard(ctx, layout.KeyListName(w.API, "")) })
 	w.total = total.Val()
 	return err
 }
@@ -180,7 +180,7 @@ func (w *Walk) next(ctx context.Context, n int) ([]*Record, error) {
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
-	loaded, err := w.Store.LoadAll(ctx, layout.Single(entries))
+	loaded, err := w.Records.LoadAll(ctx, layout.Single(entries))
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (w *Walk) next(ctx context.Context, n int) ([]*Record, error) {
 func (w *Walk) Entries(ctx context.Context, n int) ([]string, error) {
 	var found *redis.StringSliceCmd
 	var total *redis.IntCmd
-	err := w.Store.Pipelined(ctx, func(p redis.Pipeliner) {
+	err := w.Records.Pipelined(ctx, func(p redis.Pipeliner) {
 		found = p.ZRangeByLex(ctx, w.list(), &redis.ZRangeBy{Min: w.At, Max: "+", Count: int64(n)})
 		total = p.ZCard(ctx, layout.KeyListName(w.API, ""))
 	})
@@ -220,7 +220,7 @@ func (w *Walk) Has(k *keys.Key) bool {
 
 // LoadAll reads keys by entries of lists or by ids, in their order; nil for one that
 // is not there.
-func (s *Store) LoadAll(ctx context.Context, entries []string) ([]*Record, error) {
+func (s *Records) LoadAll(ctx context.Context, entries []string) ([]*Record, error) {
 	places, err := s.Places(ctx, entries)
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func (s *Store) LoadAll(ctx context.Context, entries []string) ([]*Record, error
 }
 
 // LoadRecords is loadAll for the ids of records: also of one whose first secret was deleted.
-func (s *Store) LoadRecords(ctx context.Context, ids []string) ([]*Record, error) {
+func (s *Records) LoadRecords(ctx context.Context, ids []string) ([]*Record, error) {
 	places, err := s.Places(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ func (s *Store) LoadRecords(ctx context.Context, ids []string) ([]*Record, error
 
 // LoadPlaces reads the keys at places; nil where none is. Redis is never busy for long with
 // it: what is large is read in parts.
-func (s *Store) LoadPlaces(ctx context.Context, places []layout.Place) ([]*Record, error) {
+func (s *Records) LoadPlaces(ctx context.Context, places []layout.Place) ([]*Record, error) {
 	names := make([]string, len(places))
 	for i, at := range places {
 		if at.Exists() {
@@ -266,7 +266,7 @@ func (s *Store) LoadPlaces(ctx context.Context, places []layout.Place) ([]*Recor
 }
 
 // loadPart is loadPlaces in one exchange.
-func (s *Store) loadPart(ctx context.Context, places []layout.Place) ([]*Record, error) {
+func (s *Records) loadPart(ctx context.Context, places []layout.Place) ([]*Record, error) {
 	records, now := make([]*redis.StringCmd, len(places)), (*redis.TimeCmd)(nil)
 	if err := s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for i, at := range places {
@@ -293,7 +293,7 @@ func (s *Store) loadPart(ctx context.Context, places []layout.Place) ([]*Record,
 }
 
 // details returns what reads show of keys of one workspace.
-func (s *Store) details(ctx context.Context, ws string, found []*Record, decrypt bool) ([]*Details, error) {
+func (s *Records) details(ctx context.Context, ws string, found []*Record, decrypt bool) ([]*Details, error) {
 	known := make([]*keys.Key, len(found))
 	for i, one := range found {
 		known[i] = one.Key

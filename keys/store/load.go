@@ -28,7 +28,7 @@ func keyNotFound(id string) error {
 // Load reads a key of a workspace by its id; KindNotFound without one. It takes as long
 // where there is none as where it is another workspace's: as many exchanges with Redis,
 // in which as little is read.
-func (s *Store) Load(ctx context.Context, workspaceID, id string) (*Record, error) {
+func (s *Records) Load(ctx context.Context, workspaceID, id string) (*Record, error) {
 	at, err := s.locateOrEmpty(ctx, id)
 	if err != nil {
 		return nil, err
@@ -58,12 +58,12 @@ func (old *Record) as(id string) *Record {
 }
 
 // LoadAt reads the key at a place; nil where none is.
-func (s *Store) LoadAt(ctx context.Context, at layout.Place) (*Record, error) {
+func (s *Records) LoadAt(ctx context.Context, at layout.Place) (*Record, error) {
 	return s.LoadFrom(ctx, catalog.ReadScript, at, 0)
 }
 
 // LoadFrom reads the key at a place by a script.
-func (s *Store) LoadFrom(ctx context.Context, script *redisdb.Script, at layout.Place, arg any) (*Record, error) {
+func (s *Records) LoadFrom(ctx context.Context, script *redisdb.Script, at layout.Place, arg any) (*Record, error) {
 	reply, err := s.Run(ctx, script, []string{at.Record()}, arg)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (s *Store) LoadFrom(ctx context.Context, script *redisdb.Script, at layout.
 
 // locateOrEmpty is locate, which gives an empty place for an id that nothing has: who goes on to
 // read there can't be told from one who goes on to read what is another's.
-func (s *Store) locateOrEmpty(ctx context.Context, id string) (layout.Place, error) {
+func (s *Records) locateOrEmpty(ctx context.Context, id string) (layout.Place, error) {
 	at, err := s.locate(ctx, id)
 	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
 		return layout.EmptyPlace(id), nil
@@ -89,7 +89,7 @@ func (s *Store) locateOrEmpty(ctx context.Context, id string) (layout.Place, err
 }
 
 // locate follows the index from an id to a place.
-func (s *Store) locate(ctx context.Context, id string) (layout.Place, error) {
+func (s *Records) locate(ctx context.Context, id string) (layout.Place, error) {
 	ctx, cancel := s.Bounded(ctx)
 	defer cancel()
 	at, err := s.Redis().Get(ctx, layout.IndexName(id)).Result()
@@ -108,7 +108,7 @@ func (s *Store) locate(ctx context.Context, id string) (layout.Place, error) {
 // checks the caller's rights over its API. Root keys, setup keys and keys of an API
 // that was deleted are not found. One that is moving is moved: it may be used in its
 // new place.
-func (s *Store) Owned(ctx context.Context, a keys.Access, id string, also ...keys.Right) (owned *Record, refers *catalog.Resolved, err error) {
+func (s *Records) Owned(ctx context.Context, a keys.Access, id string, also ...keys.Right) (owned *Record, refers *catalog.Resolved, err error) {
 	err = catalog.Retry(func() (bool, error) {
 		found, err := s.Load(ctx, a.WorkspaceID, id)
 		if err != nil {
@@ -128,7 +128,7 @@ func (s *Store) Owned(ctx context.Context, a keys.Access, id string, also ...key
 }
 
 // authorizeKey is owned for a key that was read already.
-func (s *Store) authorizeKey(ctx context.Context, a keys.Access, found *Record, also ...keys.Right) (*catalog.Resolved, error) {
+func (s *Records) authorizeKey(ctx context.Context, a keys.Access, found *Record, also ...keys.Right) (*catalog.Resolved, error) {
 	if found.Key.WorkspaceID != a.WorkspaceID || !found.Key.IsAPIKey() {
 		return nil, keyNotFound(found.Key.ID)
 	}
@@ -146,7 +146,7 @@ func (s *Store) authorizeKey(ctx context.Context, a keys.Access, found *Record, 
 }
 
 // GoneAPIsOf returns those of keys' APIs that their workspaces do not have.
-func (s *Store) GoneAPIsOf(ctx context.Context, all []*Record) (map[string]bool, error) {
+func (s *Records) GoneAPIsOf(ctx context.Context, all []*Record) (map[string]bool, error) {
 	byWorkspace := map[string][]*Record{}
 	for _, one := range all {
 		byWorkspace[one.Key.WorkspaceID] = append(byWorkspace[one.Key.WorkspaceID], one)
@@ -165,7 +165,7 @@ func (s *Store) GoneAPIsOf(ctx context.Context, all []*Record) (map[string]bool,
 }
 
 // current resolves a key's references as they are now, not as they were last seen.
-func (s *Store) current(ctx context.Context, k *keys.Key) (*catalog.Resolved, error) {
+func (s *Records) current(ctx context.Context, k *keys.Key) (*catalog.Resolved, error) {
 	needs := []catalog.Need{{Bucket: layout.SharedBucket}}
 	if k.IdentityID != "" {
 		needs = append(needs, catalog.Need{Bucket: layout.IdentityBucket(k.IdentityID)})
@@ -204,7 +204,7 @@ func (s *Store) Key(ctx context.Context, a keys.Access, id string, decrypt bool)
 }
 
 // GoneAPIs returns those of keys' APIs that a workspace does not have.
-func (s *Store) GoneAPIs(ctx context.Context, ws string, found []*Record) (map[string]bool, error) {
+func (s *Records) GoneAPIs(ctx context.Context, ws string, found []*Record) (map[string]bool, error) {
 	there := map[string]*redis.IntCmd{}
 	err := s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for _, one := range found {

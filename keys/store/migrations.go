@@ -44,7 +44,7 @@ func (s *Store) Migrations(ctx context.Context, workspaceID string, ask catalog.
 }
 
 // migration reads a migration; KindNotFound without one.
-func (s *Store) migration(ctx context.Context, ws, id string) (*keys.Migration, error) {
+func (s *Records) migration(ctx context.Context, ws, id string) (*keys.Migration, error) {
 	m, _, err := catalog.ReadDefinition[keys.Migration](ctx, s.Catalog, ws, layout.KindMigration, id)
 	if err == nil && m == nil {
 		err = keys.Errorf(keys.KindNotFound, string(layout.KindMigration), "migration %s not found", keys.Redact(id))

@@ -25,7 +25,7 @@ const reservationTTL = time.Minute
 
 // move brings a key that waits for its migration to its new place. It does nothing
 // where another plaintext was first, or the place is another key's.
-func (s *Store) move(ctx context.Context, old *Record, to *keys.Moving) error {
+func (s *Records) move(ctx context.Context, old *Record, to *keys.Moving) error {
 	return catalog.Retry(func() (bool, error) {
 		done, err := s.moveOn(ctx, old, to)
 		if done || err != nil {
@@ -42,7 +42,7 @@ func (s *Store) move(ctx context.Context, old *Record, to *keys.Moving) error {
 
 // moveOn makes the steps up to the mark, or those after it. Where it is not done, the
 // old record has to be read again.
-func (s *Store) moveOn(ctx context.Context, old *Record, to *keys.Moving) (done bool, err error) {
+func (s *Records) moveOn(ctx context.Context, old *Record, to *keys.Moving) (done bool, err error) {
 	marked := old.Key.Moving
 	if marked != nil {
 		if marked.Digest != to.Digest {
@@ -73,7 +73,7 @@ func (s *Store) moveOn(ctx context.Context, old *Record, to *keys.Moving) (done 
 }
 
 // indexedAt reports whether a key's id leads to where it was read.
-func (s *Store) indexedAt(ctx context.Context, old *Record) (bool, error) {
+func (s *Records) indexedAt(ctx context.Context, old *Record) (bool, error) {
 	at, err := s.locate(ctx, old.Key.ID)
 	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
 		return false, nil
@@ -83,7 +83,7 @@ func (s *Store) indexedAt(ctx context.Context, old *Record) (bool, error) {
 
 // reserve returns the revision of a reservation for a key: its own that is there, or a new one; ""
 // where the place is taken by something else.
-func (s *Store) reserve(ctx context.Context, old *Record, to *keys.Moving) (reserved layout.Revision, err error) {
+func (s *Records) reserve(ctx context.Context, old *Record, to *keys.Moving) (reserved layout.Revision, err error) {
 	k := &keys.Key{
 		ID: old.Key.ID, WorkspaceID: old.Key.WorkspaceID, APIID: old.Key.APIID, Digest: to.Digest,
 		Migration: old.Key.Migration, CreatedAt: old.Key.CreatedAt, Reserved: true,
@@ -106,14 +106,14 @@ func (s *Store) reserve(ctx context.Context, old *Record, to *keys.Moving) (rese
 }
 
 // mark writes into a key's record to which place it moves, or with nil that it does not.
-func (s *Store) mark(ctx context.Context, old *Record, to *keys.Moving) (bool, error) {
+func (s *Records) mark(ctx context.Context, old *Record, to *keys.Moving) (bool, error) {
 	k := *old.Key
 	k.Moving = to
 	return s.Put(ctx, old, &k, Put{})
 }
 
 // fill makes the steps after the mark. It reports whether the key is in its new place.
-func (s *Store) fill(ctx context.Context, old *Record) (moved bool, err error) {
+func (s *Records) fill(ctx context.Context, old *Record) (moved bool, err error) {
 	made := &NewRecord{Key: old.moved(), Balance: old.State.Balance, State: &old.State}
 	// Older versions marked a key without a reservation.
 	filled, there, err := s.writeAt(ctx, made, cmp.Or(layout.Revision(old.Key.Moving.Reservation), catalog.NoRevision), 0)
@@ -136,7 +136,7 @@ func (old *Record) moved() *keys.Key {
 
 // writeAt stores a key in its place, if that has a revision now, for a while or for good (0).
 // It returns the new revision, or "" and what is there.
-func (s *Store) writeAt(ctx context.Context, made *NewRecord, had layout.Revision, life time.Duration) (layout.Revision, *Record, error) {
+func (s *Records) writeAt(ctx context.Context, made *NewRecord, had layout.Revision, life time.Duration) (layout.Revision, *Record, error) {
 	at := layout.PlaceOf(made.Key.Digest)
 	reply, err := s.Run(ctx, reserveScript, []string{at.Record(), at.Tombstone()}, string(had), made.text(), life.Milliseconds())
 	if err != nil {
@@ -166,9 +166,9 @@ func (old *Record) is(id string) bool {
 // removeOld takes the record of the part away, and the entries that the key had with it.
 // The index and other entries lead to the new one already. Where that was deleted
 // meanwhile they may have been written once more behind that, and go again.
-func (s *Store) removeOld(ctx context.Context, old *Record) error {
-	one := Removal(old.Place, old.Key.ID, old.Revision)
-	reply, err := s.Run(ctx, DeleteScript, one.Names, one.Args...)
+func (s *Records) removeOld(ctx context.Context, old *Record) error {
+	one := removal(old.Place, old.Key.ID, old.Revision)
+	reply, err := s.Run(ctx, deleteScript, one.Names, one.Args...)
 	if err != nil {
 		return err
 	}

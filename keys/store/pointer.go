@@ -57,7 +57,7 @@ func WithPointers(all []*keys.Key) []*keys.Key {
 
 // writePointers stores the pointers of secrets, and returns those whose place is taken by something
 // else. It may be repeated.
-func (s *Store) writePointers(ctx context.Context, all ...*keys.Key) (taken []*keys.Key, err error) {
+func (s *Records) writePointers(ctx context.Context, all ...*keys.Key) (taken []*keys.Key, err error) {
 	some := WithPointers(all)
 	calls := make([]redisdb.Invocation, len(some))
 	for i, k := range some {
@@ -79,7 +79,7 @@ func (s *Store) writePointers(ctx context.Context, all ...*keys.Key) (taken []*k
 // removePointers takes the pointers of secrets away that no record names any more; unless it is
 // permanent each leaves a tombstone, to which its id leads then. Where it fails they lead to a
 // record that does not name them.
-func (s *Store) removePointers(ctx context.Context, permanent bool, all ...*keys.Key) {
+func (s *Records) removePointers(ctx context.Context, permanent bool, all ...*keys.Key) {
 	var calls, ids []redisdb.Invocation
 	for _, k := range WithPointers(all) {
 		at, left := layout.PlaceOf(k.Digest), ""
@@ -95,7 +95,7 @@ func (s *Store) removePointers(ctx context.Context, permanent bool, all ...*keys
 }
 
 // RemoveStrayPointers takes those pointers away that a crash left, by the entries that lead to them.
-func (s *Store) RemoveStrayPointers(ctx context.Context, entries []string) error {
+func (s *Records) RemoveStrayPointers(ctx context.Context, entries []string) error {
 	var places []layout.Place
 	ids := map[layout.Place]string{}
 	for _, entry := range entries {
@@ -114,9 +114,9 @@ func (s *Store) RemoveStrayPointers(ctx context.Context, entries []string) error
 	var deletions []redisdb.Invocation
 	for _, one := range found {
 		if one != nil && one.Key.Target != nil && one.Key.ID == ids[one.Place] {
-			deletions = append(deletions, Removal(one.Place, one.Key.ID, one.Revision))
+			deletions = append(deletions, removal(one.Place, one.Key.ID, one.Revision))
 		}
 	}
-	_, err = s.RunAll(ctx, DeleteScript, deletions)
+	_, err = s.RunAll(ctx, deleteScript, deletions)
 	return err
 }

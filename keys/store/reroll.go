@@ -59,7 +59,7 @@ func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Rerol
 	return rerolled, err
 }
 
-func (s *Store) mayReroll(a keys.Access, k *keys.Key) error {
+func (s *Records) mayReroll(a keys.Access, k *keys.Key) error {
 	if k.Migration != "" {
 		return keys.Errorf(keys.KindPrecondition, "key", "the key waits for its migration: it can be rerolled once it was verified")
 	}
@@ -84,7 +84,7 @@ type reissued struct {
 }
 
 // planReroll decides what a reroll does to a key as it was read.
-func (s *Store) planReroll(found *Record, api *keys.API, r Reroll, token []byte) (*reissued, error) {
+func (s *Records) planReroll(found *Record, api *keys.API, r Reroll, token []byte) (*reissued, error) {
 	k, now := found.Key.Editable(), found.Now
 	k.UpdatedAt = now
 	made := &reissued{key: k}
@@ -120,7 +120,7 @@ func (s *Store) planReroll(found *Record, api *keys.API, r Reroll, token []byte)
 
 // reissueSecret puts a new secret in the place of one of Secrets, with at least as many random bytes
 // as the one that the key is seen as, and the same prefix.
-func (s *Store) reissueSecret(k *keys.Key, nth, size int) (keys.Secret, error) {
+func (s *Records) reissueSecret(k *keys.Key, nth, size int) (keys.Secret, error) {
 	old, one := k.IssuedSecret(), &k.Secrets[nth]
 	from := keys.Key{Start: old.Start, Prefix: old.Prefix}
 	one.SecretBytes = max(size, old.SecretBytes)
@@ -140,7 +140,7 @@ func (s *Store) reissueSecret(k *keys.Key, nth, size int) (keys.Secret, error) {
 // What leads to the new secret comes first, its pointer next, and the record, by which it
 // verifies, last: a crash in between leaves entries that lead to a record which does not name
 // it, and readers skip them.
-func (s *Store) storeReroll(ctx context.Context, old *Record, made *reissued) (bool, error) {
+func (s *Records) storeReroll(ctx context.Context, old *Record, made *reissued) (bool, error) {
 	record := made.key.ToRecord()
 	fresh := record.ByID(made.key.IssuedSecret().ID)
 	if err := s.writeIndex(ctx, []*NewRecord{{Key: fresh}}); err != nil {

@@ -19,7 +19,7 @@ var reindexScript = redisdb.NewScript(redisdb.StateLua, layout.FullLua, reindexL
 
 // revoke takes one secret away from a key that goes on: by one write of the record, which
 // does not name it any more.
-func (s *Store) revoke(ctx context.Context, found *Record, rest *keys.Key, permanent bool) error {
+func (s *Records) revoke(ctx context.Context, found *Record, rest *keys.Key, permanent bool) error {
 	rest.UpdatedAt = found.Now
 	done, err := s.Put(ctx, found, rest, Put{})
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Store) revoke(ctx context.Context, found *Record, rest *keys.Key, perma
 
 // forgetFirst removes the index's entries of first secrets that were deleted before the rest
 // of their keys, and leave no tombstone, ahead of that: nothing else leads to them.
-func (s *Store) forgetFirst(ctx context.Context, permanent bool, all ...*Record) error {
+func (s *Records) forgetFirst(ctx context.Context, permanent bool, all ...*Record) error {
 	var names []string
 	for _, one := range all {
 		if k := one.Key; len(k.Secrets) > 0 && k.Secrets[0].Deleted && (permanent || k.Secrets[0].Erased) {
@@ -58,7 +58,7 @@ func (s *Store) forgetFirst(ctx context.Context, permanent bool, all ...*Record)
 
 // markFirstErased notes that a first secret, which was deleted before the rest of its key, is
 // deleted for good: its place is free when the key is deleted.
-func (s *Store) markFirstErased(ctx context.Context, a keys.Access, id string, at layout.Place) error {
+func (s *Records) markFirstErased(ctx context.Context, a keys.Access, id string, at layout.Place) error {
 	return catalog.Retry(func() (bool, error) {
 		found, err := s.LoadAt(ctx, at)
 		if err != nil {

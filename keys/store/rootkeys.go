@@ -45,7 +45,7 @@ func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d keys.Ro
 
 // orDeleted returns KindGone where a root key could not be made because it was deleted, and
 // otherwise why it could not.
-func (s *Store) orDeleted(ctx context.Context, k *keys.Key, refused error) error {
+func (s *Records) orDeleted(ctx context.Context, k *keys.Key, refused error) error {
 	if keys.AsError(refused).Kind != keys.KindConflict {
 		return refused
 	}
@@ -67,7 +67,7 @@ func idOf(k *keys.Key) string {
 }
 
 // root reads the root key at a place; nil where none is.
-func (s *Store) root(ctx context.Context, at layout.Place) (*keys.Key, error) {
+func (s *Records) root(ctx context.Context, at layout.Place) (*keys.Key, error) {
 	stored, err := s.LoadAt(ctx, at)
 	if err != nil || stored == nil || stored.Key.Root == nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error
 	})
 }
 
-func (s *Store) deleteRootKey(ctx context.Context, workspaceID, id string) error {
+func (s *Records) deleteRootKey(ctx context.Context, workspaceID, id string) error {
 	stored, err := s.Load(ctx, workspaceID, id)
 	if err != nil && keys.AsError(err).Kind == keys.KindNotFound {
 		return cmp.Or(s.prepareRootKeys(ctx, workspaceID), err)
@@ -134,7 +134,7 @@ func (s *Store) deleteRootKey(ctx context.Context, workspaceID, id string) error
 // prepareRootKeys has the root keys of a workspace looked at again where their
 // records can't be guards of a verification: on a Cluster. It is called after one
 // was changed, and once more where that may have been lost with a crash.
-func (s *Store) prepareRootKeys(ctx context.Context, workspaceID string) error {
+func (s *Records) prepareRootKeys(ctx context.Context, workspaceID string) error {
 	if !s.Cluster() {
 		return nil
 	}

@@ -21,7 +21,7 @@ const (
 // EachRootKey reads the root keys of every workspace, at most limit of them, slowly, and
 // gives each with the revision of its record. It ends early with ctx, or with
 // KindUnavailable where Redis does not answer.
-func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*keys.Key, layout.Revision)) error {
+func (s *Records) EachRootKey(ctx context.Context, limit int, each func(*keys.Key, layout.Revision)) error {
 	workspaces, err := s.Workspaces(ctx)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *Store) EachRootKey(ctx context.Context, limit int, each func(*keys.Key,
 
 // rootKeysFrom reads the root keys of up to n entries of a workspace's list, and returns where
 // to go on; "" at the end. Entries that lead nowhere are passed over.
-func (s *Store) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*Record, string, error) {
+func (s *Records) rootKeysFrom(ctx context.Context, ws, at string, n int) ([]*Record, string, error) {
 	var entries *redis.StringSliceCmd
 	if err := s.Pipelined(ctx, func(p redis.Pipeliner) {
 		entries = p.ZRangeByLex(ctx, layout.ListName(ws, layout.KindRootKey), &redis.ZRangeBy{Min: at, Max: "+", Count: int64(n)})

@@ -27,7 +27,7 @@ var putScript = redisdb.NewScript(redisdb.StateLua, refill.Lua, layout.FullLua, 
 
 var creditsScript = redisdb.NewScript(redisdb.StateLua, refill.Lua, layout.FullLua, creditsLua)
 
-var DeleteScript = redisdb.NewScript(redisdb.StateLua, deleteLua)
+var deleteScript = redisdb.NewScript(redisdb.StateLua, deleteLua)
 
 var eraseScript = redisdb.NewScript(redisdb.StateLua, eraseLua)
 

@@ -20,8 +20,15 @@ type Options struct {
 	DeletedRetention time.Duration
 }
 
-// Store keeps keys in Redis. It is safe for concurrent use.
+// Store keeps keys in Redis. It is safe for concurrent use. A service needs the methods
+// listed here, and those of the Catalog for APIs, roles and what else keys refer to.
 type Store struct {
+	*Records
+}
+
+// Records are the records of keys as they are stored, beneath a Store. They are no API: they
+// are for the packages that keep something beside the keys, and check no caller's rights.
+type Records struct {
 	*catalog.Catalog
 	sealer           *Sealer
 	deletedRetention time.Duration // of records of soft-deleted keys; 0 for none
@@ -44,5 +51,5 @@ func (s *Store) Close() error { return s.Redis().Close() }
 // Open makes a Store on a client of redisdb.Dial. It does not talk to Redis: Ping does.
 func Open(client redis.UniversalClient, o Options) *Store {
 	c := catalog.New(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
-	return &Store{Catalog: c, sealer: o.Sealer, deletedRetention: o.DeletedRetention}
+	return &Store{&Records{c, o.Sealer, o.DeletedRetention}}
 }

@@ -65,7 +65,7 @@ func DecodeTombstone(stored string) (*Tombstone, error) {
 func (t *Tombstone) Whole() bool { return t.Stored != t.Text() }
 
 // TombstonesAt reads the tombstones at places; nil where none is.
-func (s *Store) TombstonesAt(ctx context.Context, places []layout.Place) ([]*Tombstone, error) {
+func (s *Records) TombstonesAt(ctx context.Context, places []layout.Place) ([]*Tombstone, error) {
 	records := make([]*redis.StringCmd, len(places))
 	if err := s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for i, at := range places {
@@ -92,7 +92,7 @@ func (s *Store) TombstonesAt(ctx context.Context, places []layout.Place) ([]*Tom
 // retireEntries makes the entries of keys in the lists those of their tombstones. It is
 // housekeeping: where it fails, readers of a list skip the entry, and the sweep of an
 // API finds the tombstone by it. So an entry goes when the other one is there.
-func (s *Store) retireEntries(ctx context.Context, gone ...*keys.Key) {
+func (s *Records) retireEntries(ctx context.Context, gone ...*keys.Key) {
 	if s.listTombstones(ctx, gone) == nil {
 		s.removeFromAllLists(ctx, gone)
 	}
@@ -101,7 +101,7 @@ func (s *Store) retireEntries(ctx context.Context, gone ...*keys.Key) {
 
 // listTombstones puts keys into the lists of their APIs' tombstones, also while Redis
 // is full.
-func (s *Store) listTombstones(ctx context.Context, gone []*keys.Key) error {
+func (s *Records) listTombstones(ctx context.Context, gone []*keys.Key) error {
 	lists := map[string][]any{}
 	for _, k := range gone {
 		if k.APIID != "" {
@@ -117,7 +117,7 @@ func (s *Store) listTombstones(ctx context.Context, gone []*keys.Key) error {
 }
 
 // removeFromAllLists takes keys out of the lists of keys.
-func (s *Store) removeFromAllLists(ctx context.Context, gone []*keys.Key) {
+func (s *Records) removeFromAllLists(ctx context.Context, gone []*keys.Key) {
 	_ = s.Pipelined(ctx, func(p redis.Pipeliner) {
 		for _, k := range gone {
 			for _, name := range listsOf(k) {
@@ -129,7 +129,7 @@ func (s *Store) removeFromAllLists(ctx context.Context, gone []*keys.Key) {
 
 // IndexTombstones writes what leads to tombstones: the ids of which nothing else is
 // known, and the lists. It works while Redis is full, because what it is for makes room.
-func (s *Store) IndexTombstones(ctx context.Context, all []*keys.Key) error {
+func (s *Records) IndexTombstones(ctx context.Context, all []*keys.Key) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (s *Store) IndexTombstones(ctx context.Context, all []*keys.Key) error {
 }
 
 // deleteTombstone deletes a key for good that was soft-deleted before.
-func (s *Store) deleteTombstone(ctx context.Context, a keys.Access, id string) error {
+func (s *Records) deleteTombstone(ctx context.Context, a keys.Access, id string) error {
 	at, err := s.locateOrEmpty(ctx, id)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *Store) deleteTombstone(ctx context.Context, a keys.Access, id string) e
 }
 
 // erase removes tombstones, of which some may be nil, and then what leads to them.
-func (s *Store) erase(ctx context.Context, all []*Tombstone) error {
+func (s *Records) erase(ctx context.Context, all []*Tombstone) error {
 	var calls []redisdb.Invocation
 	for _, t := range all {
 		if t != nil {
@@ -194,7 +194,7 @@ func (s *Store) erase(ctx context.Context, all []*Tombstone) error {
 
 // eraseAll removes the tombstones of an API: those that are listed, and those whose
 // entry is still among the API's keys.
-func (s *Store) eraseAll(ctx context.Context, ws, api string) error {
+func (s *Records) eraseAll(ctx context.Context, ws, api string) error {
 	for {
 		n, err := s.EraseListed(ctx, ws, api, deleteStep)
 		if err != nil {
@@ -204,7 +204,7 @@ func (s *Store) eraseAll(ctx context.Context, ws, api string) error {
 			break
 		}
 	}
-	for w := (&Walk{Store: s, WS: ws, API: api, At: "-"}); !w.done; {
+	for w := (&Walk{Records: s, WS: ws, API: api, At: "-"}); !w.done; {
 		entries, err := w.Entries(ctx, deleteStep)
 		if err != nil {
 			return err
@@ -218,7 +218,7 @@ func (s *Store) eraseAll(ctx context.Context, ws, api string) error {
 
 // EraseListed removes the first n tombstones of an API, and returns how many entries it
 // looked at.
-func (s *Store) EraseListed(ctx context.Context, ws, api string, n int) (int, error) {
+func (s *Records) EraseListed(ctx context.Context, ws, api string, n int) (int, error) {
 	var found *redis.StringSliceCmd
 	if err := s.Pipelined(ctx, func(p redis.Pipeliner) {
 		found = p.ZRange(ctx, layout.TombstonesName(api), 0, int64(n)-1)
@@ -237,7 +237,7 @@ func (s *Store) EraseListed(ctx context.Context, ws, api string, n int) (int, er
 }
 
 // EraseEntries removes the tombstones of an API that entries lead to.
-func (s *Store) EraseEntries(ctx context.Context, ws, api string, entries []string) error {
+func (s *Records) EraseEntries(ctx context.Context, ws, api string, entries []string) error {
 	if len(entries) == 0 {
 		return nil
 	}

@@ -31,7 +31,7 @@ func (s *Store) KeyBySecret(ctx context.Context, a keys.Access, secret keys.Secr
 
 // presented reads the key of a workspace of which a secret has a digest; nil without one, and
 // where it is another workspace's, of which as little is read.
-func (s *Store) presented(ctx context.Context, ws string, d keys.Digest) (*Record, error) {
+func (s *Records) presented(ctx context.Context, ws string, d keys.Digest) (*Record, error) {
 	found, err := s.LoadFrom(ctx, catalog.OwnScript, layout.PlaceOf(d), ws)
 	if err == nil && found != nil && found.Key.Target != nil {
 		found, err = s.LoadFrom(ctx, catalog.OwnScript, layout.PlaceOf(*found.Key.Target), ws)

@@ -188,7 +188,7 @@ func (s *Sweeper) sweepKeyCounters(ctx context.Context, names []string) (others 
 			calls = append(calls, store.CounterIn(c.CounterOwner, c.name, "", keys.MaxTime))
 		}
 	}
-	if _, err := s.RunAll(ctx, store.CounterInScript, calls); err != nil {
+	if _, err := s.RunCounters(ctx, calls); err != nil {
 		return nil, err
 	}
 	if len(gone) == 0 {
@@ -256,7 +256,7 @@ func (s *Sweeper) sweepLongCounters(ctx context.Context, all []namedCounter) err
 		}
 		if !stored {
 			call := redisdb.Invocation{Names: []string{c.name}, Args: []any{"", int64(2 * keys.MaxLongDuration), ""}}
-			if _, err := s.RunAll(ctx, store.CounterInScript, []redisdb.Invocation{call}); err != nil {
+			if _, err := s.RunCounters(ctx, []redisdb.Invocation{call}); err != nil {
 				return err
 			}
 		}

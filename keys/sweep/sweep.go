@@ -115,7 +115,7 @@ func (s *Sweeper) sweepAPI(ctx context.Context, d catalog.PendingDeletion, now i
 // first tombstones: the records, and then the entries, so that a crash leaves entries
 // for the next step. It returns how many entries it looked at.
 func (s *Sweeper) sweepKeys(ctx context.Context, ws, api string) (int, error) {
-	w := &store.Walk{Store: s.Store, WS: ws, API: api, At: "-"}
+	w := &store.Walk{Records: s.Records, WS: ws, API: api, At: "-"}
 	entries, err := w.Entries(ctx, sweepStep)
 	if err != nil {
 		return 0, err

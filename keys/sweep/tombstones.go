@@ -160,6 +160,5 @@ func (s *Sweeper) stripTombstones(ctx context.Context, whole []*store.Record) er
 	if err := s.IndexTombstones(ctx, kept); err != nil {
 		return err
 	}
-	_, err = s.RunAll(ctx, store.DeleteScript, calls)
-	return err
+	return s.RunDeletions(ctx, calls)
 }

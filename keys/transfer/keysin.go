@@ -215,6 +215,5 @@ func (s *Transfer) importUse(ctx context.Context, lines []checkedRecord) error {
 			used[layout.PlaceOf(l.key.Key.Secrets[1+i].Digest)] = ms
 		}
 	}
-	_, err := s.RunAll(ctx, store.LastUsedScript, s.UseRuns(used))
-	return err
+	return s.NoteUses(ctx, used)
 }

@@ -36,7 +36,7 @@ func (s *Transfer) importCounters(ctx context.Context, ws string, lines []checke
 		}
 		calls, sent = append(calls, store.CounterIn(l.counter, l.Counter, string(l.Stored), l.TTL)), append(sent, i)
 	}
-	replies, err := s.RunAll(ctx, store.CounterInScript, calls)
+	replies, err := s.RunCounters(ctx, calls)
 	if err != nil {
 		return err
 	}
