@@ -22,6 +22,7 @@ type vault struct {
 	t        *testing.T
 	addr     string
 	metrics  string
+	grpc     string // where Envoy asks
 	keyset   string
 	canaries leaks.Canaries
 	secrets  []string // that a request can carry
@@ -35,7 +36,7 @@ func newVault(t *testing.T) *vault {
 	v := &vault{t: t, keyset: filepath.Join(t.TempDir(), "keyset.json")}
 	v.command("", "sealing", "create", v.keyset)
 	v.command("", "sealing", "rotate", v.keyset)
-	gateway, err := world.StartGateway("--sealing-keyset", v.keyset, "--metrics-addr", "127.0.0.1:0", "--log-format", "json")
+	gateway, err := world.StartGateway("--sealing-keyset", v.keyset, "--metrics-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0", "--log-format", "json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +45,14 @@ func newVault(t *testing.T) *vault {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.metrics = string(regexp.MustCompile(`"metrics","addr":"([^"]*)"`).FindSubmatch(log)[1]); v.metrics == "" {
-		t.Fatal("no metrics")
+	said := func(what string) string {
+		found := regexp.MustCompile(`"` + what + `","addr":"([^"]*)"`).FindSubmatch(log)
+		if found == nil {
+			t.Fatal("it does not say where: ", what)
+		}
+		return string(found[1])
 	}
+	v.metrics, v.grpc = said("metrics"), said("listening for ext_authz")
 	v.api = v.createAPI()
 	return v
 }
@@ -179,6 +185,7 @@ func TestSecretsLeaveOnce(t *testing.T) {
 	for _, secret := range v.secrets {
 		v.misuse(secret)
 	}
+	v.asksByEnvoy()
 	v.commands()
 	for _, address := range []string{"http://" + v.metrics + "/metrics", v.url + "/openapi.json", v.url + "/readyz"} {
 		if a := v.fetch("GET", address, nil); a.status != 200 {
