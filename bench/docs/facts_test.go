@@ -100,7 +100,7 @@ func TestWhatIsNamedExists(t *testing.T) {
 		}},
 		{"metric", regexp.MustCompile(`^(tollgate_[a-z_]+)$`), func(name string) bool { return strings.Contains(source, `"`+name+`"`) }},
 		{"folder", regexp.MustCompile(`(?:^|\s)(?:\./|cd )([a-z][a-z/]*)`), onDisk},
-		{"file", regexp.MustCompile(`^((?:cmd|verify|keys|bench|ratelimit|refill)/[\w/.-]*)$`), onDisk},
+		{"file", regexp.MustCompile(`^((?:cmd|verify|keys|bench|deploy|ratelimit|refill)/[\w/.-]*)$`), onDisk},
 	}
 	for _, name := range documents(t) {
 		for _, span := range codeSpan.FindAllString(prose(read(t, name)), -1) {

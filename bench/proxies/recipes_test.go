@@ -26,6 +26,7 @@ type proxy struct {
 	command  func(s *site) (*exec.Cmd, error)
 	asks     []question    // in the ways that its recipe has
 	unasked  int           // the status where no Tollgate answers
+	hung     int           // the status where Tollgate takes a request and does not answer
 	ownPages bool          // a refusal has the proxy's own page, and not Tollgate's body
 	keep     []string      // variables with which it keeps connections, where it does not by itself
 	resends  bool          // over a kept connection that dies a request may be sent again
@@ -37,12 +38,12 @@ type proxy struct {
 // proxies returns those that are tested.
 func proxies() []*proxy {
 	all := []*proxy{
-		{name: "nginx", binary: "nginx", command: nginx, asks: []question{policy, nginxPolicy, query}, unasked: 503, ownPages: true},
-		{name: "caddy", binary: "caddy", command: caddy, asks: []question{policy, query}, unasked: 502, keep: []string{"TOLLGATE_KEEPALIVE=60s"}, resends: true},
-		{name: "haproxy", binary: "haproxy", command: haproxy, asks: []question{policy, query}, unasked: 503},
+		{name: "nginx", binary: "nginx", command: nginx, asks: []question{policy, nginxPolicy, query}, unasked: 503, hung: 503, ownPages: true},
+		{name: "caddy", binary: "caddy", command: caddy, asks: []question{policy, query}, unasked: 502, hung: 504, keep: []string{"TOLLGATE_KEEPALIVE=60s"}, resends: true},
+		{name: "haproxy", binary: "haproxy", command: haproxy, asks: []question{policy, query}, unasked: 503, hung: 503},
 	}
 	if built := os.Getenv("TOLLGATE_TRAEFIK"); built != "" {
-		all = append(all, &proxy{name: "traefik", binary: built, command: traefik, asks: []question{policy}, unasked: 500,
+		all = append(all, &proxy{name: "traefik", binary: built, command: traefik, asks: []question{policy}, unasked: 500, hung: 500,
 			resends: true, silent: true, lenient: true, hangs: 35 * time.Second}) // Traefik waits for 30 s
 	}
 	return all
