@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/ratelimit"
 )
 
@@ -35,7 +36,7 @@ func TestLimitsAreCheckedAlike(t *testing.T) {
 			t.Errorf("%s, of an identity: %q, want %q", name, got, c.identity)
 		}
 	}
-	if err := keys.IdentityLimits.Check(change(func(l *ratelimit.Limit) { l.Name = "a" })); kind(err) != keys.KindConflict {
+	if err := keys.IdentityLimits.Check(change(func(l *ratelimit.Limit) { l.Name = "a" })); keystest.Kind(err) != keys.KindConflict {
 		t.Errorf("two limits of one name: %v", err)
 	}
 	override := keys.Override{Identifier: "x", Limit: -1, Duration: 60_000}

@@ -19,7 +19,7 @@ func TestDeletedRootKeyLearnsNothing(t *testing.T) {
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		absent := verify.Request{RootKey: by, Secret: keys.NewSecret("nobody_ever_made_this"), Cost: 1}
 		w.code(verify.NotFound, absent)
-		w.must(store.Open(c, store.Options{}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id))
+		w.Must(store.Open(c, store.Options{}).DeleteRootKey(t.Context(), w.Access.WorkspaceID, id))
 		w.refusedAs(keys.KindUnauthenticated, absent)
 	})
 }

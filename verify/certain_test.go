@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -18,10 +19,10 @@ func TestRefusalSpentNothing(t *testing.T) {
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
 	client, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
-	w.must(err)
+	w.Must(err)
 	defer client.Close()
 	g := impatientGateway(client, 0)
-	made := w.create(keys.KeyDraft{Remaining: uses(10)})
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(10)})
 	spend := func() *keys.Error {
 		_, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1})
 		return keys.AsError(err)
@@ -50,7 +51,7 @@ func TestRefusalSpentNothing(t *testing.T) {
 	if err := spend(); err == nil || !err.NothingSpent || err.Failure != keys.FailureGone {
 		t.Errorf("nobody there: %+v", err)
 	}
-	if left := *w.verify(verify.Request{Secret: made.Secret, Cost: verify.Free}).Remaining; left != 8 {
+	if left := *w.Check(verify.Request{Secret: made.Secret, Cost: verify.Free}).Remaining; left != 8 {
 		t.Errorf("%d left, want 8: one VALID, one whose reply was lost", left)
 	}
 }
@@ -73,7 +74,7 @@ func TestRefusedLimitSpentNothing(t *testing.T) {
 	link := redistest.Proxy(t, server.Addr())
 	w := newWorld(t, server.Client())
 	client, err := redisdb.Dial("redis://"+link.Addr(), redisdb.Options{NoDurableWrites: true})
-	w.must(err)
+	w.Must(err)
 	defer client.Close()
 	seen := &limited{}
 	v := verify.New(store.Open(client, store.Options{Timeout: 250 * time.Millisecond}), verify.Options{Timeout: 250 * time.Millisecond, Observer: seen})
@@ -89,7 +90,7 @@ func TestRefusedLimitSpentNothing(t *testing.T) {
 		{"nobody there", func() { link.Restore(); link.Refuse(); _ = client.Ping(t.Context()) }, true, true},
 	} {
 		step.before()
-		_, _, err := v.Limit(t.Context(), w.access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
+		_, _, err := v.Limit(t.Context(), w.Access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
 		if last := seen.errs[len(seen.errs)-1]; last != err {
 			t.Errorf("%s: %v, observed %v", step.name, err, last)
 		}

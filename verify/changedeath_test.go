@@ -8,6 +8,7 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
@@ -32,37 +33,31 @@ type changing struct {
 
 func newChanging(t *testing.T, c redis.UniversalClient, name string) *changing {
 	t.Helper()
-	w := &world{t: t, gateway: newGateway(c), redis: c}
-	ws, err := w.Workspace(t.Context(), name)
-	w.must(err)
-	w.access = keys.Operator(ws).As()
-	api, err := w.CreateAPI(t.Context(), w.access, name)
-	w.must(err)
-	w.api = api.ID
+	w := &world{keystest.New(t, c, name)}
 	for _, role := range []string{"reader", "writer"} {
-		_, err = w.CreateRole(t.Context(), w.access, keys.RoleDraft{Name: role, Permissions: keys.Named([]string{"read", "write"}, catalog.Create)})
-		w.must(err)
+		_, err := w.CreateRole(t.Context(), w.Access, keys.RoleDraft{Name: role, Permissions: keys.Named([]string{"read", "write"}, catalog.Create)})
+		w.Must(err)
 	}
 	all := &changing{world: w}
 	for range 3 {
-		all.secrets = append(all.secrets, w.create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, catalog.Refuse)}).Secret)
+		all.secrets = append(all.secrets, w.Create(keys.KeyDraft{Roles: keys.Named([]string{"reader"}, catalog.Refuse)}).Secret)
 	}
 	return all
 }
 
 // change takes from a role of the workspace, through a gateway, what its keys are asked for.
 func (w *changing) change(g *store.Store, role string) error {
-	_, err := g.SetRolePermissions(w.t.Context(), w.access, catalog.Called(role), keys.Named([]string{"write"}, catalog.Create))
+	_, err := g.SetRolePermissions(w.TB.Context(), w.Access, catalog.Called(role), keys.Named([]string{"write"}, catalog.Create))
 	return err
 }
 
 // says is what a gateway says of the keys.
-func (w *changing) says(g gateway) string {
-	w.t.Helper()
+func (w *changing) says(g keystest.Gateway) string {
+	w.TB.Helper()
 	var all []string
 	for _, secret := range w.secrets {
-		o, err := g.Verify(w.t.Context(), &verify.Request{Secret: secret, Permissions: verify.Permission("read"), Cost: verify.Free})
-		w.must(err)
+		o, err := g.Verify(w.TB.Context(), &verify.Request{Secret: secret, Permissions: verify.Permission("read"), Cost: verify.Free})
+		w.Must(err)
 		all = append(all, string(o.Code))
 	}
 	return strings.Join(all, " ")
@@ -82,7 +77,7 @@ func TestDeathWhileChangingARole(t *testing.T) {
 			for done := false; !done; steps++ {
 				name := fmt.Sprintf("dead after %d steps, with another change before %d", steps, other)
 				w := newChanging(t, c, strings.ReplaceAll(fmt.Sprint("w", steps, "-", other), " ", ""))
-				w.says(w.gateway)
+				w.says(w.Gateway)
 				all, names = append(all, w), append(names, name)
 				done = w.dies(c, steps, other) == nil
 			}
@@ -92,7 +87,7 @@ func TestDeathWhileChangingARole(t *testing.T) {
 		}
 		settle(c)
 		for i, w := range all {
-			if warm, cold := w.says(w.gateway), w.says(newGateway(c)); warm != cold {
+			if warm, cold := w.says(w.Gateway), w.says(keystest.NewGateway(c)); warm != cold {
 				t.Errorf("%s: who looked says %s, who did not %s", names[i], warm, cold)
 			}
 		}
@@ -102,14 +97,14 @@ func TestDeathWhileChangingARole(t *testing.T) {
 // dies lets a gateway that changes a role make so many steps, and others look before each;
 // another role is changed before one of them.
 func (w *changing) dies(c redis.UniversalClient, steps, other int) error {
-	client := redistest.Steps(w.t, c, func(step int) error {
+	client := redistest.Steps(w.TB, c, func(step int) error {
 		if step >= steps {
 			return errDead
 		}
 		if step == other {
-			w.must(w.change(newGateway(c).Store, "writer"))
+			w.Must(w.change(keystest.NewGateway(c).Store, "writer"))
 		}
-		w.says(w.gateway)
+		w.says(w.Gateway)
 		return nil
 	})
 	return w.change(store.Open(client, store.Options{Timeout: 10 * time.Second}), "reader")
@@ -121,19 +116,19 @@ func TestChangeThatAFailoverLoses(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		redistest.FailOverNow(c)
 		w := newChanging(t, c, "lost")
-		w.says(w.gateway)
+		w.says(w.Gateway)
 		before := w.dump()
-		w.must(w.change(newGateway(c).Store, "reader"))
-		w.says(w.gateway)
+		w.Must(w.change(keystest.NewGateway(c).Store, "reader"))
+		w.says(w.Gateway)
 		for name, value := range before {
-			w.must(c.Set(t.Context(), name, value, 0).Err())
+			w.Must(c.Set(t.Context(), name, value, 0).Err())
 		}
-		cold := newGateway(c)
+		cold := keystest.NewGateway(c)
 		first := *w
 		first.secrets = w.secrets[:1]
 		first.says(cold)
 		settle(c)
-		if warm, cold := w.says(w.gateway), w.says(cold); warm != cold || strings.Count(cold, "VALID") != 3 {
+		if warm, cold := w.says(w.Gateway), w.says(cold); warm != cold || strings.Count(cold, "VALID") != 3 {
 			t.Errorf("who obeyed says %s, who came later %s", warm, cold)
 		}
 	})
@@ -141,23 +136,23 @@ func TestChangeThatAFailoverLoses(t *testing.T) {
 
 // dump returns the definitions and revisions of the workspace.
 func (w *changing) dump() map[string]string {
-	w.t.Helper()
-	ctx, all := w.t.Context(), map[string]string{}
+	w.TB.Helper()
+	ctx, all := w.TB.Context(), map[string]string{}
 	scan := func(one redis.Cmdable) {
-		names, _, err := one.Scan(ctx, 0, "tg:[dv]:{"+w.access.WorkspaceID+"}*", 100_000).Result()
-		w.must(err)
+		names, _, err := one.Scan(ctx, 0, "tg:[dv]:{"+w.Access.WorkspaceID+"}*", 100_000).Result()
+		w.Must(err)
 		for _, name := range names {
-			value, err := w.redis.Get(ctx, name).Result()
-			w.must(err)
+			value, err := w.Redis().Get(ctx, name).Result()
+			w.Must(err)
 			all[name] = value
 		}
 	}
-	if cluster, ok := w.redis.(*redis.ClusterClient); ok {
-		one, err := cluster.MasterForKey(ctx, "{"+w.access.WorkspaceID+"}")
-		w.must(err)
+	if cluster, ok := w.Redis().(*redis.ClusterClient); ok {
+		one, err := cluster.MasterForKey(ctx, "{"+w.Access.WorkspaceID+"}")
+		w.Must(err)
 		scan(one)
 	} else {
-		scan(w.redis)
+		scan(w.Redis())
 	}
 	return all
 }
@@ -171,8 +166,8 @@ func TestDeathWhileChangingSaidAgain(t *testing.T) {
 			if w.dies(c, steps, -1) == nil {
 				return
 			}
-			w.must(w.change(newGateway(c).Store, "reader"))
-			if warm, cold := w.says(w.gateway), w.says(newGateway(c)); warm != cold {
+			w.Must(w.change(keystest.NewGateway(c).Store, "reader"))
+			if warm, cold := w.says(w.Gateway), w.says(keystest.NewGateway(c)); warm != cold {
 				t.Errorf("dead after %d steps, said again: who looked says %s, who did not %s", steps, warm, cold)
 			}
 		}

@@ -85,7 +85,7 @@ func burst(t *testing.T, v *verify.Verifier, requests []verify.Request) {
 func TestColdReadsTravelOnce(t *testing.T) {
 	w, cold, trips := coldGateway(t, 20*time.Millisecond)
 	_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
-	key := w.create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, catalog.CreateFreely)})
+	key := w.Create(keys.KeyDraft{ExternalID: "somebody", Permissions: keys.Named([]string{"read"}, catalog.CreateFreely)})
 	requests := make([]verify.Request, 300)
 	for i := range requests {
 		requests[i] = verify.Request{Secret: key.Secret, RootKey: by, Cost: 1}
@@ -101,7 +101,7 @@ func TestColdBurstIsFewCalls(t *testing.T) {
 	w, cold, trips := coldGateway(t, 20*time.Millisecond)
 	requests := make([]verify.Request, 300)
 	for i := range requests {
-		requests[i] = verify.Request{Secret: w.create(keys.KeyDraft{ExternalID: fmt.Sprint("user", i)}).Secret, Cost: 1}
+		requests[i] = verify.Request{Secret: w.Create(keys.KeyDraft{ExternalID: fmt.Sprint("user", i)}).Secret, Cost: 1}
 	}
 	burst(t, cold, requests)
 	if n := trips.take(); n > 40 { // 300 keys are read by five calls at least, as many identities, and verified by as many

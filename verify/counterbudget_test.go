@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -16,9 +17,9 @@ import (
 )
 
 // frugal is a gateway whose workspaces may have so many counters.
-func frugal(c redis.UniversalClient, most int64) gateway {
+func frugal(c redis.UniversalClient, most int64) keystest.Gateway {
 	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
-	return gateway{store, verify.New(store, verify.Options{Timeout: 10 * time.Second, MaxCounters: most})}
+	return keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Timeout: 10 * time.Second, MaxCounters: most})}
 }
 
 // identifiers asks for uses in a namespace of identifiers from one number up to another.
@@ -35,16 +36,16 @@ func identifiers(from, to int, duration int64) (all []verify.LimitCheck) {
 func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
-		w.gateway = frugal(c, 150)
+		w.Gateway = frugal(c, 150)
 		clock.SetClock(time.UnixMilli(day * (clock.Now().UnixMilli()/day + 1)))
-		made := w.create(keys.KeyDraft{Remaining: uses(10), ExternalID: "user_1", Limits: []ratelimit.Limit{limit("stored", 100)}})
-		_, err := w.UpdateIdentity(t.Context(), w.access, keys.IdentityRef{ExternalID: "user_1"}, keys.IdentityPatch{Limits: keys.To([]ratelimit.Limit{limit("shared", 100)})})
-		w.must(err)
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(10), ExternalID: "user_1", Limits: []ratelimit.Limit{limit("stored", 100)}})
+		_, err := w.UpdateIdentity(t.Context(), w.Access, keys.IdentityRef{ExternalID: "user_1"}, keys.IdentityPatch{Limits: keys.To([]ratelimit.Limit{limit("shared", 100)})})
+		w.Must(err)
 		ask := func(limits []verify.LimitRequest) (*verify.Outcome, error) {
 			return w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Limits: limits})
 		}
 		for from := 0; from < 100; from += 50 {
-			if _, passed := w.limit(w.gateway, identifiers(from, from+50, 3600_000)...); !passed {
+			if _, passed := w.limit(w.Gateway, identifiers(from, from+50, 3600_000)...); !passed {
 				t.Fatal("refused")
 			}
 		}
@@ -58,24 +59,24 @@ func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 		if _, err := ask(own(49, 51, day)); kindOf(err) != keys.KindRateLimited {
 			t.Errorf("one more of a key: %v", err)
 		}
-		if _, _, err := w.Limit(t.Context(), w.access, identifiers(99, 101, 3600_000)); kindOf(err) != keys.KindRateLimited {
+		if _, _, err := w.Limit(t.Context(), w.Access, identifiers(99, 101, 3600_000)); kindOf(err) != keys.KindRateLimited {
 			t.Errorf("one more of a namespace: %v", err)
 		}
-		if left := w.left(made.ID).Balance; left != 9 || len(w.counters()) != 151 {
+		if left := w.Left(made.ID).Balance; left != 9 || len(w.counters()) != 151 {
 			t.Errorf("the refused requests left %d uses and %d counters, want 9 and 151", left, len(w.counters()))
 		}
-		if all, passed := w.limit(w.gateway, identifiers(99, 100, 3600_000)...); !passed || all[0].Remaining != 3 {
+		if all, passed := w.limit(w.Gateway, identifiers(99, 100, 3600_000)...); !passed || all[0].Remaining != 3 {
 			t.Errorf("an identifier that is counted: %+v", all)
 		}
 		if o, err := ask(own(0, 10, day)); err != nil || o.Code != verify.Valid {
 			t.Errorf("counters that are there: %+v, %v", o, err)
 		}
-		fresh := w.create(keys.KeyDraft{ExternalID: "user_2", Limits: []ratelimit.Limit{limit("stored", 100)}})
-		if o := w.verify(verify.Request{Secret: fresh.Secret, Cost: verify.Free}); o.Code != verify.Valid {
+		fresh := w.Create(keys.KeyDraft{ExternalID: "user_2", Limits: []ratelimit.Limit{limit("stored", 100)}})
+		if o := w.Check(verify.Request{Secret: fresh.Secret, Cost: verify.Free}); o.Code != verify.Valid {
 			t.Errorf("a stored limit: %+v", o)
 		}
 		other, err := w.Workspace(t.Context(), "other")
-		w.must(err)
+		w.Must(err)
 		if _, passed, err := w.Limit(t.Context(), keys.Operator(other).As(), identifiers(0, 1, 3600_000)); !passed || err != nil {
 			t.Errorf("another workspace: %v", err)
 		}
@@ -100,21 +101,21 @@ func TestCountersKeptByUseStayCounted(t *testing.T) {
 	for _, duration := range []int64{60_000, 3600_000, 30 * day} {
 		redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 			w := newWorld(t, c)
-			w.gateway = frugal(c, 128)
+			w.Gateway = frugal(c, 128)
 			clock.SetClock(time.UnixMilli(duration * (clock.Now().UnixMilli()/duration + 1)))
 			for range 5 {
 				for from := 0; from < 128; from += 64 {
-					if _, _, err := w.Limit(t.Context(), w.access, identifiers(from, from+64, duration)); err != nil {
+					if _, _, err := w.Limit(t.Context(), w.Access, identifiers(from, from+64, duration)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if _, _, err := w.Limit(t.Context(), w.access, identifiers(200, 201, duration)); kindOf(err) != keys.KindRateLimited {
+				if _, _, err := w.Limit(t.Context(), w.Access, identifiers(200, 201, duration)); kindOf(err) != keys.KindRateLimited {
 					t.Fatalf("one more: %v", err)
 				}
 				clock.Advance(time.Duration(duration) * time.Millisecond)
 			}
 			clock.Advance(time.Duration(duration) * 3 / 2 * time.Millisecond)
-			if _, passed := w.limit(w.gateway, identifiers(200, 300, duration)...); !passed {
+			if _, passed := w.limit(w.Gateway, identifiers(200, 300, duration)...); !passed {
 				t.Error("when all have ended")
 			}
 		})
@@ -126,20 +127,20 @@ func TestCountersKeptByUseStayCounted(t *testing.T) {
 func TestCountersOfAWorkspaceOnACluster(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		w.gateway = frugal(c, 1) // a shard has 128 all the same
+		w.Gateway = frugal(c, 1) // a shard has 128 all the same
 		if !w.Cluster() {
 			t.Skip("one Redis has one share")
 		}
 		inShard, elsewhere := shardFull(t, w)
 		one := verify.LimitCheck{Namespace: "n", Identifier: elsewhere, Limit: 5, Duration: day, Cost: 1}
-		w.limit(w.gateway, one)
+		w.limit(w.Gateway, one)
 		both := []verify.LimitCheck{one, {Namespace: "n", Identifier: inShard, Limit: 5, Duration: day, Cost: 1}}
 		for range 10 {
-			if _, _, err := w.Limit(t.Context(), w.access, both); kindOf(err) != keys.KindRateLimited {
+			if _, _, err := w.Limit(t.Context(), w.Access, both); kindOf(err) != keys.KindRateLimited {
 				t.Fatalf("one more in a full shard: %v", err)
 			}
 		}
-		if all, passed := w.limit(w.gateway, one); !passed || all[0].Remaining != 3 {
+		if all, passed := w.limit(w.Gateway, one); !passed || all[0].Remaining != 3 {
 			t.Errorf("of the other slot was taken: %+v", all)
 		}
 	})
@@ -149,7 +150,7 @@ func TestCountersOfAWorkspaceOnACluster(t *testing.T) {
 // returns one more there, and one of a shard with another slot.
 func shardFull(t *testing.T, w *world) (inShard, elsewhere string) {
 	t.Helper()
-	all, _ := w.limit(w.gateway, verify.LimitCheck{Namespace: "n", Identifier: "first", Limit: 5, Duration: day, Cost: 1})
+	all, _ := w.limit(w.Gateway, verify.LimitCheck{Namespace: "n", Identifier: "first", Limit: 5, Duration: day, Cost: 1})
 	id := all[0].NamespaceID
 	shard, made := layout.ShardOf(id+":first"), 1
 	for i := 0; ; i++ {
@@ -160,7 +161,7 @@ func shardFull(t *testing.T, w *world) (inShard, elsewhere string) {
 		case made == 128:
 			return identifier, elsewhere
 		default:
-			w.limit(w.gateway, verify.LimitCheck{Namespace: "n", Identifier: identifier, Limit: 5, Duration: day, Cost: 1})
+			w.limit(w.Gateway, verify.LimitCheck{Namespace: "n", Identifier: identifier, Limit: 5, Duration: day, Cost: 1})
 			made++
 		}
 	}
@@ -173,7 +174,7 @@ func TestBudgetAgainstModel(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		r := redistest.Rand(t)
 		w := newWorld(t, c)
-		w.limit(w.gateway, identifiers(0, 1, 30*day)...)
+		w.limit(w.Gateway, identifiers(0, 1, 30*day)...)
 		space := w.namespaceID("n")
 		counts := map[string]int64{"the first": clock.Now().UnixMilli() + 75*day} // until when a counter counts at most
 		for step := range 150 {
@@ -182,7 +183,7 @@ func TestBudgetAgainstModel(t *testing.T) {
 			if duration < 60_000 {
 				who = 1000 + step
 			}
-			w.limit(w.gateway, verify.LimitCheck{Namespace: "n", Identifier: fmt.Sprint(who), Limit: 1_000_000, Duration: duration, Cost: 1})
+			w.limit(w.Gateway, verify.LimitCheck{Namespace: "n", Identifier: fmt.Sprint(who), Limit: 1_000_000, Duration: duration, Cost: 1})
 			now := clock.Now().UnixMilli()
 			name := layout.Counter(layout.ShardOf(space+":"+fmt.Sprint(who)), space, fmt.Sprint(who), duration)
 			counts[name] = now + c.PTTL(t.Context(), name).Val().Milliseconds() + duration/2
@@ -201,17 +202,17 @@ func TestBudgetAgainstModel(t *testing.T) {
 }
 
 func (w *world) namespaceID(name string) string {
-	w.t.Helper()
-	n, err := w.Namespace(w.t.Context(), w.access, keys.NamespaceRef{Name: name})
-	w.must(err)
+	w.TB.Helper()
+	n, err := w.Namespace(w.TB.Context(), w.Access, keys.NamespaceRef{Name: name})
+	w.Must(err)
 	return n.ID
 }
 
 // budgeted reads how many counters the record of the workspace counts.
 func (w *world) budgeted(now int64) (sum int64) {
-	w.t.Helper()
-	for _, name := range redistest.Names(w.t, w.redis, "tg:cb:*") {
-		text := w.redis.Get(w.t.Context(), name).Val()
+	w.TB.Helper()
+	for _, name := range redistest.Names(w.TB, w.Redis(), "tg:cb:*") {
+		text := w.Redis().Get(w.TB.Context(), name).Val()
 		for ; len(text) >= 15; text = text[15:] {
 			if unit := int64(1) << text[0]; (layout.U56(text[1:8])+1)*unit > now {
 				sum += layout.U56(text[8:15])

@@ -18,7 +18,7 @@ func TestCounterOutlivesTheNextWindow(t *testing.T) {
 		const duration = 3600_000
 		check := verify.LimitCheck{Namespace: "n", Identifier: "one", Limit: 100, Duration: duration, Cost: 1}
 		for use := range 3 {
-			all, _ := w.limit(w.gateway, check)
+			all, _ := w.limit(w.Gateway, check)
 			if want := int64(99 - use); all[0].Remaining != want {
 				t.Fatalf("use %d leaves %d, want %d", use, all[0].Remaining, want)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -40,7 +41,7 @@ func kindOf(err error) keys.Kind {
 func TestCountersOfAKeyAreBounded(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{Remaining: uses(100)})
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)})
 		ask := func(limits []verify.LimitRequest) (*verify.Outcome, error) {
 			return w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Limits: limits})
 		}
@@ -54,7 +55,7 @@ func TestCountersOfAKeyAreBounded(t *testing.T) {
 		if e := keys.AsError(err); err == nil || e.Kind != keys.KindInvalid || e.Field != "ratelimits" || !strings.Contains(e.Message, "128") {
 			t.Fatalf("150 counters: %v", err)
 		}
-		if left := w.left(made.ID).Balance; left != 98 || len(w.counters()) != 100 {
+		if left := w.Left(made.ID).Balance; left != 98 || len(w.counters()) != 100 {
 			t.Errorf("the refused request left %d uses and %d counters, want 98 and 100", left, len(w.counters()))
 		}
 		if o, err := ask(own(100, 128, 1000)); err != nil || o.Code != verify.Valid {
@@ -89,7 +90,7 @@ func TestCountersOfAKeyAreBounded(t *testing.T) {
 func TestCounterKeptByUseStaysListed(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{})
+		made := w.Create(keys.KeyDraft{})
 		clock.SetClock(time.UnixMilli(day * (clock.Now().UnixMilli()/day + 1)))
 		limits := func(from, to int) *verify.Request {
 			return &verify.Request{Secret: made.Secret, Limits: own(from, to, 60_000), Cost: verify.Free}
@@ -117,11 +118,11 @@ func TestCounterKeptByUseStaysListed(t *testing.T) {
 func TestCountersOfAKeyAreExactUnderConcurrency(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{})
+		made := w.Create(keys.KeyDraft{})
 		for _, limits := range [][]verify.LimitRequest{own(0, 60, day), own(60, 108, day)} {
-			w.verify(verify.Request{Secret: made.Secret, Limits: limits, Cost: verify.Free})
+			w.Check(verify.Request{Secret: made.Secret, Limits: limits, Cost: verify.Free})
 		}
-		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c), keystest.NewGateway(c)}
 		var passed, refused atomic.Int64
 		var all sync.WaitGroup
 		for i := range 50 {
@@ -150,20 +151,20 @@ func TestCountersOfAKeyAreExactUnderConcurrency(t *testing.T) {
 func TestCountersEndWithTheirKey(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		other, err := w.CreateAPI(t.Context(), w.access, "other")
-		w.must(err)
-		stays := w.create(keys.KeyDraft{APIID: w.api})
+		other, err := w.CreateAPI(t.Context(), w.Access, "other")
+		w.Must(err)
+		stays := w.Create(keys.KeyDraft{APIID: w.APIID})
 		used := func(made keys.NewKey) {
-			w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
+			w.Check(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
 		}
 		used(stays)
 		for name, remove := range map[string]func(keys.NewKey) error{
-			"for good":   func(k keys.NewKey) error { return w.DeleteKey(t.Context(), w.access, k.ID, true) },
-			"softly":     func(k keys.NewKey) error { return w.DeleteKey(t.Context(), w.access, k.ID, false) },
-			"with all":   func(keys.NewKey) error { _, err := w.DeleteKeys(t.Context(), w.access, other.ID, true); return err },
-			"all softly": func(keys.NewKey) error { _, err := w.DeleteKeys(t.Context(), w.access, other.ID, false); return err },
+			"for good":   func(k keys.NewKey) error { return w.DeleteKey(t.Context(), w.Access, k.ID, true) },
+			"softly":     func(k keys.NewKey) error { return w.DeleteKey(t.Context(), w.Access, k.ID, false) },
+			"with all":   func(keys.NewKey) error { _, err := w.DeleteKeys(t.Context(), w.Access, other.ID, true); return err },
+			"all softly": func(keys.NewKey) error { _, err := w.DeleteKeys(t.Context(), w.Access, other.ID, false); return err },
 			"its API": func(keys.NewKey) error {
-				err := w.DeleteAPI(t.Context(), w.access, other.ID)
+				err := w.DeleteAPI(t.Context(), w.Access, other.ID)
 				sweeper := sweep.New(w.Store)
 				for worked := true; worked && err == nil; {
 					worked, err = sweeper.SweepOnce(t.Context())
@@ -171,16 +172,16 @@ func TestCountersEndWithTheirKey(t *testing.T) {
 				return err
 			},
 		} {
-			if other, err = w.CreateAPI(t.Context(), w.access, name); err != nil {
+			if other, err = w.CreateAPI(t.Context(), w.Access, name); err != nil {
 				t.Fatal(err)
 			}
-			made, err := w.CreateKey(t.Context(), w.access, keys.KeyDraft{APIID: other.ID})
-			w.must(err)
+			made, err := w.CreateKey(t.Context(), w.Access, keys.KeyDraft{APIID: other.ID})
+			w.Must(err)
 			used(made)
 			if n := len(w.counters()); n != 40 {
 				t.Fatalf("%s: %d counters before", name, n)
 			}
-			w.must(remove(made))
+			w.Must(remove(made))
 			left, index := w.counters(), redistest.Names(t, c, "tg:ci:*")
 			for counter := range left {
 				if !strings.Contains(counter, stays.ID) {
@@ -199,13 +200,13 @@ func TestCountersEndOnAFullRedis(t *testing.T) {
 	server := redistest.Start(t, redistest.WithConfig("maxmemory-policy noeviction"))
 	w := newWorld(t, server.Client())
 	for _, permanent := range []bool{true, false} {
-		made := w.create(keys.KeyDraft{})
-		w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
+		made := w.Create(keys.KeyDraft{})
+		w.Check(verify.Request{Secret: made.Secret, Limits: own(0, 20, keys.MaxDuration), Cost: verify.Free})
 		server.Do("CONFIG", "SET", "maxmemory", "1")
 		if _, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: own(20, 40, day), Cost: verify.Free}); kindOf(err) != keys.KindUnavailable {
 			t.Errorf("a counter was made: %v", err)
 		}
-		w.must(w.DeleteKey(t.Context(), w.access, made.ID, permanent))
+		w.Must(w.DeleteKey(t.Context(), w.Access, made.ID, permanent))
 		server.Do("CONFIG", "SET", "maxmemory", "0")
 		if left := redistest.Names(t, server.Client(), "tg:c[:i]*"); len(left) != 0 {
 			t.Errorf("left: %v", left)
@@ -218,14 +219,14 @@ func TestCountersEndOnAFullRedis(t *testing.T) {
 func TestCountersAreSharedWithTheReleaseBefore(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{})
+		made := w.Create(keys.KeyDraft{})
 		_, shard := layout.RecordName(made.Secret.Digest())
 		name := func(limit string) string { return "tg:c:{" + shard + "}" + made.ID + ":2592000000:" + limit }
 		now, err := w.Now(t.Context())
-		w.must(err)
+		w.Must(err)
 		window := layout.AppendU56(layout.AppendU56(layout.AppendU56(nil, now/keys.MaxDuration), 3), 0)
-		w.must(c.Set(t.Context(), name("own:0"), window, 24*time.Hour).Err())
-		o := w.verify(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration), Cost: verify.Free})
+		w.Must(c.Set(t.Context(), name("own:0"), window, 24*time.Hour).Err())
+		o := w.Check(verify.Request{Secret: made.Secret, Limits: own(0, 2, keys.MaxDuration), Cost: verify.Free})
 		if o.Limits[0].Remaining != 1 || o.Limits[1].Remaining != 4 {
 			t.Errorf("%d and %d are left, want 1 and 4", o.Limits[0].Remaining, o.Limits[1].Remaining)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
@@ -48,7 +49,7 @@ func durable(t *testing.T, timeout time.Duration) (*world, *redistest.Server, *w
 // A verification asks for the append-only file in the round trip in which it spends.
 func TestDurableIsOneRoundTrip(t *testing.T) {
 	w, _, line := durable(t, 10*time.Second)
-	warm := verify.Request{Secret: w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, Cost: 1}
+	warm := verify.Request{Secret: w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)}).Secret, Cost: 1}
 	w.code(verify.Valid, warm)
 	before := line.sent.Load()
 	for range 20 {
@@ -80,7 +81,7 @@ func busyFile(t *testing.T, server *redistest.Server) {
 // writes nothing, and a look do not wait. What waits too long is unknown.
 func TestDurableWaitsForUsesAlone(t *testing.T) {
 	w, server, _ := durable(t, 2*time.Second)
-	rich, poor := w.create(keys.KeyDraft{Remaining: uses(100)}).Secret, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
+	rich, poor := w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)}).Secret, w.Create(keys.KeyDraft{Remaining: keystest.Uses(0)}).Secret
 	w.code(verify.Valid, verify.Request{Secret: rich, Cost: 1})
 	w.code(verify.UsageExceeded, verify.Request{Secret: poor, Cost: 1})
 	busyFile(t, server)
@@ -106,12 +107,12 @@ func TestDurableWaitsForUsesAlone(t *testing.T) {
 // what spends, or behind it: a refusal, a look, a first read, what nobody knows.
 func TestDurableUnspentTravelWithSpent(t *testing.T) {
 	w, server, _ := durable(t, 4*time.Second)
-	rich := w.create(keys.KeyDraft{Remaining: uses(1_000_000)}).Secret
-	poor := w.create(keys.KeyDraft{Remaining: uses(0)}).Secret
-	off := w.create(keys.KeyDraft{Disabled: true}).Secret
+	rich := w.Create(keys.KeyDraft{Remaining: keystest.Uses(1_000_000)}).Secret
+	poor := w.Create(keys.KeyDraft{Remaining: keystest.Uses(0)}).Secret
+	off := w.Create(keys.KeyDraft{Disabled: true}).Secret
 	for _, secret := range []keys.Secret{rich, poor, off} {
 		_, err := w.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1})
-		w.must(err)
+		w.Must(err)
 	}
 	var cold []keys.Secret
 	unspent := func(i int) verify.Request {
@@ -128,7 +129,7 @@ func TestDurableUnspentTravelWithSpent(t *testing.T) {
 		return verify.Request{Secret: poor, Cost: 1}
 	}
 	for range 20 {
-		cold = append(cold, w.create(keys.KeyDraft{Remaining: uses(0)}).Secret)
+		cold = append(cold, w.Create(keys.KeyDraft{Remaining: keystest.Uses(0)}).Secret)
 	}
 	busyFile(t, server)
 	release := server.HoldFsync()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -22,9 +23,9 @@ var errGuess = errors.New("that was a guess")
 
 // guarded is a gateway that counts the root keys that the store proved unknown, and
 // answers them with errGuess.
-func guarded(c redis.UniversalClient, timeout time.Duration, guesses *atomic.Int64) gateway {
+func guarded(c redis.UniversalClient, timeout time.Duration, guesses *atomic.Int64) keystest.Gateway {
 	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
-	return gateway{store, verify.New(store, verify.Options{Timeout: timeout, UnknownRootKey: func(netip.Addr) error {
+	return keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Timeout: timeout, UnknownRootKey: func(netip.Addr) error {
 		guesses.Add(1)
 		return errGuess
 	}})}
@@ -36,12 +37,12 @@ func guarded(c redis.UniversalClient, timeout time.Duration, guesses *atomic.Int
 func TestValidRootKeyAmongGuesses(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{Remaining: uses(100)})
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)})
 		_, minted := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		address := netip.MustParseAddr("192.0.2.1")
 		var guesses atomic.Int64
 		for range 2 {
-			w.gateway = guarded(c, 10*time.Second, &guesses)
+			w.Gateway = guarded(c, 10*time.Second, &guesses)
 			for n := range 110 {
 				unknown := keys.NewSecret(fmt.Sprint("unknown ", n))
 				var err error
@@ -75,8 +76,8 @@ func TestConcurrentFloodOfGuesses(t *testing.T) {
 	client := redistest.Shared(t).Client()
 	w := newWorld(t, client)
 	var guesses atomic.Int64
-	w.gateway = guarded(client, 2*time.Second, &guesses)
-	made := w.create(keys.KeyDraft{Remaining: uses(1_000_000)})
+	w.Gateway = guarded(client, 2*time.Second, &guesses)
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(1_000_000)})
 	flooded, quiet := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	var stop atomic.Bool
 	var flood sync.WaitGroup
@@ -107,7 +108,7 @@ func TestConcurrentFloodOfGuesses(t *testing.T) {
 	}
 	stop.Store(true)
 	flood.Wait()
-	if left, want := w.left(made.ID).Balance, int64(1_000_000-40-found); left != want || guesses.Load() < 1000 {
+	if left, want := w.Left(made.ID).Balance, int64(1_000_000-40-found); left != want || guesses.Load() < 1000 {
 		t.Errorf("%d uses left, want %d; %d guesses", left, want, guesses.Load())
 	}
 }
@@ -117,7 +118,7 @@ func TestConcurrentFloodOfGuesses(t *testing.T) {
 func TestChangedRootKeyDoesNotWaitAmongGuesses(t *testing.T) {
 	client := redistest.Shared(t).Client()
 	w := newWorld(t, client)
-	made := w.create(keys.KeyDraft{Remaining: uses(10)})
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(10)})
 	_, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 	ask := verify.Request{RootKey: by, Secret: made.Secret, Cost: 1}
 	w.code(verify.Valid, ask)
@@ -125,7 +126,7 @@ func TestChangedRootKeyDoesNotWaitAmongGuesses(t *testing.T) {
 	defer release()
 	record, _ := layout.RecordName(by.Digest())
 	prefix, err := client.GetRange(t.Context(), record, 0, 7).Result()
-	w.must(err)
-	w.must(client.SetRange(t.Context(), record, 7, string([]byte{prefix[7] + 1})).Err()) // its revision
+	w.Must(err)
+	w.Must(client.SetRange(t.Context(), record, 7, string([]byte{prefix[7] + 1})).Err()) // its revision
 	w.code(verify.Valid, ask)
 }

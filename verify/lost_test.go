@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
@@ -18,13 +19,13 @@ import (
 func TestLostStoreIsUnavailable(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		w.must(w.Mark(t.Context()))
-		made := w.create(keys.KeyDraft{})
-		w.verify(verify.Request{Secret: made.Secret, Cost: verify.Free})
-		other := newGateway(c)
-		w.must(other.Mark(t.Context()))
+		w.Must(w.Mark(t.Context()))
+		made := w.Create(keys.KeyDraft{})
+		w.Check(verify.Request{Secret: made.Secret, Cost: verify.Free})
+		other := keystest.NewGateway(c)
+		w.Must(other.Mark(t.Context()))
 		flush(t, c, "FLUSHALL")
-		for _, g := range []gateway{w.gateway, other} {
+		for _, g := range []keystest.Gateway{w.Gateway, other} {
 			for _, secret := range []keys.Secret{made.Secret, made.Secret, keys.NewSecret("nobody has this one")} {
 				o, err := g.Verify(t.Context(), &verify.Request{Secret: secret, Cost: verify.Free})
 				if o != nil || !errors.Is(err, redisdb.ErrLost) || keys.AsError(err).Kind != keys.KindUnavailable {
@@ -47,14 +48,14 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 				t.Errorf("marked anew by one that knew better: %v", err)
 			}
 		}
-		w.must(newGateway(c).Accept(t.Context()))
-		for _, g := range []gateway{w.gateway, other} {
+		w.Must(keystest.NewGateway(c).Accept(t.Context()))
+		for _, g := range []keystest.Gateway{w.Gateway, other} {
 			if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.NotFound {
 				t.Errorf("accepted: %+v %v", o, err)
 			}
 		}
 		again := newWorld(t, c)
-		made = again.create(keys.KeyDraft{})
+		made = again.Create(keys.KeyDraft{})
 		if o, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 			t.Errorf("used again: %+v %v", o, err)
 		}
@@ -64,27 +65,11 @@ func TestLostStoreIsUnavailable(t *testing.T) {
 // flush sends a command to every master.
 func flush(t *testing.T, c redis.UniversalClient, command string) {
 	t.Helper()
-	for _, node := range masters(t, c) {
+	for _, node := range redistest.Masters(t, c) {
 		if err := node.Do(t.Context(), command).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-func masters(t *testing.T, c redis.UniversalClient) (all []*redis.Client) {
-	t.Helper()
-	cluster, ok := c.(*redis.ClusterClient)
-	if !ok {
-		return append(all, c.(*redis.Client))
-	}
-	for _, name := range []string{"{a}", "{b}", "{c}"} { // on one master each
-		node, err := cluster.MasterForKey(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, node)
-	}
-	return all
 }
 
 // A Cluster of which one master loses its data is known for one that has, also by a
@@ -95,21 +80,21 @@ func TestLostMasterOfCluster(t *testing.T) {
 			return
 		}
 		w := newWorld(t, c)
-		w.must(w.Mark(t.Context()))
+		w.Must(w.Mark(t.Context()))
 		var all []keys.NewKey
 		for range 30 {
-			all = append(all, w.create(keys.KeyDraft{}))
+			all = append(all, w.Create(keys.KeyDraft{}))
 		}
-		if err := masters(t, c)[0].FlushAll(t.Context()).Err(); err != nil {
+		if err := redistest.Masters(t, c)[0].FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		fresh := newGateway(c)
+		fresh := keystest.NewGateway(c)
 		if err := fresh.Mark(t.Context()); !errors.Is(err, redisdb.ErrLost) {
 			t.Errorf("a gateway that starts now takes it for a new one: %v", err)
 		}
 		lost := 0
 		for _, made := range all {
-			for _, g := range []gateway{w.gateway, fresh} {
+			for _, g := range []keystest.Gateway{w.Gateway, fresh} {
 				switch o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); {
 				case errors.Is(err, redisdb.ErrLost):
 					lost++
@@ -131,22 +116,22 @@ func TestLostMasterOfCluster(t *testing.T) {
 func TestStoreWithoutMarkersAdoptsThem(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{})
+		made := w.Create(keys.KeyDraft{})
 		for round := range 3 {
 			for i, name := range redistest.Names(t, c, "tg:m*") {
 				if round == 0 || i%2 == 0 {
-					w.must(c.Del(t.Context(), name).Err())
+					w.Must(c.Del(t.Context(), name).Err())
 				} else {
-					w.must(c.Set(t.Context(), name, "0", 0).Err())
+					w.Must(c.Set(t.Context(), name, "0", 0).Err())
 				}
 			}
-			g := newGateway(c)
+			g := keystest.NewGateway(c)
 			if round == 1 { // at the first key that is absent, by itself
 				if o, err := g.Verify(t.Context(), &verify.Request{Secret: keys.NewSecret("nobody has this one"), Cost: verify.Free}); err != nil || o.Code != verify.NotFound {
 					t.Errorf("unknown: %+v %v", o, err)
 				}
 			}
-			w.must(g.Mark(t.Context()))
+			w.Must(g.Mark(t.Context()))
 			if lost, err := g.Lost(t.Context()); lost || err != nil {
 				t.Errorf("round %d: lost %t, %v", round, lost, err)
 			}

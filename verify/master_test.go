@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 )
 
 // dialled is a gateway with the client and the time limits of the program.
-func dialled(t *testing.T, addr string) gateway {
+func dialled(t *testing.T, addr string) keystest.Gateway {
 	t.Helper()
 	client, err := redisdb.Dial("redis://"+addr, redisdb.Options{NoDurableWrites: true})
 	if err != nil {
@@ -41,7 +42,7 @@ func follow(t *testing.T, replica *redistest.Server, master *redistest.Server, a
 }
 
 // undecided checks that verifications of known and unknown keys are undecided.
-func undecided(t *testing.T, g gateway, what string, want error, secrets ...keys.Secret) {
+func undecided(t *testing.T, g keystest.Gateway, what string, want error, secrets ...keys.Secret) {
 	t.Helper()
 	for _, secret := range append(secrets, keys.NewSecret("nobody has this one")) {
 		for range 20 {
@@ -58,7 +59,7 @@ func undecided(t *testing.T, g gateway, what string, want error, secrets ...keys
 func TestReplicaIsNotBelieved(t *testing.T) {
 	master, replica := redistest.Start(t), redistest.Start(t)
 	w := newWorld(t, master.Client())
-	made := w.create(keys.KeyDraft{})
+	made := w.Create(keys.KeyDraft{})
 	follow(t, replica, master, master.Addr())
 	g := dialled(t, replica.Addr())
 	undecided(t, g, "a replica", redisdb.ErrReplica, made.Secret)
@@ -78,7 +79,7 @@ func TestReplicaIsNotBelieved(t *testing.T) {
 func TestDemotedMasterIsNotBelieved(t *testing.T) {
 	old, next := redistest.Start(t), redistest.Start(t)
 	w := newWorld(t, old.Client())
-	made := w.create(keys.KeyDraft{})
+	made := w.Create(keys.KeyDraft{})
 	follow(t, next, old, old.Addr())
 	g := dialled(t, old.Addr())
 	var demoted atomic.Pointer[time.Time]
@@ -123,10 +124,10 @@ func TestDemotedMasterIsNotBelieved(t *testing.T) {
 func TestServersBehindOneAddress(t *testing.T) {
 	master, replica := redistest.Start(t), redistest.Start(t)
 	w := newWorld(t, master.Client())
-	made := w.create(keys.KeyDraft{})
+	made := w.Create(keys.KeyDraft{})
 	follow(t, replica, master, master.Addr())
 	replica.Do("REPLICAOF", "127.0.0.1", "1")
-	w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Disabled: keys.To(true)}))
+	w.Must(w.UpdateKey(t.Context(), w.Access, made.ID, keys.KeyPatch{Disabled: keys.To(true)}))
 	var answers, errs atomic.Int64
 	for range 3 {
 		g := dialled(t, redistest.Forward(t, master.Addr(), replica.Addr()).Addr())
@@ -161,14 +162,14 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	master := redistest.Start(t, redistest.WithConfig("min-replicas-to-write 0", fmt.Sprintf("min-replicas-max-lag %d", maxLag)))
 	replica := redistest.Start(t)
 	w := newWorld(t, master.Client())
-	made := w.create(keys.KeyDraft{})
+	made := w.Create(keys.KeyDraft{})
 	network := redistest.Forward(t, master.Addr())
 	follow(t, replica, master, network.Addr())
 	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
 	client, err := redisdb.Dial("redis://"+master.Addr(), redisdb.Options{NoDurableWrites: true})
-	w.must(err)
+	w.Must(err)
 	defer client.Close()
-	w.must(redisdb.SetReplicaRule(t.Context(), client, 1, maxLag))
+	w.Must(redisdb.SetReplicaRule(t.Context(), client, 1, maxLag))
 	g := impatientGateway(client, 0)
 	if o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err != nil || o.Code != verify.Valid {
 		t.Fatalf("before: %+v %v", o, err)
@@ -176,8 +177,8 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	network.Silence()
 	cut := time.Now()
 	replica.Do("REPLICAOF", "NO", "ONE")
-	other := newGateway(replica.Client())
-	w.must(other.DeleteKey(t.Context(), w.access, made.ID, false))
+	other := keystest.NewGateway(replica.Client())
+	w.Must(other.DeleteKey(t.Context(), w.Access, made.ID, false))
 	var last time.Duration
 	for time.Since(cut) < (maxLag+3)*time.Second {
 		if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free}); err == nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
@@ -20,14 +21,14 @@ func TestPreload(t *testing.T) {
 			id, secret := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 			ids, secrets = append(ids, id), append(secrets, secret)
 		}
-		fresh := newGateway(c)
-		w.must(fresh.Preload(t.Context()))
+		fresh := keystest.NewGateway(c)
+		w.Must(fresh.Preload(t.Context()))
 		for i, secret := range secrets {
 			if !fresh.Knows(secret) {
 				t.Fatalf("root key %d was not read", i)
 			}
 		}
-		w.must(w.DeleteRootKey(t.Context(), w.access.WorkspaceID, ids[7]))
+		w.Must(w.DeleteRootKey(t.Context(), w.Access.WorkspaceID, ids[7]))
 		for i, want := range map[int]verify.Code{7: verify.NotFound, 8: verify.Valid} {
 			o, err := fresh.Verify(t.Context(), &verify.Request{Secret: secrets[i], Root: true, Cost: 1})
 			if err != nil || o.Code != want {

@@ -13,6 +13,7 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
@@ -27,24 +28,24 @@ func use(namespace, identifier string, limit, cost int64) verify.LimitCheck {
 }
 
 // limit asks one gateway, and wants an answer.
-func (w *world) limit(g gateway, checks ...verify.LimitCheck) ([]verify.LimitVerdict, bool) {
-	w.t.Helper()
-	all, passed, err := g.Limit(w.t.Context(), w.access, checks)
-	w.must(err)
+func (w *world) limit(g keystest.Gateway, checks ...verify.LimitCheck) ([]verify.LimitVerdict, bool) {
+	w.TB.Helper()
+	all, passed, err := g.Limit(w.TB.Context(), w.Access, checks)
+	w.Must(err)
 	return all, passed
 }
 
 func (w *world) override(namespace, identifier string, limit int64) string {
-	w.t.Helper()
-	id, err := w.SetOverride(w.t.Context(), w.access, keys.NamespaceRef{Name: namespace, Create: true},
+	w.TB.Helper()
+	id, err := w.SetOverride(w.TB.Context(), w.Access, keys.NamespaceRef{Name: namespace, Create: true},
 		keys.Override{Identifier: identifier, Limit: limit, Duration: day})
-	w.must(err)
+	w.Must(err)
 	return id
 }
 
 // counters lists the counters in the store with what they hold.
 func (w *world) counters() map[string]string {
-	w.t.Helper()
+	w.TB.Helper()
 	all := map[string]string{}
 	var mu sync.Mutex
 	scan := func(ctx context.Context, c *redis.Client) error {
@@ -57,10 +58,10 @@ func (w *world) counters() map[string]string {
 		}
 		return err
 	}
-	if cluster, ok := w.redis.(*redis.ClusterClient); ok {
-		w.must(cluster.ForEachMaster(w.t.Context(), scan))
+	if cluster, ok := w.Redis().(*redis.ClusterClient); ok {
+		w.Must(cluster.ForEachMaster(w.TB.Context(), scan))
 	} else {
-		w.must(scan(w.t.Context(), w.redis.(*redis.Client)))
+		w.Must(scan(w.TB.Context(), w.Redis().(*redis.Client)))
 	}
 	return all
 }
@@ -70,7 +71,7 @@ func (w *world) counters() map[string]string {
 func TestLimitIsExactUnderConcurrency(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c), keystest.NewGateway(c)}
 		for round := range 4 {
 			one, two := fmt.Sprintf("one-%d", round), fmt.Sprintf("two-%d", round)
 			var passed, unknown atomic.Int64
@@ -84,7 +85,7 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 					slices.Reverse(checks)
 				}
 				all.Go(func() {
-					_, ok, err := gateways[i%3].Limit(context.Background(), w.access, checks)
+					_, ok, err := gateways[i%3].Limit(context.Background(), w.Access, checks)
 					switch {
 					case keys.AsError(err) != nil && keys.AsError(err).Kind == keys.KindUnavailable: // on a busy machine
 						unknown.Add(1)
@@ -107,7 +108,7 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 			if got > want || got < least {
 				t.Fatalf("round %d: %d passed, want %d; %d unknown", round, got, want, unknown.Load())
 			}
-			left, _ := w.limit(w.gateway, use("n", one, 20, 0))
+			left, _ := w.limit(w.Gateway, use("n", one, 20, 0))
 			if taken := 20 - left[0].Remaining; taken < got || taken > got+unknown.Load() {
 				t.Fatalf("round %d: %d are taken, %d passed, %d unknown", round, taken, got, unknown.Load())
 			}
@@ -120,7 +121,7 @@ func TestLimitIsExactUnderConcurrency(t *testing.T) {
 // has the namespace in memory. Changing the limit alone goes on with the count.
 func TestOverridesBiteAtOnce(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		w, other := newWorld(t, c), newGateway(c)
+		w, other := newWorld(t, c), keystest.NewGateway(c)
 		expect := func(step, identifier string, limit, remaining int64, override string, pass bool) {
 			t.Helper()
 			all, passed := w.limit(other, use("n", identifier, 100, 1))
@@ -148,19 +149,19 @@ func TestOverridesBiteAtOnce(t *testing.T) {
 		}
 		w.override("n", "user_1", 6)
 		expect("lowered", "user_1", 6, 1, exact, true)
-		w.must(w.DeleteOverride(t.Context(), w.access, keys.NamespaceRef{Name: "n"}, "user_1"))
+		w.Must(w.DeleteOverride(t.Context(), w.Access, keys.NamespaceRef{Name: "n"}, "user_1"))
 		expect("deleted", "user_1", 40, 34, middle, true)
 		for i := range 20 {
 			id := w.override("n", "user_1", int64(1000+i))
 			expect("changed", "user_1", int64(1000+i), int64(1000+i)-7-int64(i), id, true)
 		}
-		n, err := w.Namespace(t.Context(), w.access, keys.NamespaceRef{Name: "n"})
-		w.must(err)
+		n, err := w.Namespace(t.Context(), w.Access, keys.NamespaceRef{Name: "n"})
+		w.Must(err)
 		if all, _ := w.limit(other, use(n.ID, "user_1", 1, 0)); all[0].NamespaceID != n.ID || all[0].Limit != 1019 {
 			t.Fatalf("by the namespace's id: %+v", all)
 		}
-		w.must(w.DeleteNamespace(t.Context(), w.access, keys.NamespaceRef{ID: n.ID}))
-		if _, _, err := other.Limit(t.Context(), w.access, []verify.LimitCheck{use("n", "user_1", 1, 1)}); keys.AsError(err).Kind != keys.KindGone {
+		w.Must(w.DeleteNamespace(t.Context(), w.Access, keys.NamespaceRef{ID: n.ID}))
+		if _, _, err := other.Limit(t.Context(), w.Access, []verify.LimitCheck{use("n", "user_1", 1, 1)}); keys.AsError(err).Kind != keys.KindGone {
 			t.Fatalf("a namespace that was deleted: %v", err)
 		}
 	})
@@ -171,12 +172,12 @@ func TestOverridesBiteAtOnce(t *testing.T) {
 func TestManyLimitsAllOrNothing(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		w.limit(w.gateway, use("n", "full", 3, 3))
+		w.limit(w.Gateway, use("n", "full", 3, 3))
 		var checks []verify.LimitCheck
 		for i := range 30 {
 			checks = append(checks, use(fmt.Sprintf("n%d", i%5), fmt.Sprintf("id%d", i), 10, 2))
 		}
-		all, passed := w.limit(w.gateway, append(checks, use("n", "full", 3, 1))...)
+		all, passed := w.limit(w.Gateway, append(checks, use("n", "full", 3, 1))...)
 		if passed || all[30].Passed || all[30].Remaining != 0 {
 			t.Fatalf("one was full: %v, %+v", passed, all[30])
 		}
@@ -185,18 +186,18 @@ func TestManyLimitsAllOrNothing(t *testing.T) {
 				t.Fatalf("%d was charged, or refused, with another's refusal: %+v", i, v)
 			}
 		}
-		all, passed = w.limit(w.gateway, checks...)
+		all, passed = w.limit(w.Gateway, checks...)
 		for i, v := range all {
 			if !passed || !v.Passed || v.Remaining != 8 {
 				t.Fatalf("%d: %+v, %v", i, v, passed)
 			}
 		}
 		twice := []verify.LimitCheck{use("n", "twice", 5, 3), use("n", "twice", 5, 3)}
-		if all, passed = w.limit(w.gateway, twice...); passed || !all[0].Passed || all[1].Passed || all[0].Remaining != 5 || all[1].Remaining != 5 {
+		if all, passed = w.limit(w.Gateway, twice...); passed || !all[0].Passed || all[1].Passed || all[0].Remaining != 5 || all[1].Remaining != 5 {
 			t.Fatalf("6 of 5: %+v, %v", all, passed)
 		}
 		twice[1].Cost = 2
-		if all, passed = w.limit(w.gateway, twice...); !passed || all[0].Remaining != 0 || all[1].Remaining != 0 {
+		if all, passed = w.limit(w.Gateway, twice...); !passed || all[0].Remaining != 0 || all[1].Remaining != 0 {
 			t.Fatalf("5 of 5: %+v, %v", all, passed)
 		}
 	})
@@ -207,25 +208,25 @@ func TestManyLimitsAllOrNothing(t *testing.T) {
 func TestRefusedLimitsWriteNothing(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		w.limit(w.gateway, use("n", "a", 2, 2), use("n", "b", 9, 1))
+		w.limit(w.Gateway, use("n", "a", 2, 2), use("n", "b", 9, 1))
 		w.override("n", "blocked", 0)
 		before := w.counters()
 		for _, checks := range [][]verify.LimitCheck{
 			{use("n", "a", 2, 1)}, {use("n", "new", 2, 3)}, {use("n", "blocked", 2, 1)}, {use("n", "a", 2, 0)}, {use("n", "new", 2, 0)},
 			{use("n", "a", 2, 1), use("n", "a", 2, 0)},
 		} {
-			w.limit(w.gateway, checks...)
+			w.limit(w.Gateway, checks...)
 			if after := w.counters(); fmt.Sprint(after) != fmt.Sprint(before) {
 				t.Fatalf("%+v wrote %q, before %q", checks, after, before)
 			}
 		}
 		long := strings.Repeat("ü", keys.MaxIdentifier)
-		w.limit(w.gateway, use("n", long, 1, 1))
+		w.limit(w.Gateway, use("n", long, 1, 1))
 		bad := func(field string, edit func(*verify.LimitCheck)) {
 			t.Helper()
 			c := use("n", "a", 2, 1)
 			edit(&c)
-			_, _, err := w.Limit(t.Context(), w.access, []verify.LimitCheck{c})
+			_, _, err := w.Limit(t.Context(), w.Access, []verify.LimitCheck{c})
 			if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid || e.Field != field {
 				t.Errorf("%s: %v", field, err)
 			}
@@ -238,7 +239,7 @@ func TestRefusedLimitsWriteNothing(t *testing.T) {
 		bad("limit", func(c *verify.LimitCheck) { c.Limit = keys.MaxCount + 1 })
 		bad("duration", func(c *verify.LimitCheck) { c.Duration = 999 })
 		bad("cost", func(c *verify.LimitCheck) { c.Cost = -2 })
-		if _, _, err := w.Limit(t.Context(), w.access, nil); keys.AsError(err).Kind != keys.KindInvalid {
+		if _, _, err := w.Limit(t.Context(), w.Access, nil); keys.AsError(err).Kind != keys.KindInvalid {
 			t.Errorf("none: %v", err)
 		}
 	})
@@ -248,7 +249,7 @@ func TestRefusedLimitsWriteNothing(t *testing.T) {
 func TestLimitNamesNeverMeet(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		key := w.create(keys.KeyDraft{Remaining: uses(5)})
+		key := w.Create(keys.KeyDraft{Remaining: keystest.Uses(5)})
 		odd := []string{":", "{}", "{a}", "}{", "*", "a:b", "a", "b", "1000:a", "👍", "\n", "\x00", " ", "tg:c:{00}x:1000:a", "tg:w", "a:86400000:b",
 			"\u202eabc", "%", "'", "\\", "user_*", strings.Repeat("x", 500)}
 		r := rand.New(rand.NewPCG(1, 2))
@@ -260,21 +261,21 @@ func TestLimitNamesNeverMeet(t *testing.T) {
 		for i, namespace := range odd {
 			if i%6 == 0 {
 				for _, identifier := range odd {
-					if _, passed := w.limit(w.gateway, use(namespace, identifier, 1, 1)); !passed {
+					if _, passed := w.limit(w.Gateway, use(namespace, identifier, 1, 1)); !passed {
 						t.Fatalf("%q in %q was counted before", identifier, namespace)
 					}
 				}
 			}
 		}
-		if _, passed := w.limit(w.gateway, use(odd[0], odd[0], 1, 1)); passed {
+		if _, passed := w.limit(w.Gateway, use(odd[0], odd[0], 1, 1)); passed {
 			t.Fatal("nothing was counted")
 		}
 		short := use(odd[0], odd[0], 1, 1)
 		short.Duration = 3600_000
-		if _, passed := w.limit(w.gateway, short); !passed {
+		if _, passed := w.limit(w.Gateway, short); !passed {
 			t.Fatal("another duration counts for itself")
 		}
-		if left := w.left(key.ID); left.Balance != 5 {
+		if left := w.Left(key.ID); left.Balance != 5 {
 			t.Fatalf("a key lost something: %+v", left)
 		}
 	})
@@ -285,10 +286,10 @@ func TestLimitNamesNeverMeet(t *testing.T) {
 func TestLimitRights(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		n, _ := w.limit(w.gateway, use("mine", "a", 5, 1))
+		n, _ := w.limit(w.Gateway, use("mine", "a", 5, 1))
 		by := func(grants ...string) keys.Access {
 			slices.Sort(grants)
-			return (&keys.Caller{WorkspaceID: w.access.WorkspaceID, Grants: grants}).As(keys.UseRatelimit)
+			return (&keys.Caller{WorkspaceID: w.Access.WorkspaceID, Grants: grants}).As(keys.UseRatelimit)
 		}
 		expect := func(a keys.Access, namespace string, want keys.Kind) {
 			t.Helper()
@@ -306,10 +307,10 @@ func TestLimitRights(t *testing.T) {
 		expect(by("ratelimit."+n[0].NamespaceID+".limit"), "new", keys.KindMissingPermission)
 		expect(by("*"), "rlns_unknown", keys.KindNotFound)
 		theirs, err := w.Workspace(t.Context(), "theirs")
-		w.must(err)
+		w.Must(err)
 		there := keys.Operator(theirs).As(keys.UseRatelimit)
 		all, _, err := w.Limit(t.Context(), there, []verify.LimitCheck{use("mine", "a", 5, 1)})
-		w.must(err)
+		w.Must(err)
 		if all[0].NamespaceID == n[0].NamespaceID || all[0].Remaining != 4 {
 			t.Errorf("two workspaces share %+v", all[0])
 		}
@@ -323,11 +324,11 @@ func TestLimitRights(t *testing.T) {
 func TestOverridesAllKept(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		gateways := []gateway{w.gateway, newGateway(c)}
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c)}
 		var all sync.WaitGroup
 		for i := range 24 {
 			all.Go(func() {
-				_, err := gateways[i%2].SetOverride(context.Background(), w.access, keys.NamespaceRef{Name: "n", Create: true},
+				_, err := gateways[i%2].SetOverride(context.Background(), w.Access, keys.NamespaceRef{Name: "n", Create: true},
 					keys.Override{Identifier: fmt.Sprintf("user_%d", i), Limit: int64(i), Duration: 1000})
 				if err != nil {
 					t.Error(err)
@@ -337,8 +338,8 @@ func TestOverridesAllKept(t *testing.T) {
 		all.Wait()
 		seen, at := map[string]bool{}, catalog.OverrideCursor{}
 		for {
-			page, err := w.ListOverrides(t.Context(), w.access, keys.NamespaceRef{Name: "n"}, at, 7)
-			w.must(err)
+			page, err := w.ListOverrides(t.Context(), w.Access, keys.NamespaceRef{Name: "n"}, at, 7)
+			w.Must(err)
 			if page.Total != 24 {
 				t.Fatalf("total %d", page.Total)
 			}
@@ -370,10 +371,10 @@ func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	w := newWorld(t, client)
 	checks := []verify.LimitCheck{use("a", "x", 1000, 1), use("b", "y", 1000, 1)}
 	w.override("a", "*", 500)
-	w.limit(w.gateway, checks...)
+	w.limit(w.Gateway, checks...)
 	before := hook.n.Load()
 	for range 10 {
-		w.limit(w.gateway, checks...)
+		w.limit(w.Gateway, checks...)
 	}
 	if n := hook.n.Load() - before; n != 10 {
 		t.Fatalf("10 requests took %d exchanges", n)
@@ -381,7 +382,7 @@ func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	start := time.Now()
 	server.Freeze()
 	defer server.Thaw()
-	_, _, err = w.Limit(t.Context(), w.access, checks)
+	_, _, err = w.Limit(t.Context(), w.Access, checks)
 	if took := time.Since(start); keys.AsError(err).Kind != keys.KindUnavailable || took > 300*time.Millisecond {
 		t.Fatalf("a frozen store: %v after %v", err, took)
 	}

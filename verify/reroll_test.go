@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/ratelimit"
@@ -19,11 +20,11 @@ import (
 
 // rerolled rerolls a key some times with a grace period and gives all its secrets.
 func (w *world) rerolled(made keys.NewKey, times int) []keys.NewKey {
-	w.t.Helper()
+	w.TB.Helper()
 	all := []keys.NewKey{made}
 	for range times {
-		next, err := w.RerollKey(w.t.Context(), w.access, all[len(all)-1].ID, store.Reroll{Grace: 3600_000})
-		w.must(err)
+		next, err := w.RerollKey(w.TB.Context(), w.Access, all[len(all)-1].ID, store.Reroll{Grace: 3600_000})
+		w.Must(err)
 		all = append(all, next)
 	}
 	return all
@@ -34,19 +35,19 @@ func (w *world) rerolled(made keys.NewKey, times int) []keys.NewKey {
 func TestRerollGivesNoMoreUses(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
-		owner, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: "owner", Limits: []ratelimit.Limit{limit("shared", 10)}})
-		w.must(err)
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c), keystest.NewGateway(c)}
+		owner, err := w.CreateIdentity(t.Context(), w.Access, keys.IdentityDraft{ExternalID: "owner", Limits: []ratelimit.Limit{limit("shared", 10)}})
+		w.Must(err)
 		for name, row := range map[string]struct {
 			d    keys.KeyDraft
 			asks []verify.LimitRequest
 		}{
-			"balance":          {d: keys.KeyDraft{Remaining: uses(10)}},
+			"balance":          {d: keys.KeyDraft{Remaining: keystest.Uses(10)}},
 			"limit":            {d: keys.KeyDraft{Limits: []ratelimit.Limit{limit("l", 10)}}},
 			"limit of a call":  {asks: []verify.LimitRequest{{Name: "own", Cost: 1, Own: true, Limit: 10, Duration: 24 * 3600_000}}},
 			"identity's limit": {d: keys.KeyDraft{ExternalID: owner.ExternalID}},
 		} {
-			made := w.create(row.d)
+			made := w.Create(row.d)
 			var mu sync.Mutex
 			secrets := []keys.Secret{made.Secret}
 			var valid, calls atomic.Int64
@@ -73,15 +74,15 @@ func TestRerollGivesNoMoreUses(t *testing.T) {
 			}
 			last := made
 			for range 4 {
-				next, err := w.RerollKey(t.Context(), w.access, last.ID, store.Reroll{Grace: 3600_000})
-				w.must(err)
+				next, err := w.RerollKey(t.Context(), w.Access, last.ID, store.Reroll{Grace: 3600_000})
+				w.Must(err)
 				mu.Lock()
 				secrets, last = append(secrets, next.Secret), next
 				mu.Unlock()
 			}
 			all.Wait()
 			for _, secret := range secrets {
-				if o := w.verify(verify.Request{Secret: secret, Cost: 1, Limits: row.asks}); o.Code == verify.Valid {
+				if o := w.Check(verify.Request{Secret: secret, Cost: 1, Limits: row.asks}); o.Code == verify.Valid {
 					valid.Add(1)
 				}
 			}
@@ -96,13 +97,13 @@ func TestRerollGivesNoMoreUses(t *testing.T) {
 func TestRerolledKeyIsOneKey(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		all := w.rerolled(w.create(keys.KeyDraft{Remaining: uses(100), Name: "n"}), 3)
+		all := w.rerolled(w.Create(keys.KeyDraft{Remaining: keystest.Uses(100), Name: "n"}), 3)
 		for i, one := range all {
-			o := w.verify(verify.Request{Secret: one.Secret, Cost: 1})
+			o := w.Check(verify.Request{Secret: one.Secret, Cost: 1})
 			if o.Code != verify.Valid || o.Key.ID != one.ID || o.Key.Name != "n" || *o.Remaining != int64(99-i) {
 				t.Errorf("secret %d: %s %+v, %d left", i, o.Code, o.Key, *o.Remaining)
 			}
-			if left := w.left(one.ID).Balance; left != int64(99-i) {
+			if left := w.Left(one.ID).Balance; left != int64(99-i) {
 				t.Errorf("secret %d: read as %d left", i, left)
 			}
 			if ends := o.Key.Expires != 0; ends != (i < 3) {
@@ -128,7 +129,7 @@ func (c *calls) Sent(int, time.Duration, error) { c.n.Add(1) }
 func TestRerolledKeyTakesOneCall(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		all := w.rerolled(w.create(keys.KeyDraft{Remaining: uses(100)}), 2)
+		all := w.rerolled(w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)}), 2)
 		for i, one := range all {
 			sent := &calls{}
 			v := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second, Observer: sent})
@@ -141,7 +142,7 @@ func TestRerolledKeyTakesOneCall(t *testing.T) {
 					t.Errorf("secret %d, verification %d: %d calls, want %d", i, step, n, most)
 				}
 			}
-			w.must(w.UpdateKey(t.Context(), w.access, all[0].ID, keys.KeyPatch{Name: keys.To("changed")}))
+			w.Must(w.UpdateKey(t.Context(), w.Access, all[0].ID, keys.KeyPatch{Name: keys.To("changed")}))
 			before := sent.n.Load()
 			if o, err := v.Verify(t.Context(), &verify.Request{Secret: one.Secret, Cost: 1}); err != nil || o.Key.Name != "changed" || sent.n.Load()-before != 2 {
 				t.Errorf("secret %d after a change: %+v, %v, %d calls", i, o, err, sent.n.Load()-before)
@@ -154,19 +155,19 @@ func TestRerolledKeyTakesOneCall(t *testing.T) {
 // deleted and the secret is another key's by now, nor when that is deleted as well.
 func TestDeletedSecretIsImported(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		w, other := newWorld(t, c), newGateway(c)
+		w, other := newWorld(t, c), keystest.NewGateway(c)
 		expect := func(step string, secret keys.Secret, want verify.Code, id string) {
 			t.Helper()
-			for _, g := range []gateway{w.gateway, other} {
+			for _, g := range []keystest.Gateway{w.Gateway, other} {
 				o, err := g.Verify(t.Context(), &verify.Request{Secret: secret, Cost: 1})
-				w.must(err)
+				w.Must(err)
 				if o.Code != want || id != "" && o.Key.ID != id {
 					t.Errorf("%s: %s %+v, want %s %s", step, o.Code, o.Key, want, id)
 				}
 			}
 		}
 		for _, whole := range []bool{true, false} {
-			all := w.rerolled(w.create(keys.KeyDraft{}), 2)
+			all := w.rerolled(w.Create(keys.KeyDraft{}), 2)
 			for _, one := range all {
 				expect("rerolled", one.Secret, verify.Valid, one.ID)
 			}
@@ -174,15 +175,15 @@ func TestDeletedSecretIsImported(t *testing.T) {
 			if whole {
 				gone = all[2]
 			}
-			w.must(w.DeleteKey(t.Context(), w.access, gone.ID, true))
+			w.Must(w.DeleteKey(t.Context(), w.Access, gone.ID, true))
 			expect("deleted", gone.Secret, verify.NotFound, "")
 			if !whole {
 				expect("another one", all[2].Secret, verify.Valid, all[2].ID)
 			}
-			ids, err := w.ImportKeys(t.Context(), w.access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: w.api}, Secret: gone.Secret}})
-			w.must(err)
+			ids, err := w.ImportKeys(t.Context(), w.Access, []keys.ImportDraft{{KeyDraft: keys.KeyDraft{APIID: w.APIID}, Secret: gone.Secret}})
+			w.Must(err)
 			expect("imported", gone.Secret, verify.Valid, ids[0])
-			w.must(w.DeleteKey(t.Context(), w.access, ids[0], true))
+			w.Must(w.DeleteKey(t.Context(), w.Access, ids[0], true))
 			expect("deleted again", gone.Secret, verify.NotFound, "")
 		}
 	})
@@ -192,7 +193,7 @@ func TestDeletedSecretIsImported(t *testing.T) {
 func TestRerolledSecretIsNoRootKey(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		for i, one := range w.rerolled(w.create(keys.KeyDraft{}), 2) {
+		for i, one := range w.rerolled(w.Create(keys.KeyDraft{}), 2) {
 			for range 2 {
 				if _, err := w.Authenticate(t.Context(), one.Secret, netip.Addr{}); err == nil || keys.AsError(err).Kind != keys.KindNotRootKey {
 					t.Errorf("secret %d: %v", i, err)
@@ -207,9 +208,9 @@ func TestRerolledSecretIsNoRootKey(t *testing.T) {
 func TestColdSecretsOfOneKeyTogether(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		all := w.rerolled(w.create(keys.KeyDraft{Remaining: uses(1000)}), keys.MaxSecrets-1)
+		all := w.rerolled(w.Create(keys.KeyDraft{Remaining: keystest.Uses(1000)}), keys.MaxSecrets-1)
 		for range 5 {
-			g := newGateway(c)
+			g := keystest.NewGateway(c)
 			var asking sync.WaitGroup
 			for i := range 10 * len(all) {
 				asking.Go(func() {

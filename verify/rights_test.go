@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -37,7 +38,7 @@ func TestRightsOfTheUserOfRedis(t *testing.T) {
 			t.Cleanup(func() { _ = client.Close() })
 			redisdb.DurableWrites(client, nil)
 			w := newWorld(t, client)
-			w.must(w.Rights(t.Context()))
+			w.Must(w.Rights(t.Context()))
 			everyOperation(t, w)
 			for i := 4; i < len(line); i++ {
 				command, ok := strings.CutPrefix(line[i].(string), "+")
@@ -61,25 +62,25 @@ func TestRightsOfTheUserOfRedis(t *testing.T) {
 // everyOperation goes through what a store is asked for.
 func everyOperation(t *testing.T, w *world) {
 	t.Helper()
-	w.must(w.Mark(t.Context()))
-	w.must(w.Ping(t.Context()))
+	w.Must(w.Mark(t.Context()))
+	w.Must(w.Ping(t.Context()))
 	counter := usage.NewCounter(usage.NewReader(w.Store, 0))
 	w.Verifier = verify.New(w.Store, verify.Options{Timeout: 10 * time.Second, Observer: verify.CountUsage(counter, nil)})
-	made := w.create(keys.KeyDraft{Remaining: uses(10)})
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(10)})
 	w.code(verify.Valid, verify.Request{Secret: made.Secret, Cost: 1, Limits: []verify.LimitRequest{{Name: "own", Own: true, Limit: 5, Duration: 60_000, Cost: 1}}})
-	w.must(counter.Close(t.Context()))
-	w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Name: keys.To("other"), Disabled: keys.To(true)}))
-	_, _, err := w.UpdateCredits(t.Context(), w.access, made.ID, store.SetCredits, uses(3))
-	w.must(err)
-	_, err = w.Keys(t.Context(), w.access, store.KeyQuery{APIID: w.api, Limit: 10})
-	w.must(err)
-	_, secret, err := w.CreateRootKey(t.Context(), w.access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}})
-	w.must(err)
+	w.Must(counter.Close(t.Context()))
+	w.Must(w.UpdateKey(t.Context(), w.Access, made.ID, keys.KeyPatch{Name: keys.To("other"), Disabled: keys.To(true)}))
+	_, _, err := w.UpdateCredits(t.Context(), w.Access, made.ID, store.SetCredits, keystest.Uses(3))
+	w.Must(err)
+	_, err = w.Keys(t.Context(), w.Access, store.KeyQuery{APIID: w.APIID, Limit: 10})
+	w.Must(err)
+	_, secret, err := w.CreateRootKey(t.Context(), w.Access.WorkspaceID, keys.RootDraft{Grants: []string{keys.Everything}})
+	w.Must(err)
 	_, err = w.Authenticate(t.Context(), secret, netip.Addr{})
-	w.must(err)
-	_, _, err = w.Limit(t.Context(), w.access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
-	w.must(err)
-	w.must(w.DeleteKey(t.Context(), w.access, made.ID, false))
-	w.must(w.DeleteKey(t.Context(), w.access, made.ID, true))
-	w.must(w.DeleteAPI(t.Context(), w.access, w.api))
+	w.Must(err)
+	_, _, err = w.Limit(t.Context(), w.Access, []verify.LimitCheck{{Namespace: "n", Identifier: "ada", Limit: 5, Duration: 60_000, Cost: 1}})
+	w.Must(err)
+	w.Must(w.DeleteKey(t.Context(), w.Access, made.ID, false))
+	w.Must(w.DeleteKey(t.Context(), w.Access, made.ID, true))
+	w.Must(w.DeleteAPI(t.Context(), w.Access, w.APIID))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
@@ -29,7 +30,7 @@ func TestDeathWhileDeletingARootKey(t *testing.T) {
 func deaths(t *testing.T, c redis.UniversalClient, between bool) {
 	redistest.FailOverNow(c)
 	w := newWorld(t, c)
-	secret := w.create(keys.KeyDraft{}).Secret
+	secret := w.Create(keys.KeyDraft{}).Secret
 	for steps := 0; ; steps++ {
 		id, by := w.root(keys.RootDraft{Grants: []string{keys.Everything}})
 		ask := verify.Request{RootKey: by, Secret: secret, Cost: 1}
@@ -43,12 +44,12 @@ func deaths(t *testing.T, c redis.UniversalClient, between bool) {
 			}
 			return nil
 		})
-		err := store.Open(client, store.Options{Timeout: 10 * time.Second}).DeleteRootKey(t.Context(), w.access.WorkspaceID, id)
+		err := store.Open(client, store.Options{Timeout: 10 * time.Second}).DeleteRootKey(t.Context(), w.Access.WorkspaceID, id)
 		if between {
 			w.Age(5 * time.Second)
 		}
 		_, warm := w.Verify(t.Context(), &ask)
-		_, cold := newGateway(c).Verify(t.Context(), &ask)
+		_, cold := keystest.NewGateway(c).Verify(t.Context(), &ask)
 		if (warm == nil) != (cold == nil) {
 			t.Errorf("dead after %d commands: who knew it says %v, who did not %v", steps, warm, cold)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -23,7 +24,7 @@ import (
 
 // counted is a gateway that counts usage.
 type counted struct {
-	gateway
+	keystest.Gateway
 	usage *usage.Counter
 }
 
@@ -31,7 +32,7 @@ func newCounted(t *testing.T, c redis.UniversalClient) counted {
 	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 	counter := usage.NewCounter(usage.NewReader(store, 0))
 	t.Cleanup(func() { _ = counter.Close(context.Background()) })
-	return counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
+	return counted{keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
 }
 
 // event is a verification as the model remembers it.
@@ -50,12 +51,12 @@ var outcomes = map[verify.Code]usage.Outcome{
 // traffic verifies at random through every gateway and gives what came of it.
 func traffic(t *testing.T, w *world, gateways []counted, n int) []event {
 	drafts := []keys.KeyDraft{
-		{}, {ExternalID: "ann"}, {ExternalID: "ann", Remaining: uses(7)}, {ExternalID: "bob", Limits: []ratelimit.Limit{limit("l", 9)}},
+		{}, {ExternalID: "ann"}, {ExternalID: "ann", Remaining: keystest.Uses(7)}, {ExternalID: "bob", Limits: []ratelimit.Limit{limit("l", 9)}},
 		{Disabled: true}, {ExternalID: "bob", Expires: time.Now().Add(-time.Hour).UnixMilli()},
 	}
 	made := make([]keys.NewKey, len(drafts))
 	for i, d := range drafts {
-		made[i] = w.create(d)
+		made[i] = w.Create(d)
 	}
 	sets := [][]string{nil, nil, {"a"}, {"b"}, {"b", "a"}, {"a", "a", "c"}, {"path=/x:y", "ü,\x00"}}
 	var mu sync.Mutex
@@ -116,7 +117,7 @@ func TestUsageEqualsModel(t *testing.T) {
 		gateways := []counted{newCounted(t, c), newCounted(t, c), newCounted(t, c)}
 		events := traffic(t, w, gateways, 150)
 		for _, g := range gateways {
-			w.must(g.usage.Close(t.Context()))
+			w.Must(g.usage.Close(t.Context()))
 			if n := g.usage.Dropped(); n != 0 {
 				t.Fatalf("%d were dropped", n)
 			}
@@ -170,9 +171,9 @@ func TestUsageEqualsModel(t *testing.T) {
 			}},
 			"nobody's": {usage.Query{ExternalID: "nobody", Group: usage.Groups{Key: true}}, func(event) []string { return nil }},
 		} {
-			row.q.APIID, row.q.Start, row.q.End = w.api, time.Now().Add(-3*time.Hour).UnixMilli(), time.Now().Add(time.Hour).UnixMilli()
-			got, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, row.q)
-			w.must(err)
+			row.q.APIID, row.q.Start, row.q.End = w.APIID, time.Now().Add(-3*time.Hour).UnixMilli(), time.Now().Add(time.Hour).UnixMilli()
+			got, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, row.q)
+			w.Must(err)
 			want, seen := expect(events, row.groups), map[string]usage.Counts{}
 			for _, r := range got {
 				external := ""
@@ -188,8 +189,8 @@ func TestUsageEqualsModel(t *testing.T) {
 			}
 		}
 		start, end := time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()+1
-		mine, err := usage.NewReader(w.Store, 0).KeyUsage(t.Context(), w.access, usage.Owner{ExternalID: "ann"}, &start, &end)
-		w.must(err)
+		mine, err := usage.NewReader(w.Store, 0).KeyUsage(t.Context(), w.Access, usage.Owner{ExternalID: "ann"}, &start, &end)
+		w.Must(err)
 		var sum int64
 		for _, r := range mine {
 			sum += r.Counts.Total()
@@ -203,11 +204,11 @@ func TestUsageEqualsModel(t *testing.T) {
 
 // total asks for every count of the world's API.
 func (w *world) total() int64 {
-	w.t.Helper()
-	now, err := w.Now(w.t.Context())
-	w.must(err)
-	rows, err := usage.NewReader(w.Store, 0).Query(w.t.Context(), w.access, usage.Query{APIID: w.api, Start: max(0, now-3600_000), End: now + 1})
-	w.must(err)
+	w.TB.Helper()
+	now, err := w.Now(w.TB.Context())
+	w.Must(err)
+	rows, err := usage.NewReader(w.Store, 0).Query(w.TB.Context(), w.Access, usage.Query{APIID: w.APIID, Start: max(0, now-3600_000), End: now + 1})
+	w.Must(err)
 	return rows[0].Counts.Total()
 }
 
@@ -217,10 +218,10 @@ func TestUsageIsSentWithinASecond(t *testing.T) {
 	c := redistest.Empty(t)
 	w := newWorld(t, c)
 	g := newCounted(t, c)
-	made := w.create(keys.KeyDraft{})
+	made := w.Create(keys.KeyDraft{})
 	for range 20 {
 		_, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1})
-		w.must(err)
+		w.Must(err)
 	}
 	for deadline := time.Now().Add(time.Second); w.total() != 20; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -241,11 +242,11 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	w := newWorld(t, server.Client())
 	store := store.Open(behind, store.Options{})
 	counter := usage.NewCounter(usage.NewReader(store, 0))
-	made := w.create(keys.KeyDraft{ExternalID: "ann"})
-	details, err := w.Key(t.Context(), w.access, made.ID, false)
-	w.must(err)
+	made := w.Create(keys.KeyDraft{ExternalID: "ann"})
+	details, err := w.Key(t.Context(), w.Access, made.ID, false)
+	w.Must(err)
 	now, err := w.Now(t.Context())
-	w.must(err)
+	w.Must(err)
 	sent := int64(0)
 	count := func(n int) {
 		for range n {
@@ -254,7 +255,7 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 		}
 	}
 	count(10)
-	w.must(counter.Flush(t.Context()))
+	w.Must(counter.Flush(t.Context()))
 	server.Freeze()
 	count(10)
 	if counter.Flush(t.Context()) == nil {
@@ -285,7 +286,7 @@ func TestUsageIsNeverCountedTwice(t *testing.T) {
 	link.Restore()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	w.must(counter.Close(ctx))
+	w.Must(counter.Close(ctx))
 	if got := w.total(); got > sent || got+counter.Dropped() < sent {
 		t.Fatalf("%d are counted and %d dropped of %d", got, counter.Dropped(), sent)
 	}
@@ -306,17 +307,17 @@ func TestUsageIsForgotten(t *testing.T) {
 		store := store.Open(c, store.Options{Timeout: 10 * time.Second})
 		reader := usage.NewReader(store, 48*time.Hour)
 		counter := usage.NewCounter(reader)
-		g := counted{gateway{store, verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
-		made := w.create(keys.KeyDraft{})
+		g := counted{keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Observer: verify.CountUsage(counter, nil)})}, counter}
+		made := w.Create(keys.KeyDraft{})
 		o, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Tags: []string{"a"}})
-		w.must(err)
-		w.must(counter.Flush(t.Context()))
+		w.Must(err)
+		w.Must(counter.Flush(t.Context()))
 		clock.Advance(47 * time.Hour)
 		if n := len(usageNames(t, c)); n != 6 {
 			t.Fatalf("within the retention there are %q", usageNames(t, c))
 		}
-		rows, err := reader.Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: o.Now, End: o.Now + 1})
-		w.must(err)
+		rows, err := reader.Query(t.Context(), w.Access, usage.Query{APIID: w.APIID, Start: o.Now, End: o.Now + 1})
+		w.Must(err)
 		if rows[0].Counts.Total() != 1 {
 			t.Fatalf("within the retention %+v", rows)
 		}
@@ -325,13 +326,13 @@ func TestUsageIsForgotten(t *testing.T) {
 			t.Fatalf("after the retention there are %q", all)
 		}
 		used, err := w.LastUsed(t.Context(), o.Key)
-		w.must(err)
+		w.Must(err)
 		if used[0] != o.Now {
 			t.Fatalf("last used at %d, want %d", used[0], o.Now)
 		}
-		w.must(w.DeleteKey(t.Context(), w.access, made.ID, false))
+		w.Must(w.DeleteKey(t.Context(), w.Access, made.ID, false))
 		counter.Count(o.Key, usage.Valid, nil, o.Now) // a gateway that had not sent it yet
-		w.must(counter.Close(t.Context()))
+		w.Must(counter.Close(t.Context()))
 		if used, err = w.LastUsed(t.Context(), o.Key); err != nil || used[0] != 0 {
 			t.Fatalf("a deleted key was last used at %d, %v", used[0], err)
 		}
@@ -344,20 +345,20 @@ func TestUsageTagsFold(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
 		counter := usage.NewCounter(usage.NewReader(w.Store, 0))
-		made := w.create(keys.KeyDraft{})
-		details, err := w.Key(t.Context(), w.access, made.ID, false)
-		w.must(err)
+		made := w.Create(keys.KeyDraft{})
+		details, err := w.Key(t.Context(), w.Access, made.ID, false)
+		w.Must(err)
 		now, err := w.Now(t.Context())
-		w.must(err)
+		w.Must(err)
 		hour := now / 3600_000 % 24
 		for i := range 3000 {
 			counter.Count(details.Key, usage.Valid, []string{"common", fmt.Sprintf("user %d", i)}, now)
 		}
 		counter.Count(details.Key, usage.Disabled, nil, now)
-		w.must(counter.Close(t.Context()))
-		q := usage.Query{APIID: w.api, Start: now - 3600_000, End: now + 3600_000, Group: usage.Groups{Tag: true}}
-		rows, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q)
-		w.must(err)
+		w.Must(counter.Close(t.Context()))
+		q := usage.Query{APIID: w.APIID, Start: now - 3600_000, End: now + 3600_000, Group: usage.Groups{Tag: true}}
+		rows, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, q)
+		w.Must(err)
 		sums := map[string]int64{}
 		for _, r := range rows {
 			sums[r.Tag] += r.Counts.Total()
@@ -366,7 +367,7 @@ func TestUsageTagsFold(t *testing.T) {
 			t.Errorf("%d different tags are counted, %d times another", len(sums), sums[usage.OtherTag])
 		}
 		q.Group = usage.Groups{}
-		if rows, err = usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q); err != nil || rows[0].Counts.Total() != 3001 {
+		if rows, err = usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, q); err != nil || rows[0].Counts.Total() != 3001 {
 			t.Errorf("in all %+v, %v", rows, err)
 		}
 		for _, name := range usageNames(t, c) {
@@ -374,12 +375,12 @@ func TestUsageTagsFold(t *testing.T) {
 				continue
 			}
 			n, err := c.HLen(t.Context(), name).Result()
-			w.must(err)
+			w.Must(err)
 			bound := 64*(hour+1) + 2
 			switch {
 			case strings.HasSuffix(name, ":t"):
 				bound = 1000
-			case strings.Contains(name, "}"+w.api+":") && !strings.Contains(name, "::"):
+			case strings.Contains(name, "}"+w.APIID+":") && !strings.Contains(name, "::"):
 				bound = 512*(hour+1) + 2
 			}
 			if n > bound {
@@ -437,23 +438,23 @@ func TestUsageQuestionsAreBounded(t *testing.T) {
 		"tag":     {Start: 0, End: now, Tags: many},
 		"start:":  {Start: 0, End: now, Group: usage.Groups{Span: usage.ByHour}},
 	} {
-		q.APIID = w.api
-		_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, q)
+		q.APIID = w.APIID
+		_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, q)
 		if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid || e.Field != strings.TrimSuffix(name, ":") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	counter := usage.NewCounter(usage.NewReader(w.Store, 0))
 	for i := range 10_001 {
-		counter.Count(&keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: w.api, Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}, usage.Valid, nil, now)
+		counter.Count(&keys.Key{ID: fmt.Sprintf("key_%d", i), APIID: w.APIID, Digest: keys.NewSecret(fmt.Sprint(i)).Digest()}, usage.Valid, nil, now)
 	}
-	w.must(counter.Close(t.Context()))
-	_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: now - 1, End: now + 1, Group: usage.Groups{Key: true}})
+	w.Must(counter.Close(t.Context()))
+	_, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, usage.Query{APIID: w.APIID, Start: now - 1, End: now + 1, Group: usage.Groups{Key: true}})
 	if e := keys.AsError(err); e == nil || e.Kind != keys.KindInvalid {
 		t.Errorf("10,001 keys: %v", err)
 	}
-	series, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.access, usage.Query{APIID: w.api, Start: now - 48*3600_000, End: now + 1, Group: usage.Groups{Span: usage.ByHour}})
-	w.must(err)
+	series, err := usage.NewReader(w.Store, 0).Query(t.Context(), w.Access, usage.Query{APIID: w.APIID, Start: now - 48*3600_000, End: now + 1, Group: usage.Groups{Span: usage.ByHour}})
+	w.Must(err)
 	if len(series) < 49 || len(series) > 50 || !slices.IsSortedFunc(series, func(a, b usage.Row) int { return int(a.Time - b.Time) }) {
 		t.Errorf("a series of 48 hours has %d points", len(series))
 	}

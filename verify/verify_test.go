@@ -10,6 +10,7 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -20,72 +21,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// gateway is a store and a verifier, as one process has them.
-type gateway struct {
-	*store.Store
-	*verify.Verifier
+// impatientGateway is a gateway whose verifier waits no longer than that.
+func impatientGateway(c redis.UniversalClient, timeout time.Duration) keystest.Gateway {
+	store := store.Open(c, store.Options{Timeout: keystest.Timeout})
+	return keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Timeout: timeout})}
 }
 
-// Its patience is a test's: a busy machine is not what is tested.
-func newGateway(c redis.UniversalClient) gateway { return impatientGateway(c, 10*time.Second) }
-
-func impatientGateway(c redis.UniversalClient, timeout time.Duration) gateway {
-	store := store.Open(c, store.Options{Timeout: 10 * time.Second})
-	return gateway{store, verify.New(store, verify.Options{Timeout: timeout})}
-}
-
-// world is a workspace with an API on some Redis, and gateways to it.
-type world struct {
-	t *testing.T
-	gateway
-	access keys.Access
-	api    string
-	redis  redis.UniversalClient
-}
+// world is a workspace with an API, with the words of these tests.
+type world struct{ *keystest.World }
 
 func newWorld(t *testing.T, c redis.UniversalClient) *world {
 	t.Helper()
-	w := &world{t: t, gateway: newGateway(c), redis: c}
-	ws, err := w.Workspace(t.Context(), "test")
-	w.must(err)
-	w.access = keys.Operator(ws).As()
-	api, err := w.CreateAPI(t.Context(), w.access, "test")
-	w.must(err)
-	w.api = api.ID
-	return w
+	return &world{keystest.New(t, c, "test")}
 }
-
-func (w *world) must(err error) {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) create(d keys.KeyDraft) keys.NewKey {
-	w.t.Helper()
-	d.APIID = w.api
-	made, err := w.CreateKey(w.t.Context(), w.access, d)
-	w.must(err)
-	return made
-}
-
-func (w *world) verify(r verify.Request) *verify.Outcome {
-	w.t.Helper()
-	o, err := w.Verify(w.t.Context(), &r)
-	w.must(err)
-	return o
-}
-
-// left returns what a key has left, as a read shows it.
-func (w *world) left(id string) keys.State {
-	w.t.Helper()
-	d, err := w.Key(w.t.Context(), w.access, id, false)
-	w.must(err)
-	return d.State
-}
-
-func uses(n int64) *int64 { return &n }
 
 func limit(name string, n int64) ratelimit.Limit {
 	return ratelimit.Limit{Name: name, Limit: n, Duration: 24 * 3600_000, AutoApply: true}
@@ -102,22 +50,22 @@ func TestOrderOfChecks(t *testing.T) {
 			d    keys.KeyDraft
 			api  string
 		}{
-			{verify.Disabled, keys.KeyDraft{Disabled: true, Expires: past, Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, "api_other"},
-			{verify.Forbidden, keys.KeyDraft{Expires: past, Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, "api_other"},
-			{verify.Expired, keys.KeyDraft{Expires: past, Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
-			{verify.InsufficientPermissions, keys.KeyDraft{Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
-			{verify.RateLimited, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
-			{verify.UsageExceeded, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(1), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
-			{verify.Valid, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: uses(2), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
+			{verify.Disabled, keys.KeyDraft{Disabled: true, Expires: past, Remaining: keystest.Uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, "api_other"},
+			{verify.Forbidden, keys.KeyDraft{Expires: past, Remaining: keystest.Uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, "api_other"},
+			{verify.Expired, keys.KeyDraft{Expires: past, Remaining: keystest.Uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
+			{verify.InsufficientPermissions, keys.KeyDraft{Remaining: keystest.Uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
+			{verify.RateLimited, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: keystest.Uses(0), Limits: []ratelimit.Limit{limit("l", 1)}}, ""},
+			{verify.UsageExceeded, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: keystest.Uses(1), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
+			{verify.Valid, keys.KeyDraft{Permissions: keys.Named([]string{"p"}, catalog.CreateFreely), Remaining: keystest.Uses(2), Limits: []ratelimit.Limit{limit("l", 5)}}, ""},
 		} {
-			made := w.create(row.d)
+			made := w.Create(row.d)
 			r := verify.Request{Secret: made.Secret, APIID: row.api, Permissions: verify.Permission("p"), Cost: 2,
 				Limits: []verify.LimitRequest{{Name: "l", Cost: 2}}}
-			o := w.verify(r)
+			o := w.Check(r)
 			if o.Code != row.want {
 				t.Errorf("got %s, want %s", o.Code, row.want)
 			}
-			left := w.left(made.ID)
+			left := w.Left(made.ID)
 			wantUsed, wantBalance := int64(0), *row.d.Remaining
 			if row.want == verify.Valid {
 				wantUsed, wantBalance = 2, 0
@@ -126,7 +74,7 @@ func TestOrderOfChecks(t *testing.T) {
 				t.Errorf("%s: left %+v and answered %d, want balance %d and %d counted", row.want, left, *o.Remaining, wantBalance, wantUsed)
 			}
 		}
-		if o := w.verify(verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1}); o.Code != verify.NotFound || o.Key != nil {
+		if o := w.Check(verify.Request{Secret: keys.NewSecret("nobody's"), Cost: 1}); o.Code != verify.NotFound || o.Key != nil {
 			t.Errorf("unknown key: %+v", o)
 		}
 	})
@@ -138,22 +86,22 @@ func TestOrderOfChecks(t *testing.T) {
 func TestExactUnderConcurrency(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		gateways := []gateway{w.gateway, newGateway(c), newGateway(c)}
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c), keystest.NewGateway(c)}
 		for round := range 5 {
 			for _, row := range []struct {
 				d    keys.KeyDraft
 				want int64
 			}{
 				{keys.KeyDraft{Limits: []ratelimit.Limit{limit("one", 40)}}, 40},
-				{keys.KeyDraft{Remaining: uses(40)}, 40},
+				{keys.KeyDraft{Remaining: keystest.Uses(40)}, 40},
 				{keys.KeyDraft{Limits: []ratelimit.Limit{limit("one", 40), limit("two", 20)}}, 20},
-				{keys.KeyDraft{Remaining: uses(15), Limits: []ratelimit.Limit{limit("one", 40), limit("two", 20)}}, 15},
+				{keys.KeyDraft{Remaining: keystest.Uses(15), Limits: []ratelimit.Limit{limit("one", 40), limit("two", 20)}}, 15},
 			} {
-				made := w.create(row.d)
+				made := w.Create(row.d)
 				if got := storm(t, gateways, verify.Request{Secret: made.Secret, Cost: 1}, 120); got != row.want {
 					t.Fatalf("round %d: %d of 120 passed, want %d", round, got, row.want)
 				}
-				left := w.left(made.ID)
+				left := w.Left(made.ID)
 				for i, window := range left.Windows {
 					if window.Current != row.want {
 						t.Fatalf("limit %d counted %d, want %d", i, window.Current, row.want)
@@ -168,7 +116,7 @@ func TestExactUnderConcurrency(t *testing.T) {
 }
 
 // storm sends n verifications at once, round robin, and counts the valid ones.
-func storm(t *testing.T, gateways []gateway, r verify.Request, n int) int64 {
+func storm(t *testing.T, gateways []keystest.Gateway, r verify.Request, n int) int64 {
 	t.Helper()
 	var valid atomic.Int64
 	var all sync.WaitGroup
@@ -191,8 +139,8 @@ func storm(t *testing.T, gateways []gateway, r verify.Request, n int) int64 {
 // another that has the key in memory.
 func TestChangesBiteAtOnce(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
-		w, other := newWorld(t, c), newGateway(c)
-		made := w.create(keys.KeyDraft{Remaining: uses(1000)})
+		w, other := newWorld(t, c), keystest.NewGateway(c)
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(1000)})
 		r := verify.Request{Secret: made.Secret, Cost: 1}
 		expect := func(step string, want verify.Code) {
 			t.Helper()
@@ -202,7 +150,7 @@ func TestChangesBiteAtOnce(t *testing.T) {
 				}
 			}
 		}
-		update := func(p keys.KeyPatch) { t.Helper(); w.must(w.UpdateKey(t.Context(), w.access, made.ID, p)) }
+		update := func(p keys.KeyPatch) { t.Helper(); w.Must(w.UpdateKey(t.Context(), w.Access, made.ID, p)) }
 		expect("created", verify.Valid)
 		for range 20 {
 			update(keys.KeyPatch{Disabled: keys.To(true)})
@@ -216,7 +164,7 @@ func TestChangesBiteAtOnce(t *testing.T) {
 		expect("used up", verify.UsageExceeded)
 		update(keys.KeyPatch{Remaining: keys.Cleared[int64]()})
 		expect("unlimited", verify.Valid)
-		w.must(w.DeleteKey(t.Context(), w.access, made.ID, false))
+		w.Must(w.DeleteKey(t.Context(), w.Access, made.ID, false))
 		expect("deleted", verify.NotFound)
 	})
 }
@@ -227,14 +175,14 @@ func TestRefillHappensOnce(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2028, 2, 28, 23, 59, 0, 0, time.UTC))
 		w := newWorld(t, c)
-		gateways := []gateway{w.gateway, newGateway(c)}
-		made := w.create(keys.KeyDraft{Remaining: uses(7), Refill: &refill.Schedule{Amount: 10}})
+		gateways := []keystest.Gateway{w.Gateway, keystest.NewGateway(c)}
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(7), Refill: &refill.Schedule{Amount: 10}})
 		r := verify.Request{Secret: made.Secret, Cost: 1}
 		if got := storm(t, gateways, r, 30); got != 7 {
 			t.Fatalf("before the boundary %d passed, want 7", got)
 		}
 		clock.SetClock(time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC))
-		if left := w.left(made.ID); left.Balance != 10 {
+		if left := w.Left(made.ID); left.Balance != 10 {
 			t.Fatalf("a read at the boundary shows %d, want 10", left.Balance)
 		}
 		for day := range 3 {
@@ -260,10 +208,10 @@ func TestAtMostOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t, client)
-	w.gateway = impatientGateway(client, 0)
-	made := w.create(keys.KeyDraft{Remaining: uses(100000)})
+	w.Gateway = impatientGateway(client, 0)
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(100000)})
 	r := verify.Request{Secret: made.Secret, Cost: 1}
-	w.verify(r)
+	w.Check(r)
 	sent, answered := int64(1), int64(1)
 	for round := range 6 {
 		if round%2 == 0 {
@@ -301,7 +249,7 @@ func TestAtMostOnce(t *testing.T) {
 			}
 		}
 	}
-	spent := 100000 - w.left(made.ID).Balance
+	spent := 100000 - w.Left(made.ID).Balance
 	if spent > sent || spent < answered {
 		t.Fatalf("%d requests, %d of them answered, spent %d", sent, answered, spent)
 	}
@@ -311,20 +259,20 @@ func TestAtMostOnce(t *testing.T) {
 func TestSemantics(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		w := newWorld(t, c)
-		made := w.create(keys.KeyDraft{Remaining: uses(3), Limits: []ratelimit.Limit{limit("l", 2)}})
+		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(3), Limits: []ratelimit.Limit{limit("l", 2)}})
 		r := verify.Request{Secret: made.Secret, Cost: 10}
-		if o := w.verify(r); o.Code != verify.UsageExceeded || *o.Remaining != 3 || o.Limits[0].Remaining != 2 {
+		if o := w.Check(r); o.Code != verify.UsageExceeded || *o.Remaining != 3 || o.Limits[0].Remaining != 2 {
 			t.Errorf("cost above the balance: %+v", o)
 		}
 		r.Cost = verify.Free
-		if o := w.verify(r); o.Code != verify.Valid || *o.Remaining != 3 || o.Limits[0].Remaining != 1 {
+		if o := w.Check(r); o.Code != verify.Valid || *o.Remaining != 3 || o.Limits[0].Remaining != 1 {
 			t.Errorf("cost 0: %+v", o)
 		}
 		r.Limits = []verify.LimitRequest{{Name: "own", Cost: 1, Own: true, Limit: 1, Duration: 3600_000}}
-		if o := w.verify(r); o.Code != verify.Valid || len(o.Limits) != 2 || o.Limits[1].Remaining != 0 {
+		if o := w.Check(r); o.Code != verify.Valid || len(o.Limits) != 2 || o.Limits[1].Remaining != 0 {
 			t.Errorf("own limit: %+v", o)
 		}
-		if o := w.verify(r); o.Code != verify.RateLimited || !o.Limits[0].Exceeded || !o.Limits[1].Exceeded {
+		if o := w.Check(r); o.Code != verify.RateLimited || !o.Limits[0].Exceeded || !o.Limits[1].Exceeded {
 			t.Errorf("own limit used up: %+v", o)
 		}
 		_, err := w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Limits: []verify.LimitRequest{{Name: "none", Cost: 1}}, Cost: verify.Free})
@@ -347,20 +295,20 @@ func TestClockSetBack(t *testing.T) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 10, 0, time.UTC))
 		w := newWorld(t, c)
 		minute := ratelimit.Limit{Name: "l", Limit: 5, Duration: 60_000, AutoApply: true}
-		made := w.create(keys.KeyDraft{Limits: []ratelimit.Limit{minute}, Remaining: uses(100), Refill: &refill.Schedule{Amount: 100}})
+		made := w.Create(keys.KeyDraft{Limits: []ratelimit.Limit{minute}, Remaining: keystest.Uses(100), Refill: &refill.Schedule{Amount: 100}})
 		r := verify.Request{Secret: made.Secret, Cost: 1}
-		if got := storm(t, []gateway{w.gateway}, r, 10); got != 5 {
+		if got := storm(t, []keystest.Gateway{w.Gateway}, r, 10); got != 5 {
 			t.Fatalf("%d passed, want 5", got)
 		}
 		clock.Advance(-time.Hour)
-		if o := w.verify(r); o.Code != verify.RateLimited {
+		if o := w.Check(r); o.Code != verify.RateLimited {
 			t.Fatalf("set back by an hour: %s", o.Code)
 		}
 		clock.Advance(2 * time.Minute)
-		if got := storm(t, []gateway{w.gateway}, r, 10); got != 5 {
+		if got := storm(t, []keystest.Gateway{w.Gateway}, r, 10); got != 5 {
 			t.Fatalf("two windows later %d passed, want 5", got)
 		}
-		if left := w.left(made.ID); left.Balance != 90 {
+		if left := w.Left(made.ID); left.Balance != 90 {
 			t.Fatalf("balance %d, want 90", left.Balance)
 		}
 	})
@@ -370,12 +318,12 @@ func TestClockSetBack(t *testing.T) {
 func TestRevisionsNeverRepeat(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		clock.SetClock(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
-		w, other := newWorld(t, c), newGateway(c)
-		made := w.create(keys.KeyDraft{})
+		w, other := newWorld(t, c), keystest.NewGateway(c)
+		made := w.Create(keys.KeyDraft{})
 		r := verify.Request{Secret: made.Secret, Cost: verify.Free}
 		for i := range 20 {
 			disabled := i%2 == 0
-			w.must(w.UpdateKey(t.Context(), w.access, made.ID, keys.KeyPatch{Disabled: keys.To(disabled)}))
+			w.Must(w.UpdateKey(t.Context(), w.Access, made.ID, keys.KeyPatch{Disabled: keys.To(disabled)}))
 			if i == 10 {
 				clock.Advance(-time.Hour)
 			}
@@ -400,8 +348,8 @@ func TestRetryingClientSpendsOnce(t *testing.T) {
 		all.Wait()
 	}
 	w := newWorld(t, retrying)
-	made := w.create(keys.KeyDraft{Remaining: uses(100)})
-	w.verify(verify.Request{Secret: made.Secret, Cost: 1})
+	made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(100)})
+	w.Check(verify.Request{Secret: made.Secret, Cost: 1})
 	for range 3 {
 		greet()
 		link.CutReplies()
@@ -411,7 +359,7 @@ func TestRetryingClientSpendsOnce(t *testing.T) {
 		link.Restore()
 	}
 	direct := store.Open(server.Client(), store.Options{})
-	d, err := direct.Key(t.Context(), w.access, made.ID, false)
+	d, err := direct.Key(t.Context(), w.Access, made.ID, false)
 	if err != nil || d.State.Balance < 96 {
 		t.Fatalf("four requests spent %d: %v", 100-d.State.Balance, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/ratelimit"
 	"tollgate/refill"
@@ -96,8 +97,8 @@ func TestRedisClockStepped(t *testing.T) {
 	evening := server.Now().Truncate(24 * time.Hour).Add(24*time.Hour + 23*time.Hour + 31*time.Minute)
 	server.SetClock(evening)
 
-	counted := w.create(keys.KeyDraft{Remaining: uses(5), Refill: &refill.Schedule{Amount: 5}})
-	limited := w.create(keys.KeyDraft{Limits: limitsOf(ratelimit.Limit{Name: "l", Limit: 10, Duration: 600_000, AutoApply: true})})
+	counted := w.Create(keys.KeyDraft{Remaining: keystest.Uses(5), Refill: &refill.Schedule{Amount: 5}})
+	limited := w.Create(keys.KeyDraft{Limits: limitsOf(ratelimit.Limit{Name: "l", Limit: 10, Duration: 600_000, AutoApply: true})})
 	refills, most := 0, int64(0)
 	for _, step := range []struct {
 		by    time.Duration
@@ -109,7 +110,7 @@ func TestRedisClockStepped(t *testing.T) {
 		} else if got > 0 && step.by != 0 {
 			refills++
 		}
-		if left := w.left(counted.ID).Balance; left < 0 {
+		if left := w.Left(counted.ID).Balance; left < 0 {
 			t.Errorf("balance %d", left)
 		}
 		most = max(most, w.exhaust(t, g, limited, 30))
@@ -129,7 +130,7 @@ func (w *world) exhaust(t *testing.T, g gateway, made keys.NewKey, n int) (valid
 	t.Helper()
 	for range n {
 		code, err := g.spend(t.Context(), made.Secret)
-		w.must(err)
+		w.Must(err)
 		if code == verify.Valid {
 			valid++
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
@@ -75,7 +76,7 @@ func recordOf(made keys.NewKey) string {
 // What a failover may lose is printed; what was spent twice is a failure.
 func disturbed(t *testing.T, w *world, g gateway, tried string, mayLose bool, bound time.Duration, happen func(first keys.NewKey)) {
 	t.Helper()
-	all := w.tallies(8, keys.KeyDraft{Remaining: uses(1 << 40), Limits: limitsOf(ever("l", 1<<40))})
+	all := w.tallies(8, keys.KeyDraft{Remaining: keystest.Uses(1 << 40), Limits: limitsOf(ever("l", 1<<40))})
 	var over atomic.Bool
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -94,7 +95,7 @@ func disturbed(t *testing.T, w *world, g gateway, tried string, mayLose bool, bo
 	over.Store(true)
 	group.Wait()
 	longest := o.end()
-	heals(t, w.gateway, all[0].key.Secret)
+	heals(t, gateway{w.Gateway}, all[0].key.Secret)
 	all[0].sent.Add(1)
 	all[0].valid.Add(1) // the one that showed that it has healed
 	_, valid, unknown, doubly, free := w.account(all)
@@ -155,10 +156,10 @@ func TestSentinelFailover(t *testing.T) {
 func TestSharedLimitsGivenBack(t *testing.T) {
 	cluster := redistest.Cluster(t, 3, 0)
 	w := newWorld(t, cluster.Client())
-	_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: "shared", Limits: limitsOf(ever("shared", 1_000_000))})
-	w.must(err)
+	_, err := w.CreateIdentity(t.Context(), w.Access, keys.IdentityDraft{ExternalID: "shared", Limits: limitsOf(ever("shared", 1_000_000))})
+	w.Must(err)
 	g := dial(t, cluster.URL())
-	draft := keys.KeyDraft{ExternalID: "shared", Remaining: uses(0)}
+	draft := keys.KeyDraft{ExternalID: "shared", Remaining: keystest.Uses(0)}
 	all := w.tallies(12, draft)
 	storm(t, []gateway{g}, all, scale(500, 20_000), 16)
 	used := w.sharedUsed(t, g, all)
@@ -167,10 +168,10 @@ func TestSharedLimitsGivenBack(t *testing.T) {
 		t.Error("something was not given back")
 	}
 
-	lucky := w.tallies(64, keys.KeyDraft{ExternalID: "shared", Remaining: uses(1 << 40)})
+	lucky := w.tallies(64, keys.KeyDraft{ExternalID: "shared", Remaining: keystest.Uses(1 << 40)})
 	storm(t, []gateway{g}, lucky, 100, 4)
-	identity, err := w.Identity(t.Context(), w.access, keys.IdentityRef{ExternalID: "shared"})
-	w.must(err)
+	identity, err := w.Identity(t.Context(), w.Access, keys.IdentityRef{ExternalID: "shared"})
+	w.Must(err)
 	home := cluster.Owner("{" + layout.ShardOf(identity.ID) + "}")
 	for _, dead := range cluster.Nodes {
 		if dead == home {

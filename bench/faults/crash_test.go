@@ -12,11 +12,11 @@ import (
 
 	"tollgate/keys"
 	"tollgate/keys/catalog"
+	"tollgate/keys/keystest"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
-	"tollgate/keys/sweep"
 	"tollgate/verify"
 
 	"github.com/redis/go-redis/v9"
@@ -88,42 +88,42 @@ type dying struct {
 }
 
 func complete(w *world) keys.NewKey {
-	return w.create(keys.KeyDraft{Name: "before", ExternalID: "one", Remaining: uses(10), Roles: keys.Named([]string{"r"}, catalog.CreateFreely)})
+	return w.Create(keys.KeyDraft{Name: "before", ExternalID: "one", Remaining: keystest.Uses(10), Roles: keys.Named([]string{"r"}, catalog.CreateFreely)})
 }
 
 func nothing(*world) keys.NewKey { return keys.NewKey{} }
 
 var deaths = []dying{
 	{"create", nothing, func(ctx context.Context, w *world, g gateway, _ keys.NewKey) error {
-		_, err := g.CreateKey(ctx, w.access, keys.KeyDraft{APIID: w.api, ExternalID: "someone new", Remaining: uses(5), Limits: limitsOf(ever("l", 5)),
+		_, err := g.CreateKey(ctx, w.Access, keys.KeyDraft{APIID: w.APIID, ExternalID: "someone new", Remaining: keystest.Uses(5), Limits: limitsOf(ever("l", 5)),
 			Roles: keys.Named([]string{"new role"}, catalog.CreateFreely), Permissions: keys.Named([]string{"new.permission"}, catalog.CreateFreely)})
 		return err
 	}},
 	{"update", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		return g.UpdateKey(ctx, w.access, made.ID, keys.KeyPatch{Name: keys.To("after"), ExternalID: keys.To("another"), Remaining: keys.To(int64(7)),
+		return g.UpdateKey(ctx, w.Access, made.ID, keys.KeyPatch{Name: keys.To("after"), ExternalID: keys.To("another"), Remaining: keys.To(int64(7)),
 			Permissions: keys.To(keys.Named([]string{"p"}, catalog.CreateFreely))})
 	}},
 	{"update credits", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		_, _, err := g.UpdateCredits(ctx, w.access, made.ID, store.IncrementCredits, uses(3))
+		_, _, err := g.UpdateCredits(ctx, w.Access, made.ID, store.IncrementCredits, keystest.Uses(3))
 		return err
 	}},
 	{"delete", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		return g.DeleteKey(ctx, w.access, made.ID, false)
+		return g.DeleteKey(ctx, w.Access, made.ID, false)
 	}},
 	{"delete for good", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		return g.DeleteKey(ctx, w.access, made.ID, true)
+		return g.DeleteKey(ctx, w.Access, made.ID, true)
 	}},
 	{"reroll", complete, func(ctx context.Context, w *world, g gateway, made keys.NewKey) error {
-		_, err := g.RerollKey(ctx, w.access, made.ID, store.Reroll{})
+		_, err := g.RerollKey(ctx, w.Access, made.ID, store.Reroll{})
 		return err
 	}},
 	{"delete an API", func(w *world) keys.NewKey {
-		api, err := w.CreateAPI(w.tb.Context(), w.access, "doomed")
-		w.must(err)
-		w.api = api.ID
+		api, err := w.CreateAPI(w.TB.Context(), w.Access, "doomed")
+		w.Must(err)
+		w.APIID = api.ID
 		return complete(w)
 	}, func(ctx context.Context, w *world, g gateway, _ keys.NewKey) error {
-		return g.DeleteAPI(ctx, w.access, w.api)
+		return g.DeleteAPI(ctx, w.Access, w.APIID)
 	}},
 }
 
@@ -147,14 +147,14 @@ func dieAt(t *testing.T, d dying, where string, w *world, url string, stride int
 		if n > 30 {
 			n += stride - 1
 		}
-		at := *w
-		made := d.prepare(&at)
+		at := &world{w.In(w.APIID)} // its own: some are given another API
+		made := d.prepare(at)
 		client, err := redisdb.Dial(url, redisdb.Options{NoDurableWrites: true})
-		w.must(err)
+		w.Must(err)
 		k := &killer{left: n}
 		client.AddHook(k)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		err = d.do(ctx, &at, newGateway(client), made)
+		err = d.do(ctx, at, newGateway(client), made)
 		cancel()
 		_ = client.Close()
 		if err != nil && !unavailable(err) {
@@ -179,7 +179,7 @@ func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orpha
 		t.Errorf("%s, killed after %d: key %s is stored but %s", name, n, k.ID, what)
 	}
 	for _, k := range w.issued(t) {
-		if _, err := w.API(t.Context(), w.access, k.APIID); err != nil {
+		if _, err := w.API(t.Context(), w.Access, k.APIID); err != nil {
 			continue // it does not verify: the sweep below takes it away
 		}
 		if !w.listed(t, k, "") {
@@ -188,26 +188,21 @@ func (w *world) audit(t *testing.T, name string, n int, made keys.NewKey) (orpha
 		if external := w.externalID(t, k); external != "" && !w.listed(t, k, external) {
 			orphan("not listed with its identity", k)
 		}
-		if _, err := w.Key(t.Context(), w.access, k.ID, false); err != nil {
+		if _, err := w.Key(t.Context(), w.Access, k.ID, false); err != nil {
 			orphan("cannot be read: "+err.Error(), k)
 		}
 	}
 	for _, k := range w.issued(t) {
-		if _, err := w.API(t.Context(), w.access, k.APIID); err != nil {
+		if _, err := w.API(t.Context(), w.Access, k.APIID); err != nil {
 			continue
 		}
-		err := w.DeleteKey(t.Context(), w.access, k.ID, true)
+		err := w.DeleteKey(t.Context(), w.Access, k.ID, true)
 		if err != nil && w.isStored(t, k.ID) { // with the last current secret the others went
 			orphan("cannot be deleted: "+err.Error(), k)
 		}
 	}
-	w.must(w.Redis().Del(t.Context(), "tg:s:lease").Err()) // of the gateway of another test
-	sweeper := sweep.New(w.Store)
-	for worked := true; worked; {
-		var err error
-		worked, err = sweeper.SweepOnce(t.Context())
-		w.must(err)
-	}
+	w.Must(w.Redis().Del(t.Context(), "tg:s:lease").Err()) // of the gateway of another test
+	w.SweepUp()
 	for _, k := range w.stored(t) {
 		orphan("left", k)
 	}
@@ -254,11 +249,11 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 	}
 	cluster, ok := w.Redis().(*redis.ClusterClient)
 	if !ok {
-		w.must(read(t.Context(), w.Redis()))
+		w.Must(read(t.Context(), w.Redis()))
 		return all
 	}
 	var one sync.Mutex
-	w.must(cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+	w.Must(cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
 		one.Lock()
 		defer one.Unlock()
 		return read(ctx, node)
@@ -269,8 +264,8 @@ func (w *world) stored(t *testing.T) (all []*keys.Key) {
 // listed reports whether a key is in the list of its API, or of an identity in it.
 func (w *world) listed(t *testing.T, k *keys.Key, externalID string) bool {
 	t.Helper()
-	page, err := w.Keys(t.Context(), w.access, store.KeyQuery{APIID: k.APIID, ExternalID: externalID, Limit: store.MaxPage})
-	w.must(err)
+	page, err := w.Keys(t.Context(), w.Access, store.KeyQuery{APIID: k.APIID, ExternalID: externalID, Limit: store.MaxPage})
+	w.Must(err)
 	for _, d := range page.Keys {
 		if d.Key.ID == k.ID {
 			return true
@@ -285,11 +280,11 @@ func (w *world) externalID(t *testing.T, k *keys.Key) string {
 	if k.IdentityID == "" {
 		return ""
 	}
-	identity, err := w.Identity(t.Context(), w.access, keys.IdentityRef{ID: k.IdentityID})
+	identity, err := w.Identity(t.Context(), w.Access, keys.IdentityRef{ID: k.IdentityID})
 	if err != nil && strings.Contains(err.Error(), "not found") {
 		t.Errorf("key %s has an identity that is not there", k.ID)
 		return ""
 	}
-	w.must(err)
+	w.Must(err)
 	return identity.ExternalID
 }

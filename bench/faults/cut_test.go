@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 
@@ -80,7 +81,7 @@ func (c *cutting) once(t *testing.T, warm bool, replies, requests int) (valid bo
 	client := redis.NewClient(&o)
 	defer client.Close()
 	g := newGateway(client)
-	made := c.w.create(keys.KeyDraft{Remaining: uses(100), Limits: limitsOf(ever("l", 100))})
+	made := c.w.Create(keys.KeyDraft{Remaining: keystest.Uses(100), Limits: limitsOf(ever("l", 100))})
 	c.knife.set(-1, -1)
 	if _, err := g.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: verify.Free, Limits: []verify.LimitRequest{{Name: "l", Cost: verify.Free}}}); err != nil {
 		t.Fatal(err)
@@ -93,7 +94,7 @@ func (c *cutting) once(t *testing.T, warm bool, replies, requests int) (valid bo
 	if err != nil && !unavailable(err) {
 		t.Errorf("cut at %d, %d: %v", replies, requests, err)
 	}
-	left := c.w.left(made.ID)
+	left := c.w.Left(made.ID)
 	if counted := left.Windows[0].Current; counted != 100-left.Balance {
 		t.Errorf("cut at %d, %d: %d credits and %d of the limit were spent", replies, requests, 100-left.Balance, counted)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
@@ -22,7 +23,7 @@ type creations struct {
 // create makes keys until over, and remembers those it was told of.
 func (c *creations) create(tb testing.TB, w *world, g gateway, over *atomic.Bool) {
 	for !over.Load() {
-		made, err := g.CreateKey(tb.Context(), w.access, keys.KeyDraft{APIID: w.api, Remaining: uses(1000)})
+		made, err := g.CreateKey(tb.Context(), w.Access, keys.KeyDraft{APIID: w.APIID, Remaining: keystest.Uses(1000)})
 		switch {
 		case err == nil:
 			c.mu.Lock()
@@ -85,14 +86,14 @@ func TestRedisKilledForgets(t *testing.T) {
 	server := redistest.Start(t, redistest.WithAOF("everysec"))
 	w := newWorld(t, server.Client())
 	client, err := redisdb.Dial(server.URL(), redisdb.Options{NoDurableWrites: true})
-	w.must(err)
+	w.Must(err)
 	t.Cleanup(func() { _ = client.Close() })
-	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})
+	all := w.tallies(4, keys.KeyDraft{Remaining: keystest.Uses(1 << 40)})
 	made, stop := load(t, w, newGateway(client), all)
 	killHeld(t, server)
 	stop()
 	server.Restart()
-	heals(t, w.gateway, w.create(keys.KeyDraft{}).Secret)
+	heals(t, gateway{w.Gateway}, w.Create(keys.KeyDraft{}).Secret)
 	_, valid, _, _, free := w.account(all)
 	lost := made.missing(t, w)
 	row(t, "the same, not waiting for the file", "1 kill, %d creates and %d spends acknowledged: %d creates and %d spends lost", len(made.all), valid, lost, free)
@@ -118,7 +119,7 @@ func killed(t *testing.T, fsync string, kills int) {
 	})
 	w := newWorld(t, server.Client())
 	g := brisk(t, server)
-	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})
+	all := w.tallies(4, keys.KeyDraft{Remaining: keystest.Uses(1 << 40)})
 	slowest := time.Duration(0)
 	made, stop := load(t, w, g, all)
 	for n := range kills {
@@ -135,7 +136,7 @@ func killed(t *testing.T, fsync string, kills int) {
 		all[0].valid.Add(1) // the one that showed that it has healed
 	}
 	stop()
-	heals(t, w.gateway, w.create(keys.KeyDraft{}).Secret)
+	heals(t, gateway{w.Gateway}, w.Create(keys.KeyDraft{}).Secret)
 	sent, valid, unknown, doubly, free := w.account(all)
 	lost := made.missing(t, w)
 	row(t, "Redis kill -9 under load, appendfsync "+fsync, "%d kills, %d creates and %d spends acknowledged (%d unknown): %d creates and %d spends lost, %d spent twice, first success after %s",

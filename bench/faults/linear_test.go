@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/ratelimit"
@@ -55,7 +56,7 @@ func TestLinearizable(t *testing.T) {
 	for range histories {
 		h := &history{w: w, server: server, gateways: gateways, links: links, begun: time.Now()}
 		h.left.Store(int64(operations))
-		h.key = w.create(keys.KeyDraft{Remaining: uses(firstBalance), Refill: &refill.Schedule{Amount: refillTo},
+		h.key = w.Create(keys.KeyDraft{Remaining: keystest.Uses(firstBalance), Refill: &refill.Schedule{Amount: refillTo},
 			Limits: []ratelimit.Limit{ever("l", historyLimit)}})
 		h.record(random)
 		for _, o := range h.list {
@@ -140,7 +141,7 @@ func (h *history) one(client int, op operation) {
 		h.unknown.Add(1)
 		got, end = result{unknown: true}, math.MaxInt64
 	case err != nil:
-		h.w.tb.Errorf("%+v: %v", op, err)
+		h.w.TB.Errorf("%+v: %v", op, err)
 		return
 	}
 	h.mu.Lock()
@@ -149,7 +150,7 @@ func (h *history) one(client int, op operation) {
 }
 
 func (h *history) do(g gateway, op operation) (result, error) {
-	ctx, id := h.w.tb.Context(), h.key.ID
+	ctx, id := h.w.TB.Context(), h.key.ID
 	switch op.what {
 	case "verify":
 		return h.verify(ctx, g, op.n)
@@ -157,17 +158,17 @@ func (h *history) do(g gateway, op operation) (result, error) {
 		h.midnight()
 		return result{}, nil
 	case "delete":
-		return result{}, g.DeleteKey(ctx, h.w.access, id, false)
+		return result{}, g.DeleteKey(ctx, h.w.Access, id, false)
 	case "disable", "enable":
-		return result{}, g.UpdateKey(ctx, h.w.access, id, keys.KeyPatch{Disabled: keys.To(op.what == "disable")})
+		return result{}, g.UpdateKey(ctx, h.w.Access, id, keys.KeyPatch{Disabled: keys.To(op.what == "disable")})
 	case "read":
-		d, err := g.Key(ctx, h.w.access, id, false)
+		d, err := g.Key(ctx, h.w.Access, id, false)
 		if err != nil {
 			return result{}, err
 		}
 		return result{balance: d.State.Balance}, nil
 	}
-	balance, _, err := g.UpdateCredits(ctx, h.w.access, id, keys.CreditsOperation(op.what), &op.n)
+	balance, _, err := g.UpdateCredits(ctx, h.w.Access, id, keys.CreditsOperation(op.what), &op.n)
 	if err != nil {
 		return result{}, err
 	}

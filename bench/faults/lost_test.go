@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 )
@@ -50,25 +51,25 @@ func storm(tb testing.TB, gateways []gateway, all []*tally, requests, callers in
 // account compares what was spent with what was answered, and returns how many uses
 // were spent twice, and how many were answered VALID and not spent.
 func (w *world) account(all []*tally) (sent, valid, unknown, doubly, free int64) {
-	w.tb.Helper()
+	w.TB.Helper()
 	time.Sleep(300 * time.Millisecond) // for what is on its way
 	for _, t := range all {
-		t.spent = t.balance - w.left(t.key.ID).Balance
+		t.spent = t.balance - w.Left(t.key.ID).Balance
 		doubly += max(0, t.spent-t.valid.Load()-t.unknown.Load())
 		free += max(0, t.valid.Load()-t.spent)
 		sent, valid, unknown = sent+t.sent.Load(), valid+t.valid.Load(), unknown+t.unknown.Load()
 		if t.spent > t.sent.Load() {
-			w.tb.Errorf("%d spent of %d sent", t.spent, t.sent.Load())
+			w.TB.Errorf("%d spent of %d sent", t.spent, t.sent.Load())
 		}
 	}
 	return sent, valid, unknown, doubly, free
 }
 
 func (w *world) tallies(n int, d keys.KeyDraft) []*tally {
-	w.tb.Helper()
+	w.TB.Helper()
 	all := make([]*tally, n)
 	for i := range all {
-		all[i] = &tally{key: w.create(d), balance: *d.Remaining}
+		all[i] = &tally{key: w.Create(d), balance: *d.Remaining}
 	}
 	return all
 }
@@ -90,7 +91,7 @@ func TestLostRepliesOnCluster(t *testing.T) {
 func lossy(t *testing.T, w *world, tried, url string, requests int) {
 	l := &loss{cut: 45, swallowed: 5, unsent: 10}
 	gateways := []gateway{dialLossy(t, url, l), dialLossy(t, url, l)}
-	all := w.tallies(8, keys.KeyDraft{Remaining: uses(1 << 40)})
+	all := w.tallies(8, keys.KeyDraft{Remaining: keystest.Uses(1 << 40)})
 	storm(t, gateways, all, 200, 8) // the keys are known before anything is lost
 	l.on.Store(true)
 	storm(t, gateways, all, requests, 64)
@@ -108,9 +109,9 @@ func TestLimitsUnderLoss(t *testing.T) {
 	cluster := redistest.Cluster(t, 3, 0)
 	w := newWorld(t, cluster.Client())
 	most := int64(scale(300, 3000))
-	_, err := w.CreateIdentity(t.Context(), w.access, keys.IdentityDraft{ExternalID: "many keys", Limits: limitsOf(ever("shared", most))})
-	w.must(err)
-	all := w.tallies(6, keys.KeyDraft{ExternalID: "many keys", Remaining: uses(1 << 40)})
+	_, err := w.CreateIdentity(t.Context(), w.Access, keys.IdentityDraft{ExternalID: "many keys", Limits: limitsOf(ever("shared", most))})
+	w.Must(err)
+	all := w.tallies(6, keys.KeyDraft{ExternalID: "many keys", Remaining: keystest.Uses(1 << 40)})
 	l := &loss{cut: 45, swallowed: 5, unsent: 10}
 	gateways := []gateway{dialLossy(t, cluster.URL(), l), dialLossy(t, cluster.URL(), l)}
 	storm(t, gateways, all, 60, 6)

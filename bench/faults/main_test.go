@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
@@ -41,15 +42,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// gateway is a store and a verifier, as one process has them.
-type gateway struct {
-	*store.Store
-	*verify.Verifier
-}
+// gateway is a store and a verifier with the time limits of the program.
+type gateway struct{ keystest.Gateway }
 
 func newGateway(c redis.UniversalClient) gateway {
 	store := store.Open(c, store.Options{})
-	return gateway{store, verify.New(store, verify.Options{})}
+	return gateway{keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{})}}
 }
 
 // dial makes a gateway with the client and the time limits of the program.
@@ -64,52 +62,21 @@ func dial(tb testing.TB, url string) gateway {
 	return newGateway(client)
 }
 
-// world is a workspace with an API, made through a gateway that nothing disturbs.
-type world struct {
-	tb testing.TB
-	gateway
-	access keys.Access
-	api    string
-}
+// world is a workspace with an API, made through a gateway that nothing disturbs. It verifies
+// with the time limits of the program.
+type world struct{ *keystest.World }
 
 func newWorld(tb testing.TB, c redis.UniversalClient) *world {
 	tb.Helper()
-	w := &world{tb: tb, gateway: newGateway(c)}
-	w.Store = store.Open(c, store.Options{Timeout: 10 * time.Second})
-	ws, err := w.Workspace(tb.Context(), "test")
-	w.must(err)
-	w.access = keys.Operator(ws).As()
-	w.access.LongDurations = true
-	api, err := w.CreateAPI(tb.Context(), w.access, "test")
-	w.must(err)
-	w.api = api.ID
+	w := &world{keystest.New(tb, c, "test")}
+	w.Verifier = newGateway(c).Verifier
+	w.Access.LongDurations = true
 	return w
 }
 
-func (w *world) must(err error) {
-	w.tb.Helper()
-	if err != nil {
-		w.tb.Fatal(err)
-	}
+func (w *world) spend(ctx context.Context, secret keys.Secret) (verify.Code, error) {
+	return gateway{w.Gateway}.spend(ctx, secret)
 }
-
-func (w *world) create(d keys.KeyDraft) keys.NewKey {
-	w.tb.Helper()
-	d.APIID = w.api
-	made, err := w.CreateKey(w.tb.Context(), w.access, d)
-	w.must(err)
-	return made
-}
-
-// left returns what a key has left, as a read shows it.
-func (w *world) left(id string) keys.State {
-	w.tb.Helper()
-	d, err := w.Key(w.tb.Context(), w.access, id, false)
-	w.must(err)
-	return d.State
-}
-
-func uses(n int64) *int64 { return &n }
 
 func limitsOf(all ...ratelimit.Limit) []ratelimit.Limit { return all }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/verify"
 )
@@ -18,7 +19,7 @@ func TestClusterMasterAlone(t *testing.T) {
 	cluster := redistest.Cluster(t, 3, 0)
 	w := newWorld(t, cluster.Client())
 	g := dial(t, cluster.URL())
-	of := &tally{key: w.create(keys.KeyDraft{Remaining: uses(1 << 40)}), balance: 1 << 40}
+	of := &tally{key: w.Create(keys.KeyDraft{Remaining: keystest.Uses(1 << 40)}), balance: 1 << 40}
 	heals(t, g, of.key.Secret)
 	owner := cluster.Owner(recordOf(of.key))
 

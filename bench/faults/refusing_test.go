@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
@@ -24,17 +25,17 @@ func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string)
 	asks := map[string]func() error{
 		"verify": func() error { _, err := g.spend(request(t.Context()), made.Secret); return err },
 		"create": func() error {
-			_, err := g.CreateKey(request(t.Context()), w.access, keys.KeyDraft{APIID: w.api, Name: "never", Remaining: uses(1)})
+			_, err := g.CreateKey(request(t.Context()), w.Access, keys.KeyDraft{APIID: w.APIID, Name: "never", Remaining: keystest.Uses(1)})
 			return err
 		},
 		"update": func() error {
-			return g.UpdateKey(request(t.Context()), w.access, made.ID, keys.KeyPatch{Name: keys.To("never")})
+			return g.UpdateKey(request(t.Context()), w.Access, made.ID, keys.KeyPatch{Name: keys.To("never")})
 		},
 		"credits": func() error {
-			_, _, err := g.UpdateCredits(request(t.Context()), w.access, made.ID, store.IncrementCredits, uses(1))
+			_, _, err := g.UpdateCredits(request(t.Context()), w.Access, made.ID, store.IncrementCredits, keystest.Uses(1))
 			return err
 		},
-		"delete": func() error { return g.DeleteKey(request(t.Context()), w.access, made.ID, false) },
+		"delete": func() error { return g.DeleteKey(request(t.Context()), w.Access, made.ID, false) },
 	}
 	for name, ask := range asks {
 		for range 3 {
@@ -60,13 +61,13 @@ func (w *world) broken(t *testing.T, g gateway, made keys.NewKey, but ...string)
 func (w *world) whole(t *testing.T, g gateway, made keys.NewKey, balance int64) {
 	t.Helper()
 	heals(t, g, made.Secret)
-	d, err := w.Key(t.Context(), w.access, made.ID, false)
-	w.must(err)
+	d, err := w.Key(t.Context(), w.Access, made.ID, false)
+	w.Must(err)
 	if d.Key.Name != "" || d.State.Balance != balance-1 || d.State.Windows[0].Current != 1 {
 		t.Errorf("something was written: name %q, balance %d of %d, %d counted", d.Key.Name, d.State.Balance, balance, d.State.Windows[0].Current)
 	}
-	page, err := w.Keys(t.Context(), w.access, store.KeyQuery{APIID: w.api, Limit: 100})
-	w.must(err)
+	page, err := w.Keys(t.Context(), w.Access, store.KeyQuery{APIID: w.APIID, Limit: 100})
+	w.Must(err)
 	for _, found := range page.Keys {
 		if found.Key.Name == "never" {
 			t.Error("a key that was refused is listed")
@@ -89,7 +90,7 @@ func heals(t *testing.T, g gateway, secret keys.Secret) time.Duration {
 }
 
 func refusable(w *world) keys.NewKey {
-	return w.create(keys.KeyDraft{Remaining: uses(50), Limits: limitsOf(ever("l", 50))})
+	return w.Create(keys.KeyDraft{Remaining: keystest.Uses(50), Limits: limitsOf(ever("l", 50))})
 }
 
 // A Redis that is full, has become a replica, wants another password or is loading is
@@ -101,7 +102,7 @@ func TestRefusingRedis(t *testing.T) {
 		g, made, other := brisk(t, server), refusable(w), refusable(w)
 		server.Do("CONFIG", "SET", "maxmemory", "1")
 		slowest := w.broken(t, g, made, "delete", "credits")
-		w.must(g.DeleteKey(t.Context(), w.access, other.ID, false)) // what takes no memory is allowed
+		w.Must(g.DeleteKey(t.Context(), w.Access, other.ID, false)) // what takes no memory is allowed
 		server.Do("CONFIG", "SET", "maxmemory", "0")
 		w.whole(t, g, made, 50)
 		row(t, "Redis full, noeviction", "slowest 503 %s, nothing written, healed", slowest.Round(time.Millisecond))
@@ -195,7 +196,7 @@ func TestScriptFlush(t *testing.T) {
 	server := redistest.Start(t)
 	w := newWorld(t, server.Client())
 	gateways := []gateway{brisk(t, server), brisk(t, server)}
-	all := w.tallies(4, keys.KeyDraft{Remaining: uses(1 << 40)})
+	all := w.tallies(4, keys.KeyDraft{Remaining: keystest.Uses(1 << 40)})
 	over := make(chan struct{})
 	flushes := 0
 	stopped := make(chan struct{})
@@ -213,7 +214,7 @@ func TestScriptFlush(t *testing.T) {
 	}()
 	storm(t, gateways, all, scale(20_000, 300_000), 32)
 	for range 50 {
-		w.create(keys.KeyDraft{Remaining: uses(1)})
+		w.Create(keys.KeyDraft{Remaining: keystest.Uses(1)})
 	}
 	close(over)
 	<-stopped

@@ -1,10 +1,12 @@
 package house
 
 import (
+	"encoding/json"
 	"go/parser"
 	"go/token"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,15 +18,21 @@ const module = "tollgate/"
 // kits are the packages that only tests use, by how their paths begin.
 var kits = []string{module + "bench", module + "keys/keystest", module + "keys/redisdb/redistest", module + "cmd/tollgate/golden"}
 
-// The program has no test kit in it.
-func TestProgramHasNoTestKit(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "./cmd/tollgate")
+// gocmd returns what a command of go says.
+func gocmd(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command("go", args...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("go %q: %v", args, err)
 	}
-	deps := strings.Fields(string(out))
+	return out
+}
+
+// The program has no test kit in it.
+func TestProgramHasNoTestKit(t *testing.T) {
+	deps := strings.Fields(string(gocmd(t, "list", "-deps", "./cmd/tollgate")))
 	if len(deps) < 100 {
 		t.Fatalf("only %d packages were found", len(deps))
 	}
@@ -65,5 +73,34 @@ func TestImportsOfTests(t *testing.T) {
 	}
 	if imports < 500 {
 		t.Errorf("only %d imports were found", imports)
+	}
+}
+
+// go.mod requires what the packages and their tests import, and no tool that is only run: those
+// have their versions where they are run.
+func TestRequirementsAreImported(t *testing.T) {
+	imported := strings.Fields(string(gocmd(t, "list", "-test", "-f", `{{join .Imports "\n"}}`, "./...")))
+	var file struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+		Tool []struct{ Path string }
+	}
+	if err := json.Unmarshal(gocmd(t, "mod", "edit", "-json"), &file); err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for _, r := range file.Require {
+		if r.Indirect {
+			continue
+		}
+		direct++
+		if !slices.ContainsFunc(imported, func(path string) bool { return path == r.Path || strings.HasPrefix(path, r.Path+"/") }) {
+			t.Errorf("go.mod requires %s, which nothing imports", r.Path)
+		}
+	}
+	if direct < 20 || len(file.Tool) > 0 {
+		t.Errorf("%d modules are required, and the tools %v", direct, file.Tool)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // With TOLLGATE_STORE=rights every server knows the user that docs/operations.md describes,
 // and what is tested logs in as that user. What a test itself asks, KEYS or DUMP or DEBUG, is
 // asked as the default user, who may do everything: a command is the test's own where a file
-// of tests, or this package, calls the client.
+// of tests, this package or keystest calls the client.
 
 // The user, and where its line is, seen from this file.
 const (
@@ -121,8 +121,8 @@ func (o *ownCommands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 	}
 }
 
-// calledByTest reports whether the first caller outside the client is in a file of tests, or
-// in this package.
+// calledByTest reports whether the first caller outside the client is in a file of tests, in
+// this package or in keystest.
 func calledByTest() bool {
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])
@@ -130,7 +130,7 @@ func calledByTest() bool {
 		frame, more := frames.Next()
 		switch {
 		case strings.Contains(frame.Function, "/go-redis/"), isHook(frame.Function):
-		case strings.Contains(frame.Function, "/redistest."):
+		case strings.Contains(frame.Function, "/redistest."), strings.Contains(frame.Function, "/keystest."):
 			return true
 		default:
 			return strings.HasSuffix(frame.File, "_test.go")
