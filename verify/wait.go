@@ -36,10 +36,14 @@ func (r *Request) RetryAfter(o *Outcome) int64 {
 // where no limit was looked at. The limit that refused comes first. They have at most 512
 // bytes together: a limit that does not fit is left out.
 func (o *Outcome) LimitFields() (policy, state string) {
-	if len(o.Limits) == 0 {
-		return "", ""
-	}
-	var f limitFields
+	p, s := o.AppendLimitFields(nil, nil)
+	return string(p), string(s)
+}
+
+// AppendLimitFields is LimitFields without an allocation: it appends the values to two slices,
+// which must be empty.
+func (o *Outcome) AppendLimitFields(policy, state []byte) (p, s []byte) {
+	f := limitFields{policy, state}
 	first := o.Triggered()
 	if first != nil {
 		f.add(fieldOf(first, o.Now))
@@ -49,7 +53,7 @@ func (o *Outcome) LimitFields() (policy, state string) {
 			f.add(fieldOf(l, o.Now))
 		}
 	}
-	return string(f.policy), string(f.state)
+	return f.policy, f.state
 }
 
 func fieldOf(l *LimitState, now int64) ratelimit.Field {
@@ -58,38 +62,52 @@ func fieldOf(l *LimitState, now int64) ratelimit.Field {
 	}
 }
 
-// LimitFields returns the same of the verdicts of Verifier.Limit on some checks, under the
-// names of their namespaces, and in how many seconds the same checks may pass: 0 where they
-// did, or where waiting does not help.
-func LimitFields(checks []LimitCheck, verdicts []LimitVerdict, passed bool) (policy, state string, retryAfter int64) {
-	var f limitFields
-	helps, wait := !passed, int64(0)
-	for _, refused := range []bool{true, false} {
-		for i, v := range verdicts {
-			if v.Passed == refused {
-				continue
-			}
-			f.add(ratelimit.Field{
-				Name: checks[i].Namespace, Limit: v.Limit, Duration: v.Duration, Remaining: v.Remaining, Wait: v.Reset - v.Now,
-			})
-			if refused {
-				helps, wait = helps && v.Limit >= max(amount(checks[i].Cost), 1), max(wait, v.Reset-v.Now)
+// LimitVerdicts are the answers of Verifier.Limit to some checks.
+type LimitVerdicts struct {
+	Checks   []LimitCheck
+	Verdicts []LimitVerdict
+	Passed   bool
+}
+
+// AppendLimitFields is Outcome's: each limit has the name of its namespace, and those that
+// refused come first.
+func (l *LimitVerdicts) AppendLimitFields(policy, state []byte) (p, s []byte) {
+	f := limitFields{policy, state}
+	for _, passed := range []bool{false, true} {
+		for i, v := range l.Verdicts {
+			if v.Passed == passed {
+				f.add(ratelimit.Field{
+					Name: l.Checks[i].Namespace, Limit: v.Limit, Duration: v.Duration, Remaining: v.Remaining, Wait: v.Reset - v.Now,
+				})
 			}
 		}
 	}
-	if helps {
-		retryAfter = max((wait+999)/1000, 1)
+	return f.policy, f.state
+}
+
+// RetryAfter returns in how many whole seconds the same checks may pass: 0 where they did, or
+// where waiting does not help.
+func (l *LimitVerdicts) RetryAfter() int64 {
+	if l.Passed {
+		return 0
 	}
-	return string(f.policy), string(f.state), retryAfter
+	var wait int64 // ms
+	for i, v := range l.Verdicts {
+		if v.Passed {
+			continue
+		}
+		if v.Limit < max(amount(l.Checks[i].Cost), 1) {
+			return 0
+		}
+		wait = max(wait, v.Reset-v.Now)
+	}
+	return max((wait+999)/1000, 1)
 }
 
 type limitFields struct{ policy, state []byte }
 
 // add appends a limit to both, or to none.
 func (f *limitFields) add(field ratelimit.Field) {
-	if f.policy == nil { // one allocation each for what is usual
-		f.policy, f.state = make([]byte, 0, 64), make([]byte, 0, 64)
-	}
 	policy, state := f.policy, f.state
 	if len(policy) > 0 {
 		policy, state = append(policy, ", "...), append(state, ", "...)

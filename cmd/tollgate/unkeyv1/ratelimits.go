@@ -53,7 +53,8 @@ func (a *API) limit(c *web.Call, in *useRequest) (useResponse, error) {
 	if err != nil {
 		return useResponse{}, err
 	}
-	c.SetLimits(verify.LimitFields(checks, all, passed))
+	limits := verify.LimitVerdicts{Checks: checks, Verdicts: all, Passed: passed}
+	c.SetLimits(&limits, limits.RetryAfter())
 	return useResponse{passed, all[0].Limit, all[0].Remaining, all[0].Reset}, nil
 }
 

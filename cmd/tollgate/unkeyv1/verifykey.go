@@ -145,8 +145,7 @@ func (a *API) verify(c *web.Call, in *verifyKeyRequest) (*verify.Outcome, error)
 	r := a.request(c, in)
 	outcome, err := a.verifier.Verify(c.Context(), r)
 	if err == nil {
-		policy, state := outcome.LimitFields()
-		c.SetLimits(policy, state, r.RetryAfter(outcome))
+		c.SetLimits(outcome, r.RetryAfter(outcome))
 	}
 	return outcome, err
 }

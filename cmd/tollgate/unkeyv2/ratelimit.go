@@ -34,7 +34,8 @@ func (a *API) limit(c *web.Call, in *useRequest) (useResponse, error) {
 	if err != nil {
 		return useResponse{}, err
 	}
-	c.SetLimits(verify.LimitFields(checks, all, passed))
+	limits := verify.LimitVerdicts{Checks: checks, Verdicts: all, Passed: passed}
+	c.SetLimits(&limits, limits.RetryAfter())
 	return useResponse{all[0].Limit, all[0].OverrideID, all[0].Remaining, all[0].Reset, passed}, nil
 }
 
@@ -60,7 +61,8 @@ func (a *API) multiLimit(c *web.Call, in *[]useRequest) (usesResponse, error) {
 	if err != nil {
 		return usesResponse{}, err
 	}
-	c.SetLimits(verify.LimitFields(checks, all, passed))
+	limits := verify.LimitVerdicts{Checks: checks, Verdicts: all, Passed: passed}
+	c.SetLimits(&limits, limits.RetryAfter())
 	out := usesResponse{make([]oneUseResponse, len(all)), passed}
 	for i, v := range all {
 		asked := (*in)[i]

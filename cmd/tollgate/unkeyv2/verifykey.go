@@ -71,8 +71,7 @@ func (a *API) verifyKey(c *web.Call, in *verifyKeyRequest) (*verifyKeyResponse, 
 	if err != nil {
 		return nil, a.entitled(c, token, err)
 	}
-	policy, state := outcome.LimitFields()
-	c.SetLimits(policy, state, r.RetryAfter(outcome))
+	c.SetLimits(outcome, r.RetryAfter(outcome))
 	return &verifyKeyResponse{verifiedOf(outcome), metaOf(c)}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +31,7 @@ type Call struct {
 	cause   error       // why it failed, for the log
 	turn    *turns.Turn // of a heavy endpoint
 	body    []byte
+	limits  [2][]byte // of SetLimits
 
 	in             []byte // the request's body, as far as it was read
 	whole          bool   // it was read to its end
@@ -50,7 +50,7 @@ var calls = sync.Pool{New: func() any { return new(Call) }}
 func (s *Server) newCall(ctx *fasthttp.RequestCtx, path string) *Call {
 	c := calls.Get().(*Call)
 	d := owner(path, s.router.dialects, s.router.fallback)
-	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0], in: c.in[:0]}
+	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0], in: c.in[:0], limits: c.limits}
 	return c
 }
 
@@ -62,7 +62,7 @@ func (c *Call) release() {
 		c.ctx.end()
 	}
 	c.server.memory.release(c.reserved)
-	*c = Call{body: c.body, in: c.in}
+	*c = Call{body: c.body, in: c.in, limits: c.limits}
 	if cap(c.in) > smallBody {
 		c.in = nil
 	}
@@ -185,18 +185,6 @@ func (c *Call) Source() netip.Addr {
 
 // SetStatus sets the answer's status; it is 200 otherwise.
 func (c *Call) SetStatus(status int) { c.http.SetStatusCode(status) }
-
-// SetLimits sets the header fields RateLimit-Policy and RateLimit, where they say something,
-// and Retry-After, in seconds, where it is not 0.
-func (c *Call) SetLimits(policy, state string, retryAfter int64) {
-	if policy != "" {
-		c.SetHeader("RateLimit-Policy", policy)
-		c.SetHeader("RateLimit", state)
-	}
-	if retryAfter > 0 {
-		c.SetHeader("Retry-After", strconv.FormatInt(retryAfter, 10))
-	}
-}
 
 // SetHeader sets a header of the answer.
 func (c *Call) SetHeader(name, value string) { c.http.Response.Header.Set(name, value) }

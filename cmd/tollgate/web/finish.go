@@ -26,7 +26,7 @@ func (c *Call) finish() {
 		h.Set("WWW-Authenticate", c.dialect.Challenge)
 	}
 	if c.dialect.NoStore {
-		h.Set("Cache-Control", "no-store")
+		h.SetCanonical(cacheControl, noStore)
 	}
 	c.allowOrigin()
 	if c.dialect.Pretty && c.http.QueryArgs().Has("pretty") {
