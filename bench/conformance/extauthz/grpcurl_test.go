@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -128,5 +129,27 @@ func TestGrpcurlListsAndCalls(t *testing.T) {
 	}
 	if status, body := ask("unknown"); status.Code != 13 || !strings.Contains(body, `"code":"MISCONFIGURED"`) {
 		t.Errorf("an unknown root key: %d %s", status.Code, body)
+	}
+}
+
+var documented = regexp.MustCompile("(?s)```sh run-by=\"bench/conformance/extauthz/grpcurl_test.go\"\n(.*?)\n```")
+
+// What docs/proxies/envoy.md has somebody type works: the service is listed and answers.
+func TestDocumentedCommandsWork(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/proxies/envoy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := documented.FindSubmatch(text)
+	if block == nil {
+		t.Fatal("envoy.md has no such block")
+	}
+	g := start(t)
+	grpcurl := build(t, ".", "github.com/fullstorydev/grpcurl/cmd/grpcurl")
+	cmd := exec.CommandContext(t.Context(), "bash", "-euc", strings.ReplaceAll(string(block[1]), "127.0.0.1:8081", g.grpc))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(grpcurl)+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "envoy.service.auth.v3.Authorization\n") || !strings.Contains(string(out), "there is no such policy") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
