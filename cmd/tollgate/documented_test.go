@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -179,6 +180,7 @@ var elsewhere = []string{"TOLLGATE_FULL", "TOLLGATE_SOAK", "TOLLGATE_BENCH_AOF"}
 var (
 	codeSpan    = regexp.MustCompile("`[^`\n]+`")
 	inlineNames = regexp.MustCompile(`(?:^|[^\w-])(--[a-z][a-z-]*[a-z]|TOLLGATE_[A-Z_]+)`)
+	variable    = regexp.MustCompile(`\bTOLLGATE_[A-Z_]+\b`)
 	inlineCall  = regexp.MustCompile(`^(?:bin/)?tollgate ([a-z]+)(?: ([a-z][a-z-]+))?`)
 )
 
@@ -190,13 +192,17 @@ func TestDocumentedNames(t *testing.T) {
 	for _, name := range elsewhere {
 		known[name] = true
 	}
-	files, err := os.ReadDir(guides)
-	if err != nil {
-		t.Fatal(err)
+	for _, file := range must(filepath.Glob("../../deploy/proxies/*/*")) { // recipes have variables of their own
+		for _, name := range variable.FindAllString(string(must(os.ReadFile(file))), -1) {
+			known[name] = true
+		}
 	}
 	documents := []string{"../../README.md"}
-	for _, f := range files {
-		documents = append(documents, guides+f.Name())
+	for _, pattern := range []string{"*.md", "*/*.md"} {
+		documents = append(documents, must(filepath.Glob(guides+pattern))...)
+	}
+	if len(documents) < 10 {
+		t.Fatalf("only %d documents were found", len(documents))
 	}
 	for _, file := range documents {
 		text, err := os.ReadFile(file)
