@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -192,10 +193,8 @@ func TestDocumentedNames(t *testing.T) {
 	for _, name := range elsewhere {
 		known[name] = true
 	}
-	for _, file := range must(filepath.Glob("../../deploy/proxies/*/*")) { // recipes have variables of their own
-		for _, name := range variable.FindAllString(string(must(os.ReadFile(file))), -1) {
-			known[name] = true
-		}
+	for _, name := range recipeVariables(t) {
+		known[name] = true
 	}
 	documents := []string{"../../README.md"}
 	for _, pattern := range []string{"*.md", "*/*.md"} {
@@ -221,6 +220,22 @@ func TestDocumentedNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// recipeVariables are those that the recipes of proxies read or set themselves.
+func recipeVariables(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir("../../deploy", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			text := must(os.ReadFile(path))
+			names = append(names, variable.FindAllString(string(text), -1)...)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // has reports whether there is a command, with a subcommand where it takes one.
