@@ -16,54 +16,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// trips counts what a client sends: commands, and pipelines as one each.
-type trips struct {
-	mu    sync.Mutex
-	count int
-}
-
-func (c *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		c.add()
-		return next(ctx, cmd)
-	}
-}
-
-func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		c.add()
-		return next(ctx, cmds)
-	}
-}
-
-func (c *trips) add() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.count++
-}
-
-func (c *trips) take() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := c.count
-	c.count = 0
-	return n
-}
-
 // coldGateway is a verifier that knows nothing yet, on a world's Redis behind a link, and what
 // it sends there.
-func coldGateway(t *testing.T, latency time.Duration) (*world, *verify.Verifier, *trips) {
+func coldGateway(t *testing.T, latency time.Duration) (*world, *verify.Verifier, *redistest.Trips) {
 	t.Helper()
 	server := redistest.Start(t)
 	w := newWorld(t, server.Client())
 	link := redistest.Proxy(t, server.Addr())
 	link.SetLatency(latency)
-	client, counted := redis.NewClient(&redis.Options{Addr: link.Addr(), MaxRetries: -1}), &trips{}
-	client.AddHook(counted)
+	client := redis.NewClient(&redis.Options{Addr: link.Addr(), MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
-	return w, verify.New(store.Open(client, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second}), counted
+	return w, verify.New(store.Open(client, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second}), redistest.CountTrips(client)
 }
 
 // burst verifies with each request at the same time, and wants each to be valid.
@@ -91,7 +54,7 @@ func TestColdReadsTravelOnce(t *testing.T) {
 		requests[i] = verify.Request{Secret: key.Secret, RootKey: by, Cost: 1}
 	}
 	burst(t, cold, requests)
-	if n := trips.take(); n > 30 { // four are reads, five at least verify, the first of them with few in each
+	if n := trips.Take(); n > 30 { // four are reads, five at least verify, the first of them with few in each
 		t.Errorf("%d round trips", n)
 	}
 }
@@ -104,7 +67,7 @@ func TestColdBurstIsFewCalls(t *testing.T) {
 		requests[i] = verify.Request{Secret: w.Create(keys.KeyDraft{ExternalID: fmt.Sprint("user", i)}).Secret, Cost: 1}
 	}
 	burst(t, cold, requests)
-	if n := trips.take(); n > 40 { // 300 keys are read by five calls at least, as many identities, and verified by as many
+	if n := trips.Take(); n > 40 { // 300 keys are read by five calls at least, as many identities, and verified by as many
 		t.Errorf("%d round trips", n)
 	}
 }

@@ -366,17 +366,16 @@ func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hook := &exchanges{}
-	client.AddHook(hook)
+	trips := redistest.CountTrips(client)
 	w := newWorld(t, client)
 	checks := []verify.LimitCheck{use("a", "x", 1000, 1), use("b", "y", 1000, 1)}
 	w.override("a", "*", 500)
 	w.limit(w.Gateway, checks...)
-	before := hook.n.Load()
+	trips.Take()
 	for range 10 {
 		w.limit(w.Gateway, checks...)
 	}
-	if n := hook.n.Load() - before; n != 10 {
+	if n := trips.Take(); n != 10 {
 		t.Fatalf("10 requests took %d exchanges", n)
 	}
 	start := time.Now()
@@ -385,24 +384,5 @@ func TestWarmLimitIsOneRoundTrip(t *testing.T) {
 	_, _, err = w.Limit(t.Context(), w.Access, checks)
 	if took := time.Since(start); keys.AsError(err).Kind != keys.KindUnavailable || took > 300*time.Millisecond {
 		t.Fatalf("a frozen store: %v after %v", err, took)
-	}
-}
-
-// exchanges counts what is sent.
-type exchanges struct{ n atomic.Int64 }
-
-func (e *exchanges) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (e *exchanges) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		e.n.Add(1)
-		return next(ctx, cmd)
-	}
-}
-
-func (e *exchanges) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		e.n.Add(1)
-		return next(ctx, cmds)
 	}
 }

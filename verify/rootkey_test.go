@@ -1,8 +1,6 @@
 package verify_test
 
 import (
-	"context"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,35 +172,15 @@ func TestAskingIsOneRoundTrip(t *testing.T) {
 		redistest.FailOverNow(c)
 		w.code(verify.Valid, warm)
 		w.code(verify.NotFound, unknown)
-		count := &counter{}
-		c.AddHook(count)
+		trips := redistest.CountTrips(c)
 		for range 10 {
 			w.code(verify.Valid, warm)
 			w.code(verify.NotFound, unknown)
 		}
-		if n := count.calls.Load(); n != 20 {
+		if n := trips.Take(); n != 20 {
 			t.Errorf("20 warm verifications were %d calls to Redis", n)
 		}
 	})
-}
-
-// counter counts the script calls that a client sends.
-type counter struct{ calls atomic.Int64 }
-
-func (h *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		h.calls.Add(1)
-		return next(ctx, cmd)
-	}
-}
-
-func (h *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, all []redis.Cmder) error {
-		h.calls.Add(1)
-		return next(ctx, all)
-	}
 }
 
 // A root key whose uses are counted spends one for each verification it asks for,

@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -89,21 +88,6 @@ func TestPagesWhileKeysComeAndGo(t *testing.T) {
 	})
 }
 
-// trips counts round trips.
-type trips struct{ n atomic.Int64 }
-
-func (*trips) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error { h.n.Add(1); return next(ctx, cmd) }
-}
-
-func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error { h.n.Add(1); return next(ctx, cmds) }
-}
-
 // A page of a hundred keys with a hundred owners takes as many round trips as a page
 // of one, and a batch of a hundred as many as a batch of one.
 func TestRoundTripsDoNotGrow(t *testing.T) {
@@ -111,28 +95,27 @@ func TestRoundTripsDoNotGrow(t *testing.T) {
 		s := newWorld(t, c, "w")
 		s.Stock(100, func(i int) string { return fmt.Sprint("owner", i) })
 		redistest.FailOverNow(c)
-		counter := new(trips)
-		c.AddHook(counter)
+		trips := redistest.CountTrips(c)
 		cost := func(size int) int64 {
 			fresh := &world{World: s.On(c)}
-			before := counter.n.Load()
+			trips.Take()
 			page, err := fresh.Keys(t.Context(), s.Access, store.KeyQuery{APIID: s.APIID, Limit: size})
 			s.Must(err)
 			if len(page.Keys) != size || page.Keys[size-1].Resolved.Identity == nil {
 				t.Fatalf("%d keys", len(page.Keys))
 			}
-			return counter.n.Load() - before
+			return trips.Take()
 		}
 		cost(1) // loads scripts
 		if one, all := cost(1), cost(100); one != all || all > 8 {
 			t.Errorf("a page of 1 takes %d round trips, one of 100 %d", one, all)
 		}
 		s.Stock(1, func(int) string { return "owner0" }) // loads scripts, where a replica took over
-		before := counter.n.Load()
+		trips.Take()
 		s.Stock(1, func(int) string { return "owner1" })
-		one := counter.n.Load() - before
+		one := trips.Take()
 		s.Stock(100, func(i int) string { return fmt.Sprint("owner", i) })
-		if all := counter.n.Load() - before - one; all != one {
+		if all := trips.Take(); all != one {
 			t.Errorf("a batch of 1 takes %d round trips, one of 100 %d", one, all)
 		}
 	})
