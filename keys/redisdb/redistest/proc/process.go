@@ -127,10 +127,12 @@ func (p *Process) stop(within time.Duration) error {
 func (p *Process) Wait(within time.Duration) (code int, err error) {
 	select {
 	case <-p.done:
-		return p.cmd.ProcessState.ExitCode(), nil
 	case <-time.After(within):
+	}
+	if p.Running() {
 		return 0, fmt.Errorf("%s has not ended after %v", p.name(), within)
 	}
+	return p.cmd.ProcessState.ExitCode(), nil
 }
 
 // AwaitReady returns when ready returns no error. A process that ends before, or is not ready
