@@ -126,7 +126,7 @@ func TestOverridesBiteAtOnce(t *testing.T) {
 			t.Helper()
 			all, passed := w.limit(other, use("n", identifier, 100, 1))
 			want := verify.LimitVerdict{NamespaceID: all[0].NamespaceID, OverrideID: override, Limit: limit, Duration: day,
-				Remaining: remaining, Reset: all[0].Reset, Passed: pass}
+				Remaining: remaining, Reset: all[0].Reset, Now: all[0].Now, Passed: pass}
 			if all[0] != want || passed != pass {
 				t.Fatalf("%s: got %+v, %v, want %+v", step, all[0], passed, want)
 			}
