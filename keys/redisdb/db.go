@@ -124,5 +124,8 @@ func (s *DB) Pipelined(ctx context.Context, fill func(redis.Pipeliner)) error {
 			return Unavailable(err)
 		}
 	}
+	if !errors.Is(err, redis.Nil) { // of the connection: nothing was sent, and no command has an error
+		return Unavailable(err)
+	}
 	return nil
 }
