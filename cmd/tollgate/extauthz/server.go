@@ -114,7 +114,6 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(uint32(min(c.MaxHeader, math.MaxUint32))),
 		grpc.ConnectionTimeout(c.HandshakeTimeout),
 		grpc.ReadBufferSize(connBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.StaticConnWindowSize(1 << 20),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: c.IdleTimeout, MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: c.RequestTimeout,
