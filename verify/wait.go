@@ -29,8 +29,11 @@ func (r *Request) RetryAfter(o *Outcome) int64 {
 	default:
 		return 0
 	}
-	return max((wait+999)/1000, 1)
+	return wholeSeconds(wait)
 }
+
+// wholeSeconds rounds ms up to seconds, 1 or more: Retry-After is never 0.
+func wholeSeconds(ms int64) int64 { return max((ms+999)/1000, 1) }
 
 // LimitFields returns the values of the header fields RateLimit-Policy and RateLimit, ""
 // where no limit was looked at. The limit that refused comes first. They have at most 512
@@ -101,7 +104,7 @@ func (l *LimitVerdicts) RetryAfter() int64 {
 		}
 		wait = max(wait, v.Reset-v.Now)
 	}
-	return max((wait+999)/1000, 1)
+	return wholeSeconds(wait)
 }
 
 type limitFields struct{ policy, state []byte }

@@ -82,6 +82,9 @@ func (q *Question) refuse(code verify.Code, detail string) *Answer {
 	return &Answer{Status: status, Code: code, Detail: detail, question: q}
 }
 
+// NotFound is the answer to a key that nobody needs to be asked about: it can't be one.
+func (q *Question) NotFound() *Answer { return q.refuse(verify.NotFound, "") }
+
 // Refuse makes the answer to a request that HTTP itself refuses with a status.
 func Refuse(status int, detail string) *Answer {
 	code := BadRequest

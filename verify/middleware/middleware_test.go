@@ -338,3 +338,22 @@ type says struct{ decision middleware.Decision }
 func (s says) Decide(context.Context, *authz.Question, middleware.Client) middleware.Decision {
 	return s.decision
 }
+
+// A key with spaces at its ends, or with what no header can carry, is another key than the one
+// without them, at a Tollgate as in process.
+func TestAKeyThatNoHeaderCanCarry(t *testing.T) {
+	w := newWorld(t, redistest.Empty(t))
+	key := w.key(keys.KeyDraft{})
+	q := &authz.Question{APIID: w.api, Sources: []authz.Source{{Query: "key"}}}
+	for place, decider := range map[string]middleware.Decider{"in process": middleware.InProcess(w.verifier), "remote": w.remote()} {
+		for form, serve := range w.forms(q, decider) {
+			for text, status := range map[string]int{key: 200, key + "%20": 401, "%09" + key: 401, key + "%0a": 401, key + "%00x": 401, key + "%7f": 401} {
+				r := request()
+				r.RequestURI = "/orders?key=" + text
+				if got := serve(r); got.Status != status {
+					t.Errorf("%s, %s: a key with %q is answered %d", place, form, strings.TrimPrefix(text, key), got.Status)
+				}
+			}
+		}
+	}
+}

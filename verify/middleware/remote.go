@@ -54,11 +54,20 @@ type remote struct {
 
 // Decide implements Decider.
 func (r *remote) Decide(ctx context.Context, q *authz.Question, c Client) Decision {
+	if !fitsHeader(c.Key.Reveal()) {
+		return Refused(q.NotFound())
+	}
 	decision, err := r.ask(ctx, q, c)
 	if err != nil {
 		return Refused(q.Failed(err))
 	}
 	return decision
+}
+
+// fitsHeader reports whether a header can carry a key as it is. One of a cookie or a query may
+// have what no header can, and spaces at its ends, which would be cut off: another key.
+func fitsHeader(key string) bool {
+	return strings.Trim(key, " \t") == key && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 func (r *remote) ask(ctx context.Context, q *authz.Question, c Client) (Decision, error) {

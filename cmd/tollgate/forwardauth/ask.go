@@ -37,7 +37,7 @@ func uri(q *authz.Question, c *web.Call) string {
 	if !q.ReadsURI() {
 		return ""
 	}
-	return c.Original().URI
+	return c.OriginalURI()
 }
 
 // asked reads the question from the query, and the root key from its header.

@@ -1,41 +1,26 @@
 package web
 
-// Original is the request that a proxy asks about. What is unknown in it is empty.
-type Original struct {
-	Method string
-	URI    string // as the client sent it, with the query
-	Host   string
-}
+// originalURI are the headers in which proxies say what their client asked for.
+var originalURI = []string{"X-Forwarded-Uri", "X-Original-URI", "X-Original-URL", "X-Envoy-Original-Path"}
 
-// originals are the headers in which proxies say it.
-var originals = struct{ method, uri, host []string }{
-	[]string{"X-Forwarded-Method", "X-Original-Method"},
-	[]string{"X-Forwarded-Uri", "X-Original-URI", "X-Original-URL", "X-Envoy-Original-Path"},
-	[]string{"X-Forwarded-Host"},
-}
-
-// Original returns what the headers say about the request that a proxy asks about, if the
-// peer is a trusted proxy of Config.Addresses: whoever else writes them is not believed. What
-// several of them say, and do not agree on, is unknown: a client may have written one.
-func (c *Call) Original() Original {
+// OriginalURI returns what the client of a proxy asked for, with its query, as the headers say
+// it; "" where that is unknown. They are believed if the peer is a trusted proxy of
+// Config.Addresses: whoever else writes them is not. Where several lines of them do not agree
+// it is unknown: a client may have written one.
+func (c *Call) OriginalURI() (uri string) {
 	if !c.server.config.Addresses.Trusts(c.Peer()) {
-		return Original{}
+		return ""
 	}
-	return Original{c.agreed(originals.method), c.agreed(originals.uri), c.agreed(originals.host)}
-}
-
-// agreed returns the value of some headers where all their lines that have one have the same.
-func (c *Call) agreed(names []string) (value string) {
-	for _, name := range names {
+	for _, name := range originalURI {
 		for _, line := range c.HeaderLines(name) {
 			switch {
-			case line == "" || line == value:
-			case value != "":
+			case line == "" || line == uri:
+			case uri != "":
 				return ""
 			default:
-				value = line
+				uri = line
 			}
 		}
 	}
-	return value
+	return uri
 }
