@@ -32,6 +32,7 @@ type Call struct {
 	turn    *turns.Turn // of a heavy endpoint
 	body    []byte
 	limits  [2][]byte // of SetLimits
+	scratch []byte
 
 	in             []byte // the request's body, as far as it was read
 	whole          bool   // it was read to its end
@@ -50,7 +51,7 @@ var calls = sync.Pool{New: func() any { return new(Call) }}
 func (s *Server) newCall(ctx *fasthttp.RequestCtx, path string) *Call {
 	c := calls.Get().(*Call)
 	d := owner(path, s.router.dialects, s.router.fallback)
-	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0], in: c.in[:0], limits: c.limits}
+	*c = Call{server: s, http: ctx, dialect: d, id: d.NewRequestID(), start: time.Now(), body: c.body[:0], in: c.in[:0], limits: c.limits, scratch: c.scratch}
 	return c
 }
 
@@ -62,7 +63,7 @@ func (c *Call) release() {
 		c.ctx.end()
 	}
 	c.server.memory.release(c.reserved)
-	*c = Call{body: c.body, in: c.in, limits: c.limits}
+	*c = Call{body: c.body, in: c.in, limits: c.limits, scratch: c.scratch}
 	if cap(c.in) > smallBody {
 		c.in = nil
 	}

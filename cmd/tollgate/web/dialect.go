@@ -47,7 +47,9 @@ type Dialect struct {
 	Origins     []string        // those that may, where not any may; "*" is any
 	NoStore     bool            // answers say that they are not to be stored
 	Challenge   string          // WWW-Authenticate of answers of 401 that have none; none when empty
-	Pretty      bool            // ?pretty indents the answer
+
+	requestID []byte // RequestIDHeader as it is sent; nil for none
+	Pretty    bool   // ?pretty indents the answer
 }
 
 // Problem is what Fail has to put into words. One of Fault, Schema and Domain

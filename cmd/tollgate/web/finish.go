@@ -15,8 +15,9 @@ import (
 // finish puts on the answer what every answer has, and reports it.
 func (c *Call) finish() {
 	h := &c.http.Response.Header
-	if name := c.dialect.RequestIDHeader; name != "" {
-		h.Set(name, c.id)
+	if name := c.dialect.requestID; name != nil {
+		c.scratch = append(c.scratch[:0], c.id...)
+		h.SetCanonical(name, c.scratch)
 	}
 	status := c.http.Response.StatusCode()
 	if status == http.StatusServiceUnavailable && len(h.Peek("Retry-After")) == 0 && c.passes() {
@@ -63,16 +64,16 @@ const exposed = "RateLimit, RateLimit-Policy, Retry-After"
 // allowOrigin lets scripts of the origins that may ask read the answer.
 func (c *Call) allowOrigin() {
 	h := &c.http.Response.Header
-	switch id := c.dialect.RequestIDHeader; {
+	switch id := c.dialect.requestID; {
 	case c.dialect.CORS:
-		h.Set("Access-Control-Allow-Origin", "*")
-		if id != "" {
-			h.Set("Access-Control-Expose-Headers", id)
+		h.SetCanonical(allowedOrigin, anyOrigin)
+		if id != nil {
+			h.SetCanonical(exposedHeaders, id)
 		}
 	case len(c.dialect.Origins) == 0:
 	case c.mayAsk():
 		h.Set("Access-Control-Allow-Origin", c.Header("Origin"))
-		h.Set("Access-Control-Expose-Headers", exposed+", "+id)
+		h.Set("Access-Control-Expose-Headers", exposed+", "+string(id))
 		fallthrough
 	default:
 		h.Add("Vary", "Origin")

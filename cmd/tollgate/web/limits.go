@@ -9,14 +9,6 @@ type Limited interface {
 	AppendLimitFields(policy, state []byte) (p, s []byte)
 }
 
-// The names of headers of the hot path, as they are sent.
-var (
-	rateLimitPolicy = []byte("Ratelimit-Policy")
-	rateLimit       = []byte("Ratelimit")
-	cacheControl    = []byte("Cache-Control")
-	noStore         = []byte("no-store")
-)
-
 // SetLimits sets the header fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-
 // ratelimit-headers), and Retry-After, in seconds, where it is not 0.
 func (c *Call) SetLimits(limits Limited, retryAfter int64) {

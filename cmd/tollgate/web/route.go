@@ -56,6 +56,11 @@ func NewRouter(fallback *Dialect, others ...*Dialect) *Router {
 		fallback: fallback,
 		tree:     router.New(),
 	}
+	for _, d := range r.dialects {
+		if d.RequestIDHeader != "" {
+			d.requestID = canonical(d.RequestIDHeader)
+		}
+	}
 	r.tree.RedirectTrailingSlash = false
 	r.tree.RedirectFixedPath = false
 	r.tree.HandleOPTIONS = false
