@@ -14,9 +14,11 @@ GOTEST      = go test $(if $(RACE),-race) $(TESTFLAGS)
 build:
 	go build -o bin/tollgate ./cmd/tollgate
 
-# It has a Redis of its own, whichever one this shell works with.
+# It has a Redis of its own, whichever one this shell works with: a redis-server or valkey-server
+# with its data in .data, or without one a Redis inside the process, which forgets everything.
 run: build
-	env -u TOLLGATE_REDIS_URL bin/tollgate serve --dev
+	@if [ -n "$$TOLLGATE_REDIS_SERVER" ] || command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then set -- --data .data --demo; else set -- --dev; fi; \
+	echo "bin/tollgate serve $$*"; exec env -u TOLLGATE_REDIS_URL -u TOLLGATE_DATA -u TOLLGATE_DEV bin/tollgate serve "$$@"
 
 # The modules below bench are the real clients of each dialect, kept out of the program's go.mod.
 test:

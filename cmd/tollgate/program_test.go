@@ -31,6 +31,7 @@ func TestProgram(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REDIS", redistest.EmptyURL(t))
 			env.Setenv("ADDR", freeAddr(t))
+			env.Setenv("TOLLGATE_REDIS_SERVER", redistest.Binary(t))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post, "take": take, "guess": guess},

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tollgate/cmd/tollgate/datadir"
 	"tollgate/keys"
 	"tollgate/keys/store"
 )
@@ -27,8 +28,17 @@ type workspaceFlags struct {
 
 // openCommand opens the store for a command, which is not in a hurry.
 func (f *storeFlags) openCommand() (*store.Store, error) {
-	if f.Redis == "" {
-		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL)")
+	if err := f.checkStore(); err != nil {
+		return nil, err
+	}
+	if f.Data == "" && f.Redis == "" {
+		return nil, usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL), or where the data is with --data DIR (TOLLGATE_DATA)")
+	}
+	join := func(path string, o datadir.Options) (*datadir.Dir, error) {
+		return datadir.Join(context.Background(), path, o)
+	}
+	if err := f.openData(join, "a command of tollgate"); err != nil {
+		return nil, err
 	}
 	return f.open(0, store.Options{Timeout: 5 * time.Second}, nil)
 }

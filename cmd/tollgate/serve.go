@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/cmd/tollgate/datadir"
 	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/openapi"
@@ -36,6 +36,7 @@ type serveCommand struct {
 	grpcFlags
 	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
+	Demo           bool          `env:"TOLLGATE_DEMO" help:"For trying, with --data: print how to create and verify a key, with a root key and an API that the next start shows again. The root key's plaintext is in the folder then, in demo.json."`
 	RootKey        string        `env:"TOLLGATE_ROOT_KEY" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
 	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys."`
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
@@ -66,7 +67,7 @@ type serveCommand struct {
 	policies  policies.Policies
 }
 
-// Run serves until SIGTERM or SIGINT.
+// Run serves until SIGTERM or SIGINT. The Redis of --data is stopped last, behind it.
 func (f *serveCommand) Run() error {
 	addresses, err := f.rule()
 	if err != nil {
@@ -77,11 +78,16 @@ func (f *serveCommand) Run() error {
 	if err := f.validate(); err != nil {
 		return err
 	}
+	surviveSignals(log)
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	if err := f.openData(datadir.Open, datadir.Gateway); err != nil {
+		return err
+	}
 	store, err := f.newStore()
 	if err != nil {
 		return err
 	}
-	surviveSignals(log)
 	if f.Dev {
 		log.Warn("running on a Redis inside this process: everything is forgotten at exit")
 	}
@@ -89,8 +95,6 @@ func (f *serveCommand) Run() error {
 		log.Warn("--client-ip-header is believed from everybody who can connect: name the proxies with --trusted-proxies", "header", f.ClientIPHeader)
 	}
 	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses, log), addresses: addresses}
-	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer cancel()
 	return g.serve(stop)
 }
 
@@ -169,6 +173,9 @@ func (g *gateway) serve(stop context.Context) error {
 
 // work opens the store and does what goes on beside requests, until stop ends.
 func (g *gateway) work(stop context.Context, addr string) error {
+	if err := g.awaitData(stop); err != nil {
+		return err
+	}
 	if err := g.bootstrap(stop, addr); err != nil {
 		return err
 	}
@@ -178,6 +185,19 @@ func (g *gateway) work(stop context.Context, addr string) error {
 	go g.checkPolicies(stop)
 	go g.watch.run(stop)
 	sweeper.Sweep(stop, func(err error) { g.log.Warn("could not remove what is left of deleted APIs and keys", "cause", err) })
+	return nil
+}
+
+// awaitData waits until the Redis of --data has read its data. One that can't ends the program.
+func (g *gateway) awaitData(stop context.Context) error {
+	data := g.flags.data
+	if data == nil {
+		return nil
+	}
+	g.log.Info("keeping everything in a folder", "data", data.Path())
+	if err := data.AwaitReady(stop); stop.Err() == nil {
+		return err
+	}
 	return nil
 }
 
@@ -313,7 +333,7 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if err := g.store.Mark(ctx); err != nil {
 		return err
 	}
-	if g.flags.RootKey == "" && !g.flags.Dev {
+	if g.flags.RootKey == "" && !g.flags.Dev && !g.flags.Demo {
 		if err := g.store.Ping(ctx); err != nil && !full(err) {
 			return err
 		}
@@ -323,6 +343,9 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	if g.flags.Demo {
+		return g.openDemo(ctx, workspace, addr)
+	}
 	secret, err := g.createRootKey(ctx, workspace)
 	if err != nil || !g.flags.Dev {
 		return err
@@ -331,25 +354,6 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf(devGreeting, secret.Reveal(), api.ID, addr, secret.Reveal(), api.ID, addr)
+	greet(os.Stdout, devIntroduction, addr, secret.Reveal(), api.ID)
 	return nil
 }
-
-// devGreeting is what `tollgate serve --dev` prints to begin with.
-const devGreeting = `
-Tollgate runs on a Redis inside this process and forgets everything at exit.
-
-  root key  %s
-  API id    %s
-
-Create a key:
-
-  KEY=$(curl -s http://%s/v1/keys.createKey \
-    -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \
-    -d '{"apiId":"%s","prefix":"try","remaining":3}' | tee /dev/stderr | sed 's/.*"key":"\([^"]*\)".*/\1/')
-
-Verify it:
-
-  curl -s http://%s/v1/keys.verifyKey -H 'Content-Type: application/json' -d "{\"key\":\"$KEY\"}"
-
-`

@@ -20,10 +20,14 @@ func (f *serveCommand) checkRedis() error {
 	switch {
 	case f.Dev && f.Redis != "":
 		return usagef("--dev runs on a Redis of its own: give either --redis or --dev, not both")
-	case !f.Dev && f.Redis == "":
-		return usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL), or try it without one with --dev (TOLLGATE_DEV)")
+	case f.Dev && f.Data != "":
+		return usagef("--dev forgets everything and --data keeps it: give either --data or --dev, not both")
+	case f.Demo && f.Data == "":
+		return usagef("--demo keeps its root key in the folder of --data")
+	case !f.Dev && f.Redis == "" && f.Data == "":
+		return usagef("say where Redis is with --redis URL (TOLLGATE_REDIS_URL), let Tollgate start one with --data DIR (TOLLGATE_DATA), or try it without one with --dev (TOLLGATE_DEV)")
 	}
-	return nil
+	return f.checkStore()
 }
 
 func (f *serveCommand) checkMemory() error {

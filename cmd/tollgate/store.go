@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"tollgate/cmd/tollgate/datadir"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
 
@@ -27,8 +29,45 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 
 // storeFlags say where state lives, for every command that needs it.
 type storeFlags struct {
+	Data          string `env:"TOLLGATE_DATA" placeholder:"DIR" help:"Keep everything in this folder: Tollgate starts a redis-server or valkey-server on it and looks after it. Where 'tollgate serve' does, every other command uses that one."`
+	RedisServer   string `env:"TOLLGATE_REDIS_SERVER" placeholder:"FILE" help:"The server of --data. Without it: redis-server or valkey-server in PATH."`
 	Redis         string `name:"redis" env:"TOLLGATE_REDIS_URL" placeholder:"URL" help:"Redis: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port."`
 	DurableWrites bool   `env:"TOLLGATE_DURABLE_WRITES" default:"true" negatable:"" help:"Acknowledge only what Redis has handed to the kernel for its append-only file, if it keeps one: then a crash of Redis loses nothing that was acknowledged. With appendfsync everysec that waits for an fsync that is under way, as long as a request may wait for Redis (${default})."`
+
+	data *datadir.Dir // of --data, once it is open
+}
+
+// checkStore refuses flags that name several stores.
+func (f *storeFlags) checkStore() error {
+	if f.Data != "" && f.Redis != "" {
+		return usagef("--data has a Redis of its own: give either --redis (TOLLGATE_REDIS_URL) or --data (TOLLGATE_DATA), not both")
+	}
+	return nil
+}
+
+// openData opens the folder of --data, if any, by one of the functions of datadir.
+func (f *storeFlags) openData(open func(path string, o datadir.Options) (*datadir.Dir, error), owner string) (err error) {
+	if f.Data == "" {
+		return nil
+	}
+	var program *datadir.ProgramError
+	switch f.data, err = open(f.Data, datadir.Options{Server: f.RedisServer, Owner: owner}); {
+	case errors.As(err, &program):
+		return usagef("--redis-server: %s", err)
+	case err != nil:
+		return fmt.Errorf("--data: %w", err)
+	}
+	f.Redis = f.data.URL()
+	return nil
+}
+
+// AfterRun stops the Redis of --data, if this process has started it: kong calls it when the
+// command has ended, also in an error.
+func (f *storeFlags) AfterRun() error {
+	if f.data == nil {
+		return nil
+	}
+	return f.data.Close()
 }
 
 // open makes a store on the Redis of the flags, without talking to it yet. waited, or
