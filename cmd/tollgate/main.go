@@ -11,6 +11,8 @@
 //	tollgate workspace  creates and lists workspaces
 //	tollgate export     writes a whole workspace into a file
 //	tollgate import     stores it in another Redis
+//	tollgate backup     writes a whole store into a file, with all workspaces
+//	tollgate restore    restores a backup and verifies it
 //	tollgate store      accepts a store that has lost its data as it is
 //	tollgate sealing    creates and rotates the keyset that seals recoverable keys
 //
@@ -39,6 +41,8 @@ type program struct {
 	Workspace workspaceCommand `cmd:"" help:"Create and list workspaces."`
 	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
 	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`
+	Backup    backupCommand    `cmd:"" help:"Write a whole store into a file, with all workspaces."`
+	Restore   restoreCommand   `cmd:"" help:"Restore a backup, and verify it."`
 	Store     storeCommand     `cmd:"" help:"Accept a store that has lost its data as it is."`
 	Sealing   sealingCommand   `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
 }

@@ -21,7 +21,6 @@ import (
 	"tollgate/keys/transfer"
 	"tollgate/keys/usage"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -69,22 +68,12 @@ func transfers(s *store.Store) *transfer.Transfer {
 // maxLine bounds a line of the file, in bytes: a namespace can have many overrides.
 const maxLine = 64 << 20
 
-// progress shows on a terminal how much is done; elsewhere it shows nothing.
-func progress(total int64, what string) *progressbar.ProgressBar {
-	info, err := os.Stderr.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return progressbar.DefaultSilent(total, what)
-	}
-	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(1e8), progressbar.OptionClearOnFinish())
-}
-
 // standardStream is the name for standard input and output on the command line.
 const standardStream = "-"
 
 // Run writes FILE.part, then gives it its name. Only its owner can read it.
 func (f *exportCommand) Run() error {
-	replace, err := f.mayReplace()
+	replace, err := mayReplace(f.File, &f.finalFlags)
 	if err != nil {
 		return err
 	}
@@ -106,12 +95,9 @@ func (f *exportCommand) Run() error {
 		return err
 	}
 	bar := progress(total, "export")
-	_ = bar.Add64(part.lines)
+	bar.add(int(part.lines))
 	err = store.Export(ctx, workspace, part.begun, func(lines []transfer.ExportRecord) error {
-		if done := part.lines + int64(len(lines)); done > total { // how much usage there is shows on the way
-			bar.ChangeMax64(done + done/8)
-		}
-		_ = bar.Add(len(lines))
+		bar.add(len(lines))
 		return part.write(lines)
 	})
 	if err != nil {
@@ -122,23 +108,23 @@ func (f *exportCommand) Run() error {
 			return err
 		}
 	}
-	_ = bar.Finish()
+	bar.finish()
 	fmt.Fprintf(os.Stderr, "%d records in %s\n", part.lines, f.File)
 	return nil
 }
 
-// mayReplace reports whether the file is there and is to be overwritten.
-func (f *exportCommand) mayReplace() (bool, error) {
-	if f.File == standardStream {
+// mayReplace reports whether a file is there and is to be overwritten.
+func mayReplace(name string, f *finalFlags) (bool, error) {
+	if name == standardStream {
 		return false, nil
 	}
-	switch _, err := os.Lstat(f.File); {
+	switch _, err := os.Lstat(name); {
 	case errors.Is(err, os.ErrNotExist):
 		return f.Yes, nil
 	case err != nil:
 		return false, err
 	}
-	return true, f.confirm("overwrite " + f.File)
+	return true, f.confirm("overwrite " + name)
 }
 
 // partFile is an export under way.
@@ -253,7 +239,7 @@ const (
 // Run stores what is not there yet, so that it can be repeated after anything.
 func (f *importCommand) Run() error {
 	ctx := context.Background()
-	file, err := f.input()
+	file, err := openInput(f.File)
 	if err != nil {
 		return err
 	}
@@ -274,11 +260,11 @@ func (f *importCommand) Run() error {
 		return err
 	}
 	bar := progress(total, "import")
-	done, err := importFile(ctx, store, file, f.File, head, func(n int) { _ = bar.Add(n) })
+	done, err := importFile(ctx, store, file, f.File, head, bar.add)
 	if err != nil {
 		return err
 	}
-	_ = bar.Finish()
+	bar.finish()
 	fmt.Fprintf(os.Stderr, "%d records stored, %d were there already\n", done.Stored, done.Same)
 	if done.Expired > 0 {
 		fmt.Fprintf(os.Stderr, "%d usage counts not stored: their retention has ended\n", done.Expired)
@@ -320,11 +306,11 @@ func (o *leftOut) tell(out io.Writer) {
 	}
 }
 
-// input opens the file. Standard input is kept in a temporary one that only its owner can
+// openInput opens a file to read. Standard input is kept in a temporary one that only its owner can
 // read and that nothing leads to: the end is looked for before anything is stored.
-func (f *importCommand) input() (*os.File, error) {
-	if f.File != standardStream {
-		return os.Open(f.File)
+func openInput(name string) (*os.File, error) {
+	if name != standardStream {
+		return os.Open(name)
 	}
 	file, err := os.CreateTemp("", "tollgate-import-*")
 	if err != nil {

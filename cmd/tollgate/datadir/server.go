@@ -119,7 +119,7 @@ func (s *server) answered() bool {
 
 // unusable is the error of a server that ended before it answered.
 func (s *server) unusable(why string) error {
-	return fmt.Errorf("%s does not start on %s: %s. If its append-only file is damaged, copy the folder, then repair it with 'redis-check-aof --fix' on the manifest in appendonlydir, or restore a backup into a new folder", s.program, s.dir.path, why)
+	return fmt.Errorf("%s does not start on %s: %s. If its append-only file is damaged, copy the folder, then repair it with 'redis-check-aof --fix' on the manifest in appendonlydir, or restore a backup into a new folder with 'tollgate restore'", s.program, s.dir.path, why)
 }
 
 // end stops the run: the server writes its append-only file first.
