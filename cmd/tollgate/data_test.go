@@ -95,7 +95,7 @@ func (f *folder) ok(path, body string) map[string]any {
 	return answer
 }
 
-// pid is the process id of the Redis.
+// pid is the process id of its Redis.
 func (f *folder) pid() int {
 	f.Helper()
 	text := must(os.ReadFile(filepath.Join(f.path, "server.pid")))
@@ -213,13 +213,19 @@ func TestDataDamaged(t *testing.T) {
 	f.stop()
 	all := must(filepath.Glob(filepath.Join(f.path, "appendonlydir", "*.incr.aof")))
 	text := must(os.ReadFile(all[0]))
-	copy(text[len(text)/2:], "this is no command")
+	copy(text, "no command") // where a command begins
 	if err := os.WriteFile(all[0], text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ran := tollgate(t, "serve", "--data", f.path, "--addr", f.addr)
-	if ran.err == nil || !strings.Contains(ran.out, "Bad file format") || !strings.Contains(ran.out, "redis-check-aof") {
-		t.Errorf("%v: %s", ran.err, ran.out)
+	var out bytes.Buffer
+	running := must(proc.Start(program0(t, &out, []string{"serve", "--data", f.path, "--addr", f.addr})))
+	t.Cleanup(running.Kill)
+	code, err := running.Wait(15 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code != 1 || !strings.Contains(out.String(), "Bad file format") || !strings.Contains(out.String(), "redis-check-aof") {
+		t.Errorf("%d: %s", code, out.String())
 	}
 	if ran := tollgate(t, "root", "list", "--data", f.path); ran.err == nil || !strings.Contains(ran.out, "Bad file format") {
 		t.Errorf("%v: %s", ran.err, ran.out)

@@ -90,7 +90,7 @@ func (d *Dir) begin(name string) error {
 		return err
 	}
 	d.password = rand.Text() + rand.Text()
-	if err := os.WriteFile(d.file(passwordFile), []byte(d.password), 0o600); err != nil {
+	if err := d.write(passwordFile, d.password); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	d.server = newServer(d, program)
@@ -139,6 +139,15 @@ func (d *Dir) check() error {
 
 // file is the path of a file in the folder.
 func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
+
+// write writes a file for its owner alone, in one step: others read the old one or the new one.
+func (d *Dir) write(name, text string) error {
+	next := d.file(name + ".new")
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, d.file(name))
+}
 
 // Path is the absolute path of the folder.
 func (d *Dir) Path() string { return d.path }

@@ -3,6 +3,7 @@ package datadir
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 )
@@ -27,7 +28,7 @@ func Join(ctx context.Context, path string, o Options) (*Dir, error) {
 			return d, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, errors.Join(inUse, err)
+			return nil, fmt.Errorf("%s has the folder, and its Redis does not answer: %w", inUse.Owner, err)
 		}
 	}
 }

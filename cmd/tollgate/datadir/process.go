@@ -51,8 +51,7 @@ func (d *Dir) launch(program string, lock *os.File) (*process, error) {
 		return nil, err
 	}
 	go p.wait(out)
-	err = os.WriteFile(d.file(pidFile), []byte(strconv.Itoa(p.pid())+"\n"), 0o600)
-	if err != nil {
+	if err = d.write(pidFile, strconv.Itoa(p.pid())+"\n"); err != nil {
 		p.kill()
 	}
 	return p, err
@@ -133,6 +132,9 @@ func (o *output) ended(state string) {
 func (o *output) why() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.lines) == 0 {
+		return o.state + "; it said nothing"
+	}
 	return fmt.Sprintf("%s; it said: %s", o.state, strings.Join(o.lines, " / "))
 }
 
