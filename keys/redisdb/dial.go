@@ -21,6 +21,7 @@ const DefaultTimeout = 250 * time.Millisecond
 type Options struct {
 	PoolSize int           // connections to each node; 0 leaves it to go-redis
 	Timeout  time.Duration // how long a request waits for Redis in all; 0 is DefaultTimeout
+	TLS      TLSFiles      // for URLs with rediss
 
 	// NoDurableWrites acknowledges a write before it is in the append-only file; see
 	// DurableWrites. Waited, which may be nil, is called with how long each write that had
@@ -52,7 +53,7 @@ func timeoutsOf(timeout time.Duration) timeouts {
 // What the connections answer is the answer of a server that was a master within the last
 // second, or an error: see checkedConn. Writes are durable, unless o says otherwise.
 func Dial(address string, o Options) (redis.UniversalClient, error) {
-	client, err := dial(address, o.PoolSize, timeoutsOf(cmp.Or(o.Timeout, DefaultTimeout)))
+	client, err := dial(address, o.PoolSize, timeoutsOf(cmp.Or(o.Timeout, DefaultTimeout)), o.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func DialInProcess(addr string) redis.UniversalClient {
 
 var errForms = errors.New("a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
 
-func dial(address string, poolSize int, p timeouts) (redis.UniversalClient, error) {
+func dial(address string, poolSize int, p timeouts, files TLSFiles) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil, errForms
@@ -87,12 +88,12 @@ func dial(address string, poolSize int, p timeouts) (redis.UniversalClient, erro
 	plain, kind, _ := strings.Cut(scheme, "+")
 	switch {
 	case kind == "" && (plain == "redis" || plain == "rediss" || plain == "unix"):
-		return dialOne(address, poolSize, p)
+		return dialOne(address, poolSize, p, files)
 	case plain != "redis" && plain != "rediss":
 	case kind == "sentinel":
-		return dialSentinel(plain, rest, poolSize, p)
+		return dialSentinel(plain, rest, poolSize, p, files)
 	case kind == "cluster":
-		return dialCluster(plain, rest, poolSize, p)
+		return dialCluster(plain, rest, poolSize, p, files)
 	}
 	return nil, fmt.Errorf("unknown kind of Redis URL %q", scheme+"://")
 }
@@ -114,10 +115,13 @@ func checkOptions(rest string) error {
 	return nil
 }
 
-func dialOne(address string, poolSize int, p timeouts) (redis.UniversalClient, error) {
+func dialOne(address string, poolSize int, p timeouts, files TLSFiles) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL can't be read: %w", withoutURL(err))
+	}
+	if err := files.apply(o.TLSConfig); err != nil {
+		return nil, err
 	}
 	o.MaxRetries, o.DialerRetries = -1, 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.call, p.call, p.pool
@@ -128,7 +132,7 @@ func dialOne(address string, poolSize int, p timeouts) (redis.UniversalClient, e
 
 // dialSentinel takes the user and the password for those of the master; those of the
 // sentinels are options.
-func dialSentinel(scheme, rest string, poolSize int, p timeouts) (redis.UniversalClient, error) {
+func dialSentinel(scheme, rest string, poolSize int, p timeouts, files TLSFiles) (redis.UniversalClient, error) {
 	list, master, err := listed(scheme, rest)
 	if err != nil {
 		return nil, err
@@ -150,13 +154,16 @@ func dialSentinel(scheme, rest string, poolSize int, p timeouts) (redis.Universa
 	if o.TLSConfig != nil {
 		o.TLSConfig.ServerName = "" // each server's own
 	}
+	if err := files.apply(o.TLSConfig); err != nil {
+		return nil, err
+	}
 	o.MaxRetries, o.DialerRetries = -1, 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.call, p.call, p.pool
 	o.ContextTimeoutEnabled, o.PoolSize = true, poolSize
 	return redis.NewFailoverClient(o), nil
 }
 
-func dialCluster(scheme, rest string, poolSize int, p timeouts) (redis.UniversalClient, error) {
+func dialCluster(scheme, rest string, poolSize int, p timeouts, files TLSFiles) (redis.UniversalClient, error) {
 	list, _, err := listed(scheme, rest)
 	if err != nil {
 		return nil, err
@@ -167,6 +174,9 @@ func dialCluster(scheme, rest string, poolSize int, p timeouts) (redis.Universal
 	}
 	if o.TLSConfig != nil {
 		o.TLSConfig.ServerName = "" // each node's own
+	}
+	if err := files.apply(o.TLSConfig); err != nil {
+		return nil, err
 	}
 	o.MaxRetries, o.DialerRetries = -1, 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = p.dial, p.call, p.call, p.pool

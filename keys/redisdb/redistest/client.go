@@ -45,6 +45,10 @@ func dial(tb testing.TB, o *redis.Options, user bool) *redis.Client {
 func (s *Server) options(tune ...func(*redis.Options)) *redis.Options {
 	o := base(s.Addr())
 	o.Password = s.password
+	if s.secure != nil {
+		o.TLSConfig = s.secure.ca.Client(s.secure.pair)
+		o.TLSConfig.ServerName = "127.0.0.1"
+	}
 	for _, t := range tune {
 		t(o)
 	}

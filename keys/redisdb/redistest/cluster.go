@@ -116,12 +116,12 @@ func addrs(servers []*Server) []string {
 
 // URL is the Cluster in Tollgate's form: redis+cluster://host:port,host:port.
 func (c *ClusterServer) URL() string {
-	return "redis+cluster://" + userinfo(c.Nodes[0]) + strings.Join(c.Addrs(), ",")
+	return c.Nodes[0].scheme() + "+cluster://" + userinfo(c.Nodes[0]) + strings.Join(c.Addrs(), ",")
 }
 
 // userinfo is the part of a URL that carries the password, "" without one.
 func userinfo(s *Server) string {
-	return strings.TrimSuffix(strings.TrimPrefix(s.URL(), "redis://"), s.Addr())
+	return strings.TrimSuffix(strings.TrimPrefix(s.URL(), s.scheme()+"://"), s.Addr())
 }
 
 // Client returns a client with the options of Server.Client.

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +48,14 @@ func newSentinel(tb testing.TB, begin func(testing.TB, ...Option) *Server, repli
 // watching makes a server a sentinel of the master.
 func watching(master *Server) Option {
 	return func(s *Server) {
-		s.sentinel = true
+		s.sentinel, s.secure, s.password = true, master.secure, master.sentinelPassword
 		s.config = []string{
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", masterName, master.port),
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1000", masterName),
 			fmt.Sprintf("sentinel failover-timeout %s 3000", masterName),
+		}
+		if s.password != "" {
+			s.config = append(s.config, "requirepass "+s.password, "sentinel sentinel-pass "+s.password)
 		}
 		if master.password != "" {
 			s.config = append(s.config, fmt.Sprintf("sentinel auth-pass %s %s", masterName, master.password))
@@ -72,7 +76,11 @@ func (g *SentinelServer) ok() bool {
 
 // URL is the group in Tollgate's form: redis+sentinel://host:port,host:port/MASTER.
 func (g *SentinelServer) URL() string {
-	return "redis+sentinel://" + userinfo(g.Nodes[0]) + strings.Join(addrs(g.Sentinels), ",") + "/" + masterName
+	address := g.Nodes[0].scheme() + "+sentinel://" + userinfo(g.Nodes[0]) + strings.Join(addrs(g.Sentinels), ",") + "/" + masterName
+	if password := g.Nodes[0].sentinelPassword; password != "" {
+		address += "?sentinel_password=" + url.QueryEscape(password)
+	}
+	return address
 }
 
 // MasterName is the name to ask the sentinels for.

@@ -28,9 +28,12 @@ type Server struct {
 	config   []string // lines of redis.conf
 	clock    string   // the file that holds the clock's offset; "" when it is the machine's
 	sentinel bool
-	watched  bool // by sentinels
-	proc     *proc.Process
-	admin    *redis.Client // patient, and never closed by a test
+	watched  bool    // by sentinels
+	secure   *secure // nil for plaintext
+
+	sentinelPassword string // of the sentinels that watch the server
+	proc             *proc.Process
+	admin            *redis.Client // patient, and never closed by a test
 }
 
 // Option changes how a server is started.
@@ -132,7 +135,7 @@ func (s *Server) launch() (err error) {
 // configure writes redis.conf, once: a sentinel rewrites it later, and a
 // server that restarts must find it so.
 func (s *Server) configure() error {
-	lines := []string{"bind 127.0.0.1", "port " + strconv.Itoa(s.port), "protected-mode no"}
+	lines := append([]string{"bind 127.0.0.1", "protected-mode no"}, s.portLines()...)
 	if !s.sentinel {
 		lines = append(lines, `save ""`, "repl-diskless-sync-delay 0")
 		if asUser(s.password) {
@@ -174,9 +177,9 @@ func (s *Server) stop() {
 // Addr is the server's host:port.
 func (s *Server) Addr() string { return proc.Addr(s.port) }
 
-// URL is the server's address as redis://host:port, with the password if any, or the user's.
+// URL is the server's address as redis://host:port, or rediss, with the password if any, or the user's.
 func (s *Server) URL() string {
-	u := url.URL{Scheme: "redis", Host: s.Addr()}
+	u := url.URL{Scheme: s.scheme(), Host: s.Addr()}
 	switch {
 	case s.password != "":
 		u.User = url.UserPassword("", s.password)
