@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // The headers that hold a list of addresses, to which each proxy on the way appends the
@@ -34,11 +35,26 @@ const (
 //
 // An unknown address is the zero netip.Addr. Allow-lists have it nowhere.
 //
-// A nil *Addresses trusts nobody: the client is the peer.
-type Addresses struct {
+// A nil *Addresses and the zero one trust nobody: the client is the peer. It is safe for
+// concurrent use.
+type Addresses struct{ rule atomic.Pointer[addressRule] }
+
+// addressRule is what NewAddresses is told.
+type addressRule struct {
 	trusted []netip.Prefix
 	header  string
 	entries entriesOf // nil for a header of one address
+}
+
+// Replace has the rule of other, which may be nil, from now on.
+func (a *Addresses) Replace(other *Addresses) { a.rule.Store(other.now()) }
+
+// now returns the rule; nil trusts nobody.
+func (a *Addresses) now() *addressRule {
+	if a == nil {
+		return nil
+	}
+	return a.rule.Load()
 }
 
 // NewAddresses returns the rule that believes header from the trusted peers. XForwardedFor
@@ -46,18 +62,20 @@ type Addresses struct {
 // these no trusted peers means that every peer is believed. Prefixes must be masked, and
 // IPv4 ones not mapped to IPv6. Letter case of the header does not matter.
 func NewAddresses(trusted []netip.Prefix, header string) (*Addresses, error) {
-	a := &Addresses{trusted: trusted, header: header}
+	r := &addressRule{trusted: trusted, header: header}
 	switch {
 	case strings.EqualFold(header, XForwardedFor):
-		a.entries = plainEntries
+		r.entries = plainEntries
 	case strings.EqualFold(header, Forwarded):
-		a.entries = forwardedEntries
+		r.entries = forwardedEntries
 	case !IsHeaderName(header):
 		return nil, errors.New("not the name of a header")
 	}
-	if a.entries != nil && len(trusted) == 0 {
+	if r.entries != nil && len(trusted) == 0 {
 		return nil, errors.New("a list of addresses is believed from trusted proxies alone")
 	}
+	a := &Addresses{}
+	a.rule.Store(r)
 	return a, nil
 }
 
@@ -79,17 +97,21 @@ const maxHops = 64
 // unknown. lines returns the values of a header's lines in their order; it is not called
 // where no header is believed.
 func (a *Addresses) Client(peer netip.Addr, lines func(header string) []string) netip.Addr {
+	return a.now().client(peer, lines)
+}
+
+func (r *addressRule) client(peer netip.Addr, lines func(header string) []string) netip.Addr {
 	switch {
-	case a == nil:
+	case r == nil:
 		return peer
-	case a.entries == nil && len(a.trusted) == 0:
-		return oneAddress(lines(a.header))
-	case !a.Trusts(peer):
+	case r.entries == nil && len(r.trusted) == 0:
+		return oneAddress(lines(r.header))
+	case !r.trusts(peer):
 		return peer
-	case a.entries == nil:
-		return oneAddress(lines(a.header))
+	case r.entries == nil:
+		return oneAddress(lines(r.header))
 	}
-	return a.walk(peer, lines(a.header))
+	return r.walk(peer, lines(r.header))
 }
 
 // Asked returns the address of the client whom a proxy asks about in a message of its own,
@@ -98,24 +120,25 @@ func (a *Addresses) Client(peer netip.Addr, lines func(header string) []string) 
 // a trusted peer. The source is then one more hop, and lines are those of the request. From
 // any other peer the client is what it is without a source.
 func (a *Addresses) Asked(peer, source netip.Addr, lines func(header string) []string) netip.Addr {
+	r := a.now()
 	switch {
-	case !a.Trusts(peer):
-		return a.Client(peer, lines)
+	case !r.trusts(peer):
+		return r.client(peer, lines)
 	case !source.IsValid():
 		return netip.Addr{}
 	}
-	return a.Client(source, lines)
+	return r.client(source, lines)
 }
 
 // walk reads a list from the right, past the trusted.
-func (a *Addresses) walk(client netip.Addr, lines []string) netip.Addr {
+func (r *addressRule) walk(client netip.Addr, lines []string) netip.Addr {
 	hops := 0
 	for _, line := range slices.Backward(lines) {
-		for client = range a.entries(line) {
+		for client = range r.entries(line) {
 			if hops++; hops > maxHops {
 				return netip.Addr{}
 			}
-			if !a.Trusts(client) {
+			if !r.trusts(client) {
 				return client
 			}
 		}
@@ -124,8 +147,10 @@ func (a *Addresses) walk(client netip.Addr, lines []string) netip.Addr {
 }
 
 // Trusts reports whether an address is a trusted proxy's.
-func (a *Addresses) Trusts(address netip.Addr) bool {
-	return a != nil && slices.ContainsFunc(a.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+func (a *Addresses) Trusts(address netip.Addr) bool { return a.now().trusts(address) }
+
+func (r *addressRule) trusts(address netip.Addr) bool {
+	return r != nil && slices.ContainsFunc(r.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
 // oneAddress reads a header that holds one address.

@@ -212,13 +212,13 @@ func FuzzAddresses(f *testing.F) {
 			for _, appended := range all {
 				for _, lines := range [][]string{{text + "," + appended}, {text, appended}, {appended, text + ", " + appended}} {
 					if got := asked(rule, "192.0.2.1", lines...); got != "203.0.113.9" {
-						t.Errorf("%s %q: got %s", rule.header, lines, got)
+						t.Errorf("%s %q: got %s", rule.now().header, lines, got)
 					}
 				}
 			}
 			client := rule.Client(proxies[0].Addr(), func(string) []string { return []string{text} })
 			if client != plainAddress(client) {
-				t.Errorf("%s %q: got %s", rule.header, text, client)
+				t.Errorf("%s %q: got %s", rule.now().header, text, client)
 			}
 			if got := asked(rule, "203.0.113.5", text); got != "203.0.113.5" {
 				t.Errorf("%q was believed from a peer that is not trusted: %s", text, got)

@@ -21,7 +21,13 @@ const (
 
 // connShare is what a connection is charged with: its buffer for headers, the one for
 // answers, the prefetched part of a body, and fasthttp's own state.
-func (c *Config) connShare() int64 { return int64(c.MaxHeader) + 4<<10 + prefetch + 3<<10 }
+func (c *Config) connShare() int64 {
+	share := int64(c.MaxHeader) + 4<<10 + prefetch + 3<<10
+	if c.TLS != nil {
+		share += tlsShare
+	}
+	return share
+}
 
 // prefetched is how much of a body fasthttp reads by itself.
 func (c *Config) prefetched() int { return min(prefetch, c.MaxBody) }

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 )
@@ -19,13 +20,15 @@ type Config struct {
 	RequestTimeout time.Duration // the deadline of Call.Context; 5 s
 
 	// MaxMemory bounds what all connections and requests hold at once, in bytes: 256 MiB.
-	// A connection counts with MaxHeader and 8 KiB, and a body of more than 1 KiB with its
+	// A connection counts with MaxHeader and 8 KiB, over TLS with 24 KiB more, and a body of more than 1 KiB with its
 	// length. An answer with a list of more than 64 KiB counts until it is written. What does
 	// not fit is answered 503.
 	MaxMemory int64
 
 	MaxConns      int // connections at once; 16384. One more is answered 503
 	MaxConnsPerIP int // of one peer, by its IPv4 address or IPv6 /64; unlimited when 0, and for trusted proxies. One more is answered 429
+
+	TLS *tls.Config // of the connections that Serve serves; nil for plaintext. NextProtos is http/1.1 alone
 
 	// Addresses decides whose address a request has; nil takes the connection's.
 	Addresses *Addresses

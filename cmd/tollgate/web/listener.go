@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -36,6 +37,10 @@ type limiter struct {
 	share    int64                         // what a connection takes of the memory
 	refusal  func(net.Addr, *Fault) []byte // nil says nothing
 	goodbyes chan struct{}                 // one for each refusal under way
+
+	tls       *tls.Config           // nil for plaintext
+	handshake time.Duration         // for one
+	unsecured func(net.Addr, error) // is told of handshakes that failed
 }
 
 func (c *connections) limiter(ln net.Listener, share int64, refusal func(net.Addr, *Fault) []byte) *limiter {
@@ -68,7 +73,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		case l.refusal == nil:
 			return &otherConn{Conn: raw, place: p}, nil
 		default:
-			return &conn{Conn: raw, place: p}, nil
+			return &conn{Conn: l.secured(raw), place: p}, nil
 		}
 	}
 }
@@ -134,9 +139,10 @@ func (l *limiter) refuse(raw net.Conn, f *Fault) {
 	}
 	go func() {
 		defer func() { <-l.goodbyes }()
-		raw.SetDeadline(time.Now().Add(lingerTime))
-		raw.Write(l.refusal(raw.RemoteAddr(), f))
-		linger(raw)
+		c := l.secured(raw)
+		c.SetDeadline(time.Now().Add(lingerTime))
+		c.Write(l.refusal(raw.RemoteAddr(), f))
+		linger(c)
 	}()
 }
 

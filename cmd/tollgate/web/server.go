@@ -87,7 +87,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		return ln.Close()
 	}
 	s.ready.Store(true)
-	return s.http.Serve(s.connections.limiter(ln, s.config.connShare(), s.refusal))
+	limited := s.connections.limiter(ln, s.config.connShare(), s.refusal)
+	limited.tls, limited.handshake, limited.unsecured = s.config.TLS, s.config.ReadTimeout, s.log.unsecured
+	return s.http.Serve(limited)
 }
 
 // MemoryUsed is how many bytes of Config.MaxMemory are in use.
