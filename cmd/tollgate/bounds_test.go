@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tollgate/cmd/tollgate/golden"
+	"tollgate/cmd/tollgate/metrics"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
 	"tollgate/keys/redisdb/redistest"
@@ -94,14 +95,14 @@ func TestEveryChosenTextIsListed(t *testing.T) {
 // crowd is a gateway whose requests are counted, with an API and a key.
 type crowd struct {
 	*town
-	metrics *metrics
+	metrics *metrics.Metrics
 	usage   *usage.Counter
 	secret  string
 }
 
 func newCrowd(t *testing.T) *crowd {
 	w := newTown(t)
-	c := &crowd{town: w, metrics: newMetrics(), secret: w.has.Replace("{secret}")}
+	c := &crowd{town: w, metrics: metrics.New(findingNames), secret: w.has.Replace("{secret}")}
 	c.usage = usage.NewCounter(usage.NewReader(w.store, 0))
 	t.Cleanup(func() { _ = c.usage.Close(context.Background()) })
 	verifier := verify.New(w.store, verify.Options{Timeout: 10 * time.Second, MaxCounters: 1000, Observer: verify.CountUsage(c.usage, c.metrics)})
@@ -133,7 +134,7 @@ func (c *crowd) made() (names, series int) {
 			names++
 		}
 	}
-	for _, family := range must(c.metrics.registry.Gather()) {
+	for _, family := range must(c.metrics.Gatherer().Gather()) {
 		series += len(family.GetMetric())
 	}
 	return names, series
@@ -273,7 +274,7 @@ func TestBoundOfAWorkspace(t *testing.T) {
 		t.Errorf("a verification without limits is answered %d %s", status, body)
 	}
 	var text bytes.Buffer
-	for _, family := range must(c.metrics.registry.Gather()) {
+	for _, family := range must(c.metrics.Gatherer().Gather()) {
 		if family.GetName() == "tollgate_counters_refused_total" {
 			text.WriteString(family.String())
 		}

@@ -37,7 +37,7 @@ func (g *gateway) openDemo(ctx context.Context, workspace, addr string) error {
 	if err := g.demoAPI(ctx, keys.Operator(workspace).As(), d); err != nil {
 		return err
 	}
-	greet(os.Stdout, fmt.Sprintf(demoIntroduction, d.file, filepath.Dir(d.file)), addr, root, d.API)
+	greet(os.Stdout, fmt.Sprintf(demoIntroduction, d.file, filepath.Dir(d.file)), g.url(addr), root, d.API)
 	return nil
 }
 
@@ -116,8 +116,8 @@ const (
 )
 
 // greet prints how to create and verify a key.
-func greet(to io.Writer, introduction, addr, root, api string) {
-	fmt.Fprintf(to, greeting, introduction, root, api, addr, root, api, addr)
+func greet(to io.Writer, introduction, url, root, api string) {
+	fmt.Fprintf(to, greeting, introduction, root, api, url, root, api, url)
 }
 
 const greeting = `
@@ -128,12 +128,12 @@ const greeting = `
 
 Create a key:
 
-  KEY=$(curl -s http://%s/v1/keys.createKey \
+  KEY=$(curl -s %s/v1/keys.createKey \
     -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \
     -d '{"apiId":"%s","prefix":"try","remaining":3}' | tee /dev/stderr | sed 's/.*"key":"\([^"]*\)".*/\1/')
 
 Verify it:
 
-  curl -s http://%s/v1/keys.verifyKey -H 'Content-Type: application/json' -d "{\"key\":\"$KEY\"}"
+  curl -s %s/v1/keys.verifyKey -H 'Content-Type: application/json' -d "{\"key\":\"$KEY\"}"
 
 `

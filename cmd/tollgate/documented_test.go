@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"tollgate/cmd/tollgate/configuration"
 	"tollgate/keys"
 
 	"github.com/alecthomas/kong"
@@ -168,6 +169,7 @@ func (m model) names() (all map[string]bool) {
 			}
 			for _, name := range f.Envs {
 				all[name] = true
+				all[name+"_FILE"] = configuration.Secret(f)
 			}
 		}
 		return next(nil)

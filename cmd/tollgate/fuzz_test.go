@@ -16,6 +16,7 @@ import (
 
 	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
+	"tollgate/cmd/tollgate/policies"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 	"tollgate/keys/redisdb/redistest"
@@ -72,7 +73,7 @@ func newFuzzed(f *testing.F, dialect string) *fuzzed {
 func everyDialect(store *store.Store, verifier *verify.Verifier) *web.Router {
 	unkey := serveUnkey(store, verifier)
 	setup := netbird.New(setupkeys.New(store), verifier, netbird.Options{Log: slog.New(slog.DiscardHandler)})
-	forward := forwardauth.New(verifier, nil)
+	forward := forwardauth.New(verifier, new(policies.Current))
 	router := web.NewRouter(unkey.Routes()[0].Dialect(), dialects(unkey, setup.Dialect(), forward.Dialect())...)
 	for _, r := range unkey.Routes() {
 		router.Add(r.Dialect(), r)

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
-	"sync/atomic"
 
+	"tollgate/cmd/tollgate/certificate"
 	"tollgate/cmd/tollgate/extauthz"
 	"tollgate/cmd/tollgate/web"
 
@@ -16,9 +15,11 @@ import (
 // grpcFlags say where Envoy asks.
 type grpcFlags struct {
 	GRPCAddr    string `name:"grpc-addr" env:"TOLLGATE_GRPC_ADDR" placeholder:"HOST:PORT" help:"Where to answer Envoy's ext_authz over gRPC, with health and reflection. Without it: nowhere. An address beyond loopback needs --grpc-tls-cert."`
-	GRPCTLSCert string `name:"grpc-tls-cert" env:"TOLLGATE_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of --grpc-addr with its chain, in PEM. It is read again for each connection, so it can be replaced while the gateway runs."`
+	GRPCTLSCert string `name:"grpc-tls-cert" env:"TOLLGATE_GRPC_TLS_CERT" placeholder:"FILE" help:"Certificate of --grpc-addr with its chain, in PEM. It is read again when it changes, and on SIGHUP."`
 	GRPCPolicy  string `name:"grpc-policy" env:"TOLLGATE_GRPC_POLICY" placeholder:"NAME" help:"The policy of --forward-auth-policies that decides checks of ext_authz without context_extensions, which the Gateway API's ExternalAuth can't send. Without it they are refused."`
 	GRPCTLSKey  string `name:"grpc-tls-key" env:"TOLLGATE_GRPC_TLS_KEY" placeholder:"FILE" help:"Private key of --grpc-tls-cert, in PEM."`
+
+	grpcSource *certificate.Source // nil for plaintext
 }
 
 // checkGRPC refuses an address that would carry keys in plaintext through a network.
@@ -33,7 +34,8 @@ func (f *grpcFlags) checkGRPC() error {
 		return usagef("--grpc-tls-cert and --grpc-tls-key go together")
 	}
 	if f.GRPCTLSCert != "" {
-		if _, err := f.certificate(); err != nil {
+		var err error
+		if f.grpcSource, err = certificate.Load(certificate.Files{Certificate: f.GRPCTLSCert, Key: f.GRPCTLSKey}); err != nil {
 			return usagef("--grpc-tls-cert and --grpc-tls-key: %s", err)
 		}
 	}
@@ -51,31 +53,12 @@ func (f *grpcFlags) checkGRPC() error {
 	return nil
 }
 
-func (f *grpcFlags) certificate() (tls.Certificate, error) {
-	return tls.LoadX509KeyPair(f.GRPCTLSCert, f.GRPCTLSKey)
-}
-
-// credentials are nil for plaintext. Files that can't be read later, while somebody writes
-// them, leave the certificate that was read last.
-func (f *grpcFlags) credentials() (credentials.TransportCredentials, error) {
-	if f.GRPCTLSCert == "" {
-		return nil, nil
+// credentials are nil for plaintext.
+func (f *grpcFlags) credentials() credentials.TransportCredentials {
+	if f.grpcSource == nil {
+		return nil
 	}
-	first, err := f.certificate()
-	if err != nil {
-		return nil, err
-	}
-	var last atomic.Pointer[tls.Certificate]
-	last.Store(&first)
-	return credentials.NewTLS(&tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if now, err := f.certificate(); err == nil {
-				last.Store(&now)
-			}
-			return last.Load(), nil
-		},
-	}), nil
+	return credentials.NewTLS(f.grpcSource.Config("h2"))
 }
 
 // grpcServer is where Envoy asks.
@@ -91,21 +74,18 @@ func (g *gateway) openGRPC(http *web.Server) (*grpcServer, error) {
 	if f.GRPCAddr == "" {
 		return nil, nil
 	}
-	transport, err := f.credentials()
-	if err != nil {
-		return nil, err
-	}
+	transport := f.credentials()
 	listener, err := net.Listen("tcp", f.GRPCAddr)
 	if err != nil {
 		return nil, err
 	}
 	config := extauthz.Config{
-		Verifier: g.verifier, Policies: f.policies, Default: f.policies[f.GRPCPolicy], Addresses: g.addresses, Ready: g.ready, Credentials: transport,
+		Verifier: g.verifier, Policies: g.policies, Default: f.GRPCPolicy, Addresses: g.addresses, Ready: g.ready, Credentials: transport,
 		MaxMemory: f.MaxMemory << 20, MaxHeader: f.MaxHeader, HandshakeTimeout: f.ReadTimeout, IdleTimeout: f.IdleTimeout, DrainDelay: f.DrainDelay,
 		Log: g.log,
 	}
 	if g.counts != nil {
-		config.Observe = g.counts.checked
+		config.Observe = g.counts.Checked
 	}
 	g.log.Info("listening for ext_authz", "addr", listener.Addr().String(), "tls", transport != nil)
 	return &grpcServer{extauthz.New(config), http.Limit(listener, extauthz.ConnectionBytes)}, nil

@@ -2,21 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"tollgate/keys/redisdb/redistest"
+	"tollgate/keys/redisdb/redistest/authority"
 	"tollgate/keys/redisdb/redistest/proc"
 	"tollgate/keys/store"
 
@@ -26,25 +19,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 )
-
-// writeCertificate writes a certificate with a serial number, and its key, for 127.0.0.1.
-func writeCertificate(t *testing.T, serial int64, certificate, key string) {
-	t.Helper()
-	private := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "gateway"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, template, private.Public(), private))
-	for path, block := range map[string]*pem.Block{
-		certificate: {Type: "CERTIFICATE", Bytes: der},
-		key:         {Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(private))},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // serveGRPC runs a whole gateway until the test ends. Its flags are the defaults.
 func serveGRPC(t *testing.T, set func(*serveCommand)) *serveCommand {
@@ -83,11 +57,11 @@ func askAbout(t *testing.T, addr string, c credentials.TransportCredentials, roo
 }
 
 // With a certificate the gateway speaks TLS and nothing else, and a certificate that is
-// replaced is that of the next connection; files that can't be read meanwhile change nothing.
+// replaced is that of the next connection once it was read.
 func TestGRPCOverTLS(t *testing.T) {
-	certificate, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-	writeCertificate(t, 1, certificate, key)
-	f := serveGRPC(t, func(f *serveCommand) { f.GRPCTLSCert, f.GRPCTLSKey = certificate, key })
+	ca := authority.New(t)
+	pair := ca.Issue()
+	f := serveGRPC(t, func(f *serveCommand) { f.GRPCTLSCert, f.GRPCTLSKey = pair.Certificate, pair.Key })
 	serial := func() int64 {
 		conn, err := tls.Dial("tcp", f.GRPCAddr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 		if err != nil {
@@ -99,9 +73,7 @@ func TestGRPCOverTLS(t *testing.T) {
 		}
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(must(os.ReadFile(certificate)))
-	got, err := askAbout(t, f.GRPCAddr, credentials.NewClientTLSFromCert(pool, ""), "", &authv3.CheckRequest{})
+	got, err := askAbout(t, f.GRPCAddr, credentials.NewTLS(ca.Client(authority.Pair{})), "", &authv3.CheckRequest{})
 	if err != nil || got.GetDeniedResponse().GetStatus().GetCode() != 500 {
 		t.Errorf("over TLS: %v, %v", got, err)
 	}
@@ -110,17 +82,14 @@ func TestGRPCOverTLS(t *testing.T) {
 	if got, err := authv3.NewAuthorizationClient(conn).Check(t.Context(), &authv3.CheckRequest{}); err == nil {
 		t.Errorf("in plaintext: %v", got)
 	}
-	if got := serial(); got != 1 {
+	if got := serial(); got != 2 {
 		t.Errorf("certificate %d", got)
 	}
-	if err := os.WriteFile(certificate, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
+	ca.Renew(pair)
+	if changed, err := f.grpcSource.Reload(); !changed || err != nil {
+		t.Errorf("read again: %v, %v", changed, err)
 	}
-	if got := serial(); got != 1 {
-		t.Errorf("certificate %d while a new one is written", got)
-	}
-	writeCertificate(t, 2, certificate, key)
-	if got := serial(); got != 2 {
+	if got := serial(); got != 3 {
 		t.Errorf("certificate %d after it was replaced", got)
 	}
 }

@@ -15,8 +15,11 @@
 //	tollgate restore    restores a backup and verifies it
 //	tollgate store      accepts a store that has lost its data as it is
 //	tollgate sealing    creates and rotates the keyset that seals recoverable keys
+//	tollgate health     asks whether the gateway is ready, for containers
+//	tollgate config     checks and prints the settings of serve
 //
-// Each flag can also be given in the environment, as the help of each command says.
+// Each flag can also be given in the environment, as the help of each command says, and the
+// settings of serve in a file.
 // The exit status is 0 for success, 2 for a wrong command line or setting, 1 for
 // anything else that went wrong.
 package main
@@ -27,11 +30,15 @@ import (
 	"os"
 	"strings"
 
+	"tollgate/cmd/tollgate/configuration"
+
 	"github.com/alecthomas/kong"
 )
 
 // program is the command line.
 type program struct {
+	Config configuration.Path `name:"config" env:"TOLLGATE_CONFIG" placeholder:"FILE" help:"A file of settings, in YAML: the flags of serve without their dashes. Flags and the environment win over it."`
+
 	Serve     serveCommand     `cmd:"" help:"Answer HTTP."`
 	Root      rootCommand      `cmd:"" help:"Create, list and delete root keys."`
 	API       apiCommand       `cmd:"" name:"api" help:"Create, list and protect APIs, and say from where their keys may be used."`
@@ -45,6 +52,8 @@ type program struct {
 	Restore   restoreCommand   `cmd:"" help:"Restore a backup, and verify it."`
 	Store     storeCommand     `cmd:"" help:"Accept a store that has lost its data as it is."`
 	Sealing   sealingCommand   `cmd:"" help:"Create and rotate the keyset that seals recoverable keys."`
+	Health    healthCommand    `cmd:"" help:"Exit with 0 where the gateway is ready, and with 1 where it is not."`
+	Settings  configCommand    `cmd:"" name:"config" help:"Check and print the settings of serve."`
 }
 
 // usageError is a setting that can't be: the program ends with status 2.
@@ -58,14 +67,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes a command line and returns the exit status.
 func run(args []string) (status int) {
-	parser, err := kong.New(&program{}, kong.Name("tollgate"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Description("A key-verification gateway: one binary and Redis."))
-	if err != nil {
-		panic(err) // a mistake in the tags above
-	}
-	command, err := parser.Parse(args)
+	_, command, _, err := parse(args)
 	if err != nil {
 		return complain(withChoices(err), 2)
+	}
+	if command.Command() != "serve" { // it has another log
+		warnOfExposed(command)
 	}
 	err = command.Run()
 	var usage usageError

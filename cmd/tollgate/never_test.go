@@ -10,6 +10,7 @@ import (
 
 	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/netbird"
+	"tollgate/cmd/tollgate/policies"
 	"tollgate/cmd/tollgate/unkeyv1"
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
@@ -24,7 +25,7 @@ import (
 // serveAll is the router of every dialect.
 func serveAll(store *store.Store, verifier *verify.Verifier) *web.Router {
 	v1, v2, setup := unkeyv1.New(store, usage.NewReader(store, 0), verifier), unkeyv2.New(store, verifier), netbird.New(setupkeys.New(store), verifier, netbird.Options{})
-	forward := forwardauth.New(verifier, nil)
+	forward := forwardauth.New(verifier, new(policies.Current))
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect(), forward.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)

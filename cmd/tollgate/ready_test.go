@@ -1,14 +1,18 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"tollgate/cmd/tollgate/web"
+	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
@@ -79,4 +83,54 @@ func TestReadyzTellsWhatCanBeWritten(t *testing.T) {
 	want("well again", `200 {"status":"ok"}`)
 	server.Do("FLUSHALL")
 	want("lost", "503 ")
+}
+
+// Strangers are told in what way the store failed: neither where it is, nor what it said, nor
+// what the gateway is made of. The operator is told at --metrics-addr.
+func TestStrangersLearnNothing(t *testing.T) {
+	addr := freeAddr(t) // nobody listens there
+	_, port, _ := net.SplitHostPort(addr)
+	client := must(redisdb.Dial("redis://user:hunter2@"+addr, redisdb.Options{}))
+	defer client.Close()
+	store := store.Open(client, store.Options{})
+	g := &gateway{store: store}
+	g.opened.Store(true)
+	served := web.New(web.Config{Ready: g.ready, DrainDelay: time.Nanosecond, Log: slog.New(slog.DiscardHandler)}, serveAll(store, verify.New(store, verify.Options{})))
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	go func() { _ = served.Serve(listener) }()
+	defer func() { _ = served.Shutdown(t.Context()) }()
+	told := regexp.MustCompile(`(?i)hunter2|dial|connection refused|redis:/|go-redis|fasthttp|golang|\d+\.\d+\.\d+|:` + port)
+	unavailable := 0
+	for _, route := range append(serveAll(nil, nil).Routes(), web.Route{Method: http.MethodGet, Path: "/readyz"}, web.Route{Method: http.MethodGet, Path: "/nothing"}) {
+		method := route.Method
+		if method == web.AnyMethod {
+			method = http.MethodGet
+		}
+		req := must(http.NewRequest(method, "http://"+listener.Addr().String()+strings.NewReplacer("{", "", "}", "", ":*", "").Replace(route.Path), strings.NewReader("{}")))
+		req.Header.Set("Authorization", "Bearer nobody_has_this_root_key")
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := read(res)
+		if res.StatusCode == http.StatusServiceUnavailable {
+			unavailable++
+		}
+		if res.StatusCode < 400 { // a page of liveness, which upstream's clients know
+			continue
+		}
+		res.Header.Del("Date")
+		if said := fmt.Sprint(body, res.Header); told.MatchString(strings.ReplaceAll(said, listener.Addr().String(), "")) {
+			t.Errorf("%s %s: %s", method, route.Path, said)
+		}
+	}
+	if unavailable < 20 {
+		t.Errorf("only %d answers are of a store that fails", unavailable)
+	}
+	detail := httptest.NewRecorder()
+	g.readyDetail(detail, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if text := detail.Body.String(); detail.Code != http.StatusServiceUnavailable || !strings.Contains(text, addr) || !strings.Contains(text, `"store":"gone"`) {
+		t.Errorf("the operator is told %d %s", detail.Code, text)
+	}
 }

@@ -34,7 +34,7 @@ func (f *sealingCreate) Run() error {
 }
 
 type sealingRotate struct {
-	File string `arg:"" help:"The file. Give it to each gateway again, then restart them."`
+	File string `arg:"" help:"The file. Give it to each gateway, and send each SIGHUP."`
 }
 
 // Run replaces the file in one step, so that a crash leaves the old or the new one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"tollgate/cmd/tollgate/datadir"
 	"tollgate/cmd/tollgate/forwardauth"
+	"tollgate/cmd/tollgate/metrics"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/openapi"
 	"tollgate/cmd/tollgate/policies"
@@ -26,6 +28,7 @@ import (
 	"tollgate/keys/usage"
 	"tollgate/verify"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -33,12 +36,13 @@ import (
 type serveCommand struct {
 	storeFlags
 	addressFlags
+	tlsFlags
 	grpcFlags
 	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
 	Demo           bool          `env:"TOLLGATE_DEMO" help:"For trying, with --data: print how to create and verify a key, with a root key and an API that the next start shows again. The root key's plaintext is in the folder then, in demo.json."`
-	RootKey        string        `env:"TOLLGATE_ROOT_KEY" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
-	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys."`
+	RootKey        string        `env:"TOLLGATE_ROOT_KEY" secret:"" placeholder:"SECRET" help:"A root key with every right in the default workspace, created where it is missing. Better given in the environment."`
+	SealingKeyset  string        `env:"TOLLGATE_SEALING_KEYSET" placeholder:"FILE" help:"Keyset of 'tollgate sealing create', for recoverable keys. Read again on SIGHUP."`
 	CacheMiB       uint64        `name:"cache-mib" env:"TOLLGATE_CACHE_MIB" default:"64" help:"Memory for decoded keys, in MiB (${default})."`
 	UsageRetention time.Duration `env:"TOLLGATE_USAGE_RETENTION" default:"2160h" help:"How long usage counts are kept (${default})."`
 	KeepDeleted    time.Duration `name:"deleted-retention" env:"TOLLGATE_DELETED_RETENTION" default:"0s" help:"How long the record of a key that is deleted without permanent is kept in Redis, with its name, metadata and sealed plaintext; no endpoint shows it. With 0s nothing is kept but that its hash is taken (${default})."`
@@ -47,7 +51,7 @@ type serveCommand struct {
 	SetupKeyExpiry string        `name:"setup-key-expiry-range" env:"TOLLGATE_SETUP_KEY_EXPIRY_RANGE" placeholder:"MIN-MAX" help:"Seconds that a setup key may live, such as 86400-31536000. Without it: any number up to 100 years, and 0 for ever."`
 	CORSOrigins    []string      `name:"cors-origins" env:"TOLLGATE_CORS_ORIGINS" placeholder:"ORIGIN,…" help:"Origins, such as https://app.example.com, whose scripts may call /v2/ and read its answers; * for any. Without it: none."`
 	MaxBody        int           `env:"TOLLGATE_MAX_BODY" default:"1048576" help:"Bytes of a request body (${default})."`
-	MaxMemory      int64         `name:"max-request-memory" env:"TOLLGATE_MAX_REQUEST_MEMORY" default:"256" placeholder:"MIB" help:"Memory for connections and requests under way, in MiB; what does not fit is answered 503. A connection counts with --max-header and 8 KiB (${default})."`
+	MaxMemory      int64         `name:"max-request-memory" env:"TOLLGATE_MAX_REQUEST_MEMORY" default:"256" placeholder:"MIB" help:"Memory for connections and requests under way, in MiB; what does not fit is answered 503. A connection counts with --max-header and 8 KiB, over TLS with 24 KiB more (${default})."`
 	MaxHeader      int           `env:"TOLLGATE_MAX_HEADER" default:"16384" help:"Bytes of a request's headers (${default})."`
 	ReadTimeout    time.Duration `env:"TOLLGATE_READ_TIMEOUT" default:"10s" help:"For reading a request (${default})."`
 	WriteTimeout   time.Duration `env:"TOLLGATE_WRITE_TIMEOUT" default:"10s" help:"For writing an answer (${default})."`
@@ -58,27 +62,35 @@ type serveCommand struct {
 	MaxConnsPerIP  int           `name:"max-conns-per-ip" env:"TOLLGATE_MAX_CONNS_PER_IP" default:"0" help:"Connections of one peer at once, by its IPv4 address or IPv6 /64; 0 is unlimited. --trusted-proxies are not counted."`
 	MaxGuesses     int           `env:"TOLLGATE_MAX_GUESSES" default:"100" help:"Unknown root keys that one address may send in a row before further ones, but one a second, are answered 429; 0 is unlimited (${default}). Valid root keys are not touched."`
 	MaxCounters    int64         `env:"TOLLGATE_MAX_COUNTERS" default:"1000000" help:"Counters that the requests of one workspace may make, about: of limits that a verification brings, and of identifiers in namespaces. Over it they are answered 429; stored limits never are (${default})."`
-	Policies       string        `name:"forward-auth-policies" env:"TOLLGATE_FORWARD_AUTH_POLICIES" placeholder:"FILE" help:"Policies, by name, of what proxies ask: /forward-auth/NAME, and policy=NAME of ext_authz. Read at the start."`
-	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus. Without it: nowhere."`
-	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default})."`
+	Policies       string        `name:"forward-auth-policies" env:"TOLLGATE_FORWARD_AUTH_POLICIES" placeholder:"FILE" help:"Policies, by name, of what proxies ask: /forward-auth/NAME, and policy=NAME of ext_authz. Read at the start, and again on SIGHUP."`
+	MetricsAddr    string        `env:"TOLLGATE_METRICS_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics, for Prometheus, and /readyz with the reason where it is not ready. Without it: nowhere."`
+	LogLevel       string        `env:"TOLLGATE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (${default}). Read again from --config on SIGHUP."`
 	LogFormat      string        `env:"TOLLGATE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (${default})."`
 
 	fileWaits prometheus.Histogram
 	policies  policies.Policies
+	sealer    *store.Sealer // nil without --sealing-keyset
+	level     slog.LevelVar
+
+	// again reads the command line, the environment and the configuration file once more, and
+	// returns the names of settings that have changed and need a restart. nil has none.
+	again func() (next *serveCommand, waiting []string, err error)
 }
 
 // Run serves until SIGTERM or SIGINT. The Redis of --data is stopped last, behind it.
-func (f *serveCommand) Run() error {
+func (f *serveCommand) Run(ctx *kong.Context, given invocation) error {
 	addresses, err := f.rule()
 	if err != nil {
 		return err
 	}
 	log := f.logger()
 	slog.SetDefault(log)
+	warnOfExposed(ctx)
+	f.again = given.again
 	if err := f.validate(); err != nil {
 		return err
 	}
-	surviveSignals(log)
+	hangups := surviveSignals()
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	if err := f.openData(datadir.Open, datadir.Gateway); err != nil {
@@ -94,18 +106,24 @@ func (f *serveCommand) Run() error {
 	if f.ClientIPHeader != "" && len(f.TrustedProxies) == 0 {
 		log.Warn("--client-ip-header is believed from everybody who can connect: name the proxies with --trusted-proxies", "header", f.ClientIPHeader)
 	}
-	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses, log), addresses: addresses}
+	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses, log), addresses: &web.Addresses{}, policies: policies.New(f.policies), hangups: hangups}
+	g.addresses.Replace(addresses)
 	return g.serve(stop)
 }
 
 func (f *serveCommand) logger() *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked it
-	options := &slog.HandlerOptions{Level: level}
+	f.setLevel(f.LogLevel)
+	options := &slog.HandlerOptions{Level: &f.level}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+func (f *serveCommand) setLevel(text string) {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(text)) // kong has checked it
+	f.level.Set(level)
 }
 
 // gateway is the running server.
@@ -115,7 +133,9 @@ type gateway struct {
 	log       *slog.Logger
 	guard     *guessGuard
 	addresses *web.Addresses // whose address a request has; nil for the connection's
-	counts    *metrics       // nil without --metrics-addr
+	policies  *policies.Current
+	hangups   <-chan os.Signal
+	counts    *metrics.Metrics // nil without --metrics-addr
 	usage     *usage.Counter
 	reader    *usage.Reader
 	watch     *watch      // what the start looked at, as long as it runs
@@ -137,11 +157,11 @@ func (g *gateway) serve(stop context.Context) error {
 	}
 	g.watch = newWatch(g.store, g.flags.DurableWrites, g.log)
 	if g.counts != nil {
-		g.watch.findings = g.counts.findings
+		g.watch.findings = g.counts.Findings
 	}
 	server := web.New(g.config(), g.router())
 	if g.counts != nil {
-		g.counts.watchMemory(server)
+		g.counts.WatchMemory(server)
 	}
 	grpc, err := g.openGRPC(server)
 	if err != nil {
@@ -155,7 +175,9 @@ func (g *gateway) serve(stop context.Context) error {
 			ended <- err
 		}
 	}()
-	g.log.Info("listening", "addr", listener.Addr().String())
+	g.watchCertificates(stop)
+	go g.reloadOn(stop)
+	g.log.Info("listening", "addr", listener.Addr().String(), "tls", g.flags.source != nil)
 	select {
 	case err := <-ended:
 		_ = grpc.shutdown(context.Background(), server)
@@ -219,7 +241,12 @@ func (g *gateway) countRest() {
 
 func (g *gateway) config() web.Config {
 	f := g.flags
+	var secure *tls.Config
+	if f.source != nil {
+		secure = f.source.Config("http/1.1")
+	}
 	return web.Config{
+		TLS:     secure,
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader, MaxMemory: f.MaxMemory << 20,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
@@ -230,7 +257,7 @@ func (g *gateway) config() web.Config {
 // observe is told of every answer.
 func (g *gateway) observe(c *web.Call, status int, took time.Duration) {
 	if g.counts != nil {
-		g.counts.answered(c, status, took)
+		g.counts.Answered(c, status, took)
 	}
 }
 
@@ -239,10 +266,10 @@ func (g *gateway) openMetrics(stop context.Context) error {
 	if g.flags.MetricsAddr == "" {
 		return nil
 	}
-	g.counts = newMetrics()
-	g.counts.watch(g.usage, g.flags.fileWaits)
-	g.guard.refused = g.counts.refusals.Inc
-	addr, err := g.counts.serve(stop, g.flags.MetricsAddr)
+	g.counts = metrics.New(findingNames)
+	g.counts.Watch(g.usage, g.flags.fileWaits)
+	g.guard.refused = g.counts.GuessRefused
+	addr, err := g.counts.Serve(stop, g.flags.MetricsAddr, g.readyDetail)
 	if err == nil {
 		g.log.Info("metrics", "addr", addr.String())
 	}
@@ -267,7 +294,7 @@ func (g *gateway) router() *web.Router {
 	v2 := unkeyv2.New(g.store, verifier)
 	setup := netbird.New(setupkeys.New(g.store), verifier, netbird.Options{Lifetimes: lifetimes(g.flags.SetupKeyExpiry), Log: g.log})
 	v2.Dialect().Origins = g.flags.CORSOrigins
-	forward := forwardauth.New(verifier, g.flags.policies)
+	forward := forwardauth.New(verifier, g.policies)
 	router := web.NewRouter(v1.Dialect(), v2.Dialect(), setup.Dialect(), forward.Dialect())
 	router.Add(v1.Dialect(), v1.Routes()...)
 	router.Add(v2.Dialect(), v2.Routes()...)
@@ -354,6 +381,6 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	greet(os.Stdout, devIntroduction, addr, secret.Reveal(), api.ID)
+	greet(os.Stdout, devIntroduction, g.url(addr), secret.Reveal(), api.ID)
 	return nil
 }

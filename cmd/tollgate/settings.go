@@ -6,14 +6,14 @@ import (
 	"net/url"
 	"time"
 
-	"tollgate/cmd/tollgate/policies"
+	"tollgate/cmd/tollgate/metrics"
 	"tollgate/keys/store"
 )
 
 // validate refuses settings that can't be, before the first socket opens. It trims the root
 // key.
 func (f *serveCommand) validate() error {
-	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkGRPC(), f.checkOrigins(), f.readPolicies())
+	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkTLS(), f.checkGRPC(), f.checkOrigins(), f.readPolicies())
 }
 
 func (f *serveCommand) checkRedis() error {
@@ -93,32 +93,34 @@ func (f *serveCommand) checkOrigins() error {
 
 // readPolicies reads the file of policies, if any.
 func (f *serveCommand) readPolicies() (err error) {
-	if f.Policies != "" {
-		if f.policies, err = policies.Load(f.Policies); err != nil {
-			return usagef("--forward-auth-policies: %s", err)
-		}
-	}
-	if f.GRPCPolicy != "" && f.policies[f.GRPCPolicy] == nil {
-		return usagef("--grpc-policy: --forward-auth-policies has no such policy")
-	}
-	return nil
+	f.policies, err = policiesOf(f.Policies, f.GRPCPolicy)
+	return err
 }
 
 // newStore makes the store of the settings: in --dev on a Redis that it starts inside this
 // process, otherwise without talking to Redis yet.
 func (f *serveCommand) newStore() (*store.Store, error) {
-	options := store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
-	if f.SealingKeyset != "" {
-		sealer, err := store.LoadSealer(f.SealingKeyset)
-		if err != nil {
-			return nil, usagef("--sealing-keyset: %s", err)
-		}
-		options.Sealer = sealer
+	options, err := f.storeOptions()
+	if err != nil {
+		return nil, err
 	}
 	if f.Dev {
 		store, _, err := openDev(options)
 		return store, err
 	}
-	f.fileWaits = newFileWaits()
+	f.fileWaits = metrics.NewFileWaits()
 	return f.open(f.RedisPool, options, func(took time.Duration) { f.fileWaits.Observe(took.Seconds()) })
+}
+
+// storeOptions reads the sealing keyset, if any.
+func (f *serveCommand) storeOptions() (options store.Options, err error) {
+	options = store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
+	if f.SealingKeyset == "" {
+		return options, nil
+	}
+	if f.sealer, err = store.LoadSealer(f.SealingKeyset); err != nil {
+		return options, usagef("--sealing-keyset: %s", err)
+	}
+	options.Sealer = f.sealer
+	return options, nil
 }

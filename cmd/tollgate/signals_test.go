@@ -13,7 +13,7 @@ import (
 	"tollgate/keys/redisdb/redistest/proc"
 )
 
-// SIGHUP is logged and nothing else happens, again and again, and so with a log that
+// SIGHUP reloads and ends nothing, again and again, and so with a log that
 // nobody reads any more: the process serves on, and SIGTERM still drains it.
 func TestSignalsThatEndNothing(t *testing.T) {
 	addr := freeAddr(t)
@@ -56,7 +56,7 @@ func TestSignalsThatEndNothing(t *testing.T) {
 	await("listening")
 	for range 3 {
 		send(syscall.SIGHUP)
-		await("SIGHUP is ignored")
+		await("reloaded")
 		serves()
 	}
 	send(syscall.SIGUSR1)

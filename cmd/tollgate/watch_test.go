@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/cmd/tollgate/metrics"
 	"tollgate/keys"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/redisdb/redistest"
@@ -31,7 +32,7 @@ func watching(t *testing.T, url string) (*store.Store, *watch, *bytes.Buffer) {
 	}
 	var said bytes.Buffer
 	w := newWatch(store, true, slog.New(slog.NewTextHandler(&said, nil)))
-	w.findings = newMetrics().findings
+	w.findings = metrics.New(findingNames).Findings
 	w.look(t.Context())
 	return store, w, &said
 }
@@ -176,7 +177,7 @@ func TestFindings(t *testing.T) {
 	}
 	var said bytes.Buffer
 	w := newWatch(store.Open(redistest.Client(t, redistest.Mini(t).Addr()), store.Options{}), true, slog.New(slog.NewTextHandler(&said, nil)))
-	w.findings = newMetrics().findings
+	w.findings = metrics.New(findingNames).Findings
 	alarm := *threads(with("redis_version", "8.0.0", "io-threads", "4"), true)
 	for range 3 {
 		w.conclude([]finding{alarm})

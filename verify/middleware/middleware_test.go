@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tollgate/cmd/tollgate/forwardauth"
+	"tollgate/cmd/tollgate/policies"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
 	"tollgate/keys/redisdb/redistest"
@@ -53,7 +54,7 @@ func newWorld(t *testing.T, c redis.UniversalClient) *world {
 	_, w.root, err = w.store.CreateRootKey(t.Context(), w.ws, keys.RootDraft{Grants: []string{keys.Everything}})
 	w.must(err)
 	w.verifier = verify.New(w.store, verify.Options{Timeout: 10 * time.Second})
-	forward := forwardauth.New(verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), nil)
+	forward := forwardauth.New(verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), new(policies.Current))
 	router := web.NewRouter(forward.Dialect())
 	router.Add(forward.Dialect(), forward.Routes()...)
 	addresses, err := web.NewAddresses([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, web.XForwardedFor)

@@ -141,7 +141,7 @@ func (s *Source) Config(protocols ...string) *tls.Config {
 	if s.files.ClientCA == "" {
 		return config
 	}
-	config.SessionTicketsDisabled = true
+	config.UnwrapSession = func([]byte, tls.ConnectionState) (*tls.SessionState, error) { return nil, nil } // a full handshake instead
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		now := config.Clone()
 		now.GetConfigForClient = nil

@@ -42,6 +42,11 @@ func handshake(t *testing.T, server, client *tls.Config) (int64, error) {
 	client = client.Clone()
 	client.ServerName = "127.0.0.1"
 	secure := tls.Client(conn, client)
+	defer func() {
+		if server.GetConfigForClient != nil && secure.ConnectionState().DidResume {
+			t.Error("a session was resumed")
+		}
+	}()
 	if err := secure.Handshake(); err != nil {
 		<-ended
 		return 0, err

@@ -47,7 +47,7 @@ func (s *Server) answer(ctx context.Context, r *authv3.CheckRequest) (*authz.Ans
 // question returns what is asked, and with which root key.
 func (s *Server) question(ctx context.Context, extensions map[string]string) (*authz.Question, keys.Secret, error) {
 	if name, named := extensions[policyName]; named {
-		p := s.config.Policies[name]
+		p := s.config.Policies.All()[name]
 		switch {
 		case len(extensions) > 1:
 			return nil, keys.Secret{}, misconfigured("policy is given beside something else")
@@ -56,7 +56,7 @@ func (s *Server) question(ctx context.Context, extensions map[string]string) (*a
 		}
 		return p.Question, p.RootKey, nil
 	}
-	if p := s.config.Default; p != nil && len(extensions) == 0 {
+	if p := s.config.Policies.All()[s.config.Default]; p != nil && len(extensions) == 0 {
 		return p.Question, p.RootKey, nil
 	}
 	question, err := parse(extensions)

@@ -21,7 +21,7 @@ import (
 // Envoy can read, and never allows without the key in it.
 func FuzzCheck(f *testing.F) {
 	set := policies.Policies{}
-	w := newWorld(f, redistest.Shared(f).Client(), func(c *extauthz.Config) { c.Policies = set })
+	w := newWorld(f, redistest.Shared(f).Client(), func(c *extauthz.Config) { c.Policies = policies.New(set) })
 	set["all"] = &policies.Policy{RootKey: keys.NewSecret(w.root), Question: &authz.Question{
 		APIID: "*", Full: true, Sources: []authz.Source{{Bearer: true}, {Header: "X-API-Key"}, {Cookie: "session"}, {Query: "key"}},
 	}}

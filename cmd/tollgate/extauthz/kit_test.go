@@ -130,7 +130,7 @@ func trusting(t testing.TB, header string, proxies ...string) *web.Addresses {
 func (w *world) gateway(change ...func(*extauthz.Config)) (*extauthz.Server, *grpc.ClientConn) {
 	w.t.Helper()
 	config := extauthz.Config{
-		Verifier: verify.New(w.store, verify.Options{Timeout: longEnough}), Policies: policies.Policies{}, DrainDelay: 1,
+		Verifier: verify.New(w.store, verify.Options{Timeout: longEnough}), Policies: policies.New(policies.Policies{}), DrainDelay: 1,
 		Addresses: trusting(w.t, web.XForwardedFor, "127.0.0.1/32"),
 		Log:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -67,7 +67,7 @@ func TestAWrongQuestionRefuses(t *testing.T) {
 func TestAPolicyDecidesAlone(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		set := policies.Policies{}
-		w := newWorld(t, c, func(c *extauthz.Config) { c.Policies = set })
+		w := newWorld(t, c, func(c *extauthz.Config) { c.Policies = policies.New(set) })
 		set["strict"] = &policies.Policy{Question: &authz.Question{APIID: w.api, Cost: 2}, RootKey: keys.NewSecret(w.root)}
 		set["free"] = &policies.Policy{Question: &authz.Question{APIID: "*", Cost: verify.Free}, RootKey: keys.NewSecret(w.root)}
 		key := w.key(keys.KeyDraft{Remaining: count(100)})
@@ -87,9 +87,9 @@ func TestAPolicyDecidesAlone(t *testing.T) {
 // A check that asks nothing is decided by the policy that the operator has named for it, and
 // by no other: one that asks something else is not.
 func TestTheDefaultPolicy(t *testing.T) {
-	fallback := new(policies.Policy)
-	w := newWorld(t, redistest.Empty(t), func(c *extauthz.Config) { c.Default = fallback })
-	*fallback = policies.Policy{Question: &authz.Question{APIID: w.api, Cost: 2}, RootKey: keys.NewSecret(w.root)}
+	set := new(policies.Current)
+	w := newWorld(t, redistest.Empty(t), func(c *extauthz.Config) { c.Policies, c.Default = set, "fallback" })
+	set.Replace(policies.Policies{"fallback": {Question: &authz.Question{APIID: w.api, Cost: 2}, RootKey: keys.NewSecret(w.root)}})
 	key := w.key(keys.KeyDraft{Remaining: count(3)})
 	w.checkWith(request(nil, bearer(key))).is(t, 200, "VALID")
 	w.checkWith(request(nil, bearer(key))).is(t, 429, "USAGE_EXCEEDED")
@@ -105,7 +105,7 @@ func TestTheDefaultPolicy(t *testing.T) {
 // keys are refused also where Envoy joined their lines. What was found is taken out.
 func TestKeysAreFound(t *testing.T) {
 	set := policies.Policies{}
-	w := newWorld(t, redistest.Empty(t), func(c *extauthz.Config) { c.Policies = set })
+	w := newWorld(t, redistest.Empty(t), func(c *extauthz.Config) { c.Policies = policies.New(set) })
 	set["all"] = &policies.Policy{RootKey: keys.NewSecret(w.root), Question: &authz.Question{
 		APIID: w.api, Sources: []authz.Source{{Bearer: true}, {Header: "X-Custom"}, {Cookie: "session"}, {Query: "key"}},
 	}}

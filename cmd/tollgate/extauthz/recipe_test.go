@@ -116,7 +116,7 @@ func newShop(t *testing.T, config string, w *world, verifier *verify.Verifier) *
 	}))
 	t.Cleanup(app.Close)
 	var conn *grpc.ClientConn
-	s.server, conn = w.gateway(func(c *extauthz.Config) { c.Policies, c.Verifier = set, verifier })
+	s.server, conn = w.gateway(func(c *extauthz.Config) { c.Policies, c.Verifier = policies.New(set), verifier })
 	s.url = newStandIn(t, config, conn, serveForwardAuth(t, verifier, set), app.URL).URL
 	return s
 }
@@ -124,7 +124,7 @@ func newShop(t *testing.T, config string, w *world, verifier *verify.Verifier) *
 // serveForwardAuth is the gateway over HTTP.
 func serveForwardAuth(t *testing.T, verifier *verify.Verifier, set policies.Policies) string {
 	t.Helper()
-	forward := forwardauth.New(verifier, set)
+	forward := forwardauth.New(verifier, policies.New(set))
 	router := web.NewRouter(forward.Dialect())
 	router.Add(forward.Dialect(), forward.Routes()...)
 	server := web.New(web.Config{DrainDelay: 1, Addresses: trusting(t, web.XForwardedFor, "127.0.0.1/32"), Log: slog.New(slog.DiscardHandler)}, router)

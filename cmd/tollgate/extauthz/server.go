@@ -26,8 +26,8 @@ import (
 // Config is what a Server needs to know. The zero value of a limit means its default.
 type Config struct {
 	Verifier  authz.Verifier
-	Policies  policies.Policies               // nil for none
-	Default   *policies.Policy                // decides checks that ask nothing; nil refuses them
+	Policies  *policies.Current               // nil for none
+	Default   string                          // the policy that decides checks that ask nothing; without one they are refused
 	Addresses *web.Addresses                  // whose address a request has; nil for the connection's
 	Ready     func(ctx context.Context) error // behind the health service; nil means ready. web.ErrDegraded is ready
 

@@ -75,7 +75,7 @@ func (a *API) question(c *web.Call) (*authz.Question, error) {
 // policy finds the policy of the path.
 func (a *API) policy(c *web.Call) (*authz.Question, authz.Caller, error) {
 	name, _, _ := strings.Cut(c.Param("policy"), "/")
-	p := a.policies[name]
+	p := a.policies.All()[name]
 	if p == nil {
 		return nil, authz.Caller{}, misconfigured("there is no such policy")
 	}

@@ -22,13 +22,13 @@ const maxQuestions = 1000
 // API serves the endpoints with a verifier.
 type API struct {
 	verifier  authz.Verifier
-	policies  policies.Policies
+	policies  *policies.Current
 	questions *otter.Cache[string, *authz.Question]
 	dialect   *web.Dialect
 }
 
-// New makes the dialect. Policies may be nil.
-func New(verifier authz.Verifier, policies policies.Policies) *API {
+// New makes the dialect.
+func New(verifier authz.Verifier, policies *policies.Current) *API {
 	a := &API{
 		verifier: verifier, policies: policies,
 		questions: otter.Must(&otter.Options[string, *authz.Question]{MaximumSize: maxQuestions}),

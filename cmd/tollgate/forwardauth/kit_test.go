@@ -32,7 +32,7 @@ type world struct {
 	url   string
 }
 
-func newWorld(t testing.TB, c redis.UniversalClient, timeout time.Duration, policies policies.Policies) *world {
+func newWorld(t testing.TB, c redis.UniversalClient, timeout time.Duration, set policies.Policies) *world {
 	t.Helper()
 	w := &world{t: t, store: store.Open(c, store.Options{Timeout: 10 * time.Second})}
 	ws, err := w.store.Workspace(t.Context(), "test")
@@ -46,18 +46,18 @@ func newWorld(t testing.TB, c redis.UniversalClient, timeout time.Duration, poli
 	}
 	w.api = api.ID
 	w.root = w.rootKey(keys.Everything)
-	w.url = w.gateway(timeout, policies)
+	w.url = w.gateway(timeout, set)
 	return w
 }
 
 // gateway starts one more on the store, and returns its address.
-func (w *world) gateway(timeout time.Duration, policies policies.Policies) string {
+func (w *world) gateway(timeout time.Duration, set policies.Policies) string {
 	w.t.Helper()
 	addresses, err := web.NewAddresses([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, web.XForwardedFor)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	forward := forwardauth.New(verify.New(w.store, verify.Options{Timeout: timeout}), policies)
+	forward := forwardauth.New(verify.New(w.store, verify.Options{Timeout: timeout}), policies.New(set))
 	router := web.NewRouter(forward.Dialect())
 	router.Add(forward.Dialect(), forward.Routes()...)
 	server := web.New(web.Config{DrainDelay: 1, Addresses: addresses, Log: slog.New(slog.DiscardHandler)}, router)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"tollgate/keys"
 	"tollgate/verify"
@@ -24,6 +25,29 @@ type Policy struct {
 
 // Policies are the policies of a file, by name. They are not changed.
 type Policies map[string]*Policy
+
+// Current has the policies that count now. nil and the zero Current
+// have none. It is safe for
+// concurrent use.
+type Current struct{ all atomic.Pointer[Policies] }
+
+// New makes a Current with policies; nil for none.
+func New(all Policies) *Current {
+	c := &Current{}
+	c.Replace(all)
+	return c
+}
+
+// Replace has these policies in the place of those before.
+func (c *Current) Replace(all Policies) { c.all.Store(&all) }
+
+// All returns the policies.
+func (c *Current) All() Policies {
+	if c == nil || c.all.Load() == nil {
+		return nil
+	}
+	return *c.all.Load()
+}
 
 const maxFile = 1 << 20 // bytes
 

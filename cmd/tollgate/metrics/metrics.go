@@ -1,4 +1,6 @@
-package main
+// Package metrics is what a gateway counts, for Prometheus. No label holds what a request
+// said: names of routes, statuses and outcomes are the program's own.
+package metrics
 
 import (
 	"context"
@@ -21,9 +23,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics are what a gateway counts, for Prometheus. No label holds what a request
-// said: names of routes, statuses and outcomes are the program's own.
-type metrics struct {
+// Metrics are the metrics of one gateway. They implement verify.Observer.
+type Metrics struct {
+	// Findings are what is wrong with the store, by name: 1 for what alarms, 2 for what makes
+	// it unfit.
+	Findings *prometheus.GaugeVec
+
 	registry      *prometheus.Registry
 	verifications map[verify.Code]prometheus.Counter
 	undecided     prometheus.Counter
@@ -39,7 +44,6 @@ type metrics struct {
 	checkSeconds  prometheus.Histogram
 	refusals      prometheus.Counter
 	counters      prometheus.Counter
-	findings      *prometheus.GaugeVec
 }
 
 // outcomes are the codes that are counted from the start, at 0.
@@ -48,14 +52,15 @@ var outcomes = []verify.Code{
 	verify.InsufficientPermissions, verify.RateLimited, verify.UsageExceeded,
 }
 
-func newMetrics() *metrics {
+// New makes metrics, with these names of findings at 0.
+func New(findings []string) *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	make := promauto.With(registry)
 	verifications := make.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_verifications_total", Help: "Verifications of keys, by how they ended; undecided ones were answered 503.",
 	}, []string{"outcome"})
-	m := &metrics{
+	m := &Metrics{
 		registry: registry, verifications: map[verify.Code]prometheus.Counter{},
 		undecided: verifications.WithLabelValues("undecided"), invalid: verifications.WithLabelValues("invalid"),
 		batch: make.NewHistogram(prometheus.HistogramOpts{
@@ -82,11 +87,11 @@ func newMetrics() *metrics {
 	}
 	m.failures = newFailures(make, "tollgate_undecided_total", "Undecided verifications")
 	m.limitFailures = newFailures(make, "tollgate_limits_undecided_total", "Undecided checks of limits in namespaces")
-	m.findings = make.NewGaugeVec(prometheus.GaugeOpts{
+	m.Findings = make.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tollgate_store_findings", Help: "What is wrong with Redis: 2 where every request is answered 503 for it, 1 where it may lose what it acknowledged, otherwise 0.",
 	}, []string{"finding"})
-	for _, name := range findingNames {
-		m.findings.WithLabelValues(name)
+	for _, name := range findings {
+		m.Findings.WithLabelValues(name)
 	}
 	m.countChecks(make)
 	for _, code := range outcomes {
@@ -96,7 +101,7 @@ func newMetrics() *metrics {
 }
 
 // countChecks adds what ext_authz is answered with, each code from the start, at 0.
-func (m *metrics) countChecks(make promauto.Factory) {
+func (m *Metrics) countChecks(make promauto.Factory) {
 	checks := make.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_ext_authz_total", Help: "Checks of ext_authz over gRPC, by the code of their answer.",
 	}, []string{"code"})
@@ -109,8 +114,8 @@ func (m *metrics) countChecks(make promauto.Factory) {
 	})
 }
 
-// checked counts an answer of ext_authz.
-func (m *metrics) checked(a *authz.Answer, took time.Duration) {
+// Checked counts an answer of ext_authz.
+func (m *Metrics) Checked(a *authz.Answer, took time.Duration) {
 	m.checks[a.Code].Inc()
 	m.checkSeconds.Observe(took.Seconds())
 }
@@ -128,16 +133,16 @@ func newFailures(make promauto.Factory, name, what string) *prometheus.CounterVe
 	return failures
 }
 
-// newFileWaits counts the waits for the append-only file. It is needed before the rest.
-func newFileWaits() prometheus.Histogram {
+// NewFileWaits counts the waits for the append-only file. It is needed before the rest.
+func NewFileWaits() prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "tollgate_aof_wait_seconds", Help: "How long calls to Redis that had to wait until it had written its append-only file waited.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 	})
 }
 
-// watch adds what the usage counts could not keep, and the waits for the append-only
+// Watch adds what the usage counts could not keep, and the waits for the append-only
 // file; none with --dev.
-func (m *metrics) watch(usage *usage.Counter, waits prometheus.Histogram) {
+func (m *Metrics) Watch(usage *usage.Counter, waits prometheus.Histogram) {
 	if waits != nil {
 		m.registry.MustRegister(waits)
 	}
@@ -146,8 +151,8 @@ func (m *metrics) watch(usage *usage.Counter, waits prometheus.Histogram) {
 	}, func() float64 { return float64(usage.Dropped()) }))
 }
 
-// watchMemory adds the memory of connections and requests under way.
-func (m *metrics) watchMemory(server *web.Server) {
+// WatchMemory adds the memory of connections and requests under way.
+func (m *Metrics) WatchMemory(server *web.Server) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tollgate_request_memory_bytes", Help: "Memory of connections and requests under way, as --max-request-memory counts it.",
 	}, func() float64 { return float64(server.MemoryUsed()) }), prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -173,7 +178,7 @@ func buildInfo() prometheus.Collector {
 }
 
 // Verified implements verify.Observer. Root keys that are looked at are not counted.
-func (m *metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
+func (m *Metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
 	switch {
 	case r.Root:
 	case err == nil:
@@ -187,7 +192,7 @@ func (m *metrics) Verified(r *verify.Request, o *verify.Outcome, err error) {
 }
 
 // Limited implements verify.Observer.
-func (m *metrics) Limited(err error) {
+func (m *Metrics) Limited(err error) {
 	if e := keys.AsError(err); e != nil && e.Kind == keys.KindUnavailable {
 		count(m.limitFailures, e)
 	}
@@ -203,7 +208,7 @@ func count(failures *prometheus.CounterVec, e *keys.Error) {
 }
 
 // Sent implements verify.Observer.
-func (m *metrics) Sent(batch int, took time.Duration, err error) {
+func (m *Metrics) Sent(batch int, took time.Duration, err error) {
 	m.batch.Observe(float64(batch))
 	m.store.Observe(took.Seconds())
 	if err != nil {
@@ -211,11 +216,17 @@ func (m *metrics) Sent(batch int, took time.Duration, err error) {
 	}
 }
 
-// CountersRefused implements verify.Observer.
-func (m *metrics) CountersRefused() { m.counters.Inc() }
+// Gatherer returns what collects the metrics.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
-// answered counts an answer.
-func (m *metrics) answered(c *web.Call, status int, took time.Duration) {
+// GuessRefused counts a request that was refused for its address's unknown root keys.
+func (m *Metrics) GuessRefused() { m.refusals.Inc() }
+
+// CountersRefused implements verify.Observer.
+func (m *Metrics) CountersRefused() { m.counters.Inc() }
+
+// Answered counts an answer.
+func (m *Metrics) Answered(c *web.Call, status int, took time.Duration) {
 	operation := "none"
 	if r := c.Route(); r != nil {
 		operation = r.Name
@@ -224,14 +235,15 @@ func (m *metrics) answered(c *web.Call, status int, took time.Duration) {
 	m.seconds.WithLabelValues(c.Dialect().Name).Observe(took.Seconds())
 }
 
-// serve answers /metrics on addr until ctx ends.
-func (m *metrics) serve(ctx context.Context, addr string) (net.Addr, error) {
+// Serve answers /metrics and /readyz on addr until ctx ends.
+func (m *Metrics) Serve(ctx context.Context, addr string, ready http.HandlerFunc) (net.Addr, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /readyz", ready)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // Checks of limits that were not decided are counted like verifications: by how the store
 // failed and whether it is certain that nothing was spent. What was decided is not counted.
 func TestUndecidedLimitsAreCounted(t *testing.T) {
-	m := newMetrics()
+	m := New(nil)
 	unknown := redisdb.Unavailable(errors.New("no answer"))
 	for _, err := range []error{nil, keys.Invalidf("limit", "wrong"), unknown, unknown, keys.SpentNothing(unknown)} {
 		m.Limited(err)
@@ -35,12 +35,12 @@ func TestUndecidedLimitsAreCounted(t *testing.T) {
 
 // Checks of ext_authz are counted by the code of their answer, each from the start.
 func TestChecksAreCounted(t *testing.T) {
-	m := newMetrics()
+	m := New(nil)
 	if n := len(m.checks); n != len(authz.Codes()) {
 		t.Errorf("%d codes are counted of %d", n, len(authz.Codes()))
 	}
 	for _, code := range authz.Codes() {
-		m.checked(&authz.Answer{Code: code}, time.Millisecond)
+		m.Checked(&authz.Answer{Code: code}, time.Millisecond)
 		if got := testutil.ToFloat64(m.checks[code]); got != 1 {
 			t.Errorf("%s: %v", code, got)
 		}
