@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/cmd/tollgate/guesses"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/redisdb/redistest/authority"
 	"tollgate/keys/redisdb/redistest/proc"
@@ -33,7 +34,7 @@ func serveGRPC(t *testing.T, set func(*serveCommand)) *serveCommand {
 	if err := f.checkGRPC(); err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{flags: f, store: store.Open(redistest.Shared(t).Client(), store.Options{Timeout: 5 * time.Second}), log: f.logger(), guard: newGuessGuard(0, f.logger())}
+	g := &gateway{flags: f, store: store.Open(redistest.Shared(t).Client(), store.Options{Timeout: 5 * time.Second}), log: f.logger(), guard: guesses.New(0, f.logger())}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.serve(ctx) }()

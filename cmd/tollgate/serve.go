@@ -14,6 +14,7 @@ import (
 
 	"tollgate/cmd/tollgate/datadir"
 	"tollgate/cmd/tollgate/forwardauth"
+	"tollgate/cmd/tollgate/guesses"
 	"tollgate/cmd/tollgate/metrics"
 	"tollgate/cmd/tollgate/netbird"
 	"tollgate/cmd/tollgate/openapi"
@@ -106,7 +107,7 @@ func (f *serveCommand) Run(ctx *kong.Context, given invocation) error {
 	if f.ClientIPHeader != "" && len(f.TrustedProxies) == 0 {
 		log.Warn("--client-ip-header is believed from everybody who can connect: name the proxies with --trusted-proxies", "header", f.ClientIPHeader)
 	}
-	g := &gateway{flags: f, store: store, log: log, guard: newGuessGuard(f.MaxGuesses, log), addresses: &web.Addresses{}, policies: policies.New(f.policies), hangups: hangups}
+	g := &gateway{flags: f, store: store, log: log, guard: guesses.New(f.MaxGuesses, log), addresses: &web.Addresses{}, policies: policies.New(f.policies), hangups: hangups}
 	g.addresses.Replace(addresses)
 	return g.serve(stop)
 }
@@ -131,7 +132,7 @@ type gateway struct {
 	flags     *serveCommand
 	store     *store.Store
 	log       *slog.Logger
-	guard     *guessGuard
+	guard     *guesses.Guard
 	addresses *web.Addresses // whose address a request has; nil for the connection's
 	policies  *policies.Current
 	hangups   <-chan os.Signal
@@ -268,7 +269,7 @@ func (g *gateway) openMetrics(stop context.Context) error {
 	}
 	g.counts = metrics.New(findingNames)
 	g.counts.Watch(g.usage, g.flags.fileWaits)
-	g.guard.refused = g.counts.GuessRefused
+	g.guard.Refused = g.counts.GuessRefused
 	addr, err := g.counts.Serve(stop, g.flags.MetricsAddr, g.readyDetail)
 	if err == nil {
 		g.log.Info("metrics", "addr", addr.String())
@@ -287,7 +288,7 @@ func (g *gateway) observer() verify.Observer {
 func (g *gateway) router() *web.Router {
 	verifier := verify.New(g.store, verify.Options{
 		CacheBytes: g.flags.CacheMiB << 20, Timeout: g.flags.RedisTimeout, MaxCounters: g.flags.MaxCounters,
-		Observer: verify.CountUsage(g.usage, g.observer()), UnknownRootKey: g.guard.guessed,
+		Observer: verify.CountUsage(g.usage, g.observer()), UnknownRootKey: g.guard.Guessed,
 	})
 	g.verifier = verifier
 	v1 := unkeyv1.New(g.store, g.reader, verifier)

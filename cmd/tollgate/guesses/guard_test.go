@@ -1,4 +1,4 @@
-package main
+package guesses
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ import (
 func TestGuessesAreCountedPerAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := 0
-		g := newGuessGuard(3, slog.New(slog.DiscardHandler))
+		g := New(3, slog.New(slog.DiscardHandler))
 		defer g.guessers.StopAllGoroutines()
-		g.refused = func() { refused++ }
+		g.Refused = func() { refused++ }
 		guess := func(address string, want bool) {
 			t.Helper()
 			source, _ := netip.ParseAddr(address)
-			err := g.guessed(source)
+			err := g.Guessed(source)
 			if (err != nil) != want {
 				t.Errorf("%q: %v", address, err)
 			}
@@ -50,11 +50,11 @@ func TestGuessesAreCountedPerAddress(t *testing.T) {
 func TestGuessesAreWarnedOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer
-		g := newGuessGuard(1, slog.New(slog.NewTextHandler(&text, nil)))
+		g := New(1, slog.New(slog.NewTextHandler(&text, nil)))
 		defer g.guessers.StopAllGoroutines()
 		flood := func(address string, n int) {
 			for range n {
-				_ = g.guessed(netip.MustParseAddr(address))
+				_ = g.Guessed(netip.MustParseAddr(address))
 			}
 		}
 		said := func(want string, lines int) {

@@ -1,4 +1,5 @@
-package main
+// Package guesses slows down whoever guesses root keys.
+package guesses
 
 import (
 	"log/slog"
@@ -12,16 +13,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// guessGuard slows down an address that sends one unknown root key after the other, and
+// Guard slows down an address that sends one unknown root key after the other, and
 // tells the operator. No guess can succeed against 128 random bits, and each was looked up
 // before the guard hears of it, so this costs nobody else anything: a root key that is
 // valid never comes here. Whoever verifies with v1, which takes none, does not either.
-type guessGuard struct {
+type Guard struct {
+	Refused func() // is called for each refusal, where it is not nil; set before the first
+
 	burst    int
 	guessers *otter.Cache[netip.Addr, *guesser] // with unknown root keys lately
 	warnings *rate.Limiter                      // of all addresses
 	log      *slog.Logger
-	refused  func() // counts
 }
 
 // guesser is an address that sends unknown root keys.
@@ -45,11 +47,11 @@ const (
 	warningsFirst = 10
 )
 
-func newGuessGuard(burst int, log *slog.Logger) *guessGuard {
-	return &guessGuard{
+// New makes a guard that lets an address send burst unknown root keys in a row; 0 is unlimited.
+func New(burst int, log *slog.Logger) *Guard {
+	return &Guard{
 		burst:    burst,
 		log:      log,
-		refused:  func() {},
 		warnings: rate.NewLimiter(rate.Every(time.Second), warningsFirst),
 		guessers: otter.Must(&otter.Options[netip.Addr, *guesser]{
 			MaximumSize:      maxGuessers,
@@ -58,10 +60,10 @@ func newGuessGuard(burst int, log *slog.Logger) *guessGuard {
 	}
 }
 
-// guessed is told from where an unknown root key came, as web.Call.Source has it. It
+// Guessed is told from where an unknown root key came, as web.Call.Source has it. It
 // returns what to answer where that address has sent too many. A source without an address
 // is not counted: it would be one for everybody.
-func (g *guessGuard) guessed(source netip.Addr) error {
+func (g *Guard) Guessed(source netip.Addr) error {
 	if g.burst == 0 || !source.IsValid() {
 		return nil
 	}
@@ -71,7 +73,9 @@ func (g *guessGuard) guessed(source netip.Addr) error {
 	if who.limiter.Allow() {
 		return nil
 	}
-	g.refused()
+	if g.Refused != nil {
+		g.Refused()
+	}
 	who.refused.Add(1)
 	who.warning.Do(func() { g.warn(source, who) })
 	refusal := keys.Errorf(keys.KindRateLimited, "key", "too many unknown root keys from your address")
@@ -80,7 +84,7 @@ func (g *guessGuard) guessed(source netip.Addr) error {
 }
 
 // warn says who is guessing, and how many guesses were refused since it last said so.
-func (g *guessGuard) warn(source netip.Addr, who *guesser) {
+func (g *Guard) warn(source netip.Addr, who *guesser) {
 	if g.warnings.Allow() {
 		g.log.Warn("an address sends unknown root keys: they are answered 429", "address", addressText(source), "refused", who.refused.Swap(0), "burst", g.burst)
 	}
