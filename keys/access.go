@@ -55,6 +55,8 @@ const (
 	UpdateSetupKey Right = "setup_keys.update"
 	DeleteSetupKey Right = "setup_keys.delete"
 	RedeemSetupKey Right = "setup_keys.redeem"
+
+	ReadAudit Right = "audit.read" // the log of who changed what
 )
 
 // DefaultWorkspace is the name of the workspace of TOLLGATE_ROOT_KEY.
@@ -66,7 +68,8 @@ const Everything = "*"
 // Caller is a root key that has proved to be valid.
 type Caller struct {
 	WorkspaceID string
-	KeyID       string
+	KeyID       string   // "" for the operator
+	Name        string   // of the root key
 	Grants      []string // sorted
 }
 

@@ -7,6 +7,7 @@
 //	keys            the types, Error, Access, Secret, ids and validation
 //	keys/layout     every Redis name, the header of a record, the codec; no API
 //	keys/redisdb    connections, scripts, durable writes, timeouts
+//	keys/audit      who changed what
 //	keys/catalog    APIs, roles, permissions, identities, namespaces, their revisions and cache
 //	keys/store      keys and root keys: create, read, list, change, reroll, delete, migrate
 //	keys/usage      counting verifications, and questions about the counts

@@ -32,6 +32,8 @@ var rights = map[Right]scope{
 	SetOverride: overOne, ReadOverride: overOne, DeleteOverride: overOne,
 
 	ReadSetupKey: overOne, CreateSetupKey: overAll, UpdateSetupKey: overOne, DeleteSetupKey: overOne, RedeemSetupKey: overOne,
+
+	ReadAudit: overAll,
 }
 
 // KnownGrants returns the grants of every right over everything, sorted.

@@ -98,7 +98,7 @@ func unmetered(k *keys.Key) bool {
 }
 
 func callerOf(k *keys.Key) keys.Caller {
-	return keys.Caller{WorkspaceID: k.WorkspaceID, KeyID: k.ID, Grants: k.Root.Grants}
+	return keys.Caller{WorkspaceID: k.WorkspaceID, KeyID: k.ID, Name: k.Name, Grants: k.Root.Grants}
 }
 
 // appendGuards appends what must still stand for the root key to be what it was,

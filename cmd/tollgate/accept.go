@@ -22,12 +22,11 @@ func (c *storeAccept) Help() string {
 }
 
 // Run asks, unless told not to, and accepts.
-func (c *storeAccept) Run() error {
+func (c *storeAccept) Run(ctx context.Context) error {
 	store, err := c.openCommand()
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
 	lost, err := store.Lost(ctx)
 	if err != nil {
 		return err

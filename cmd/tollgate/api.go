@@ -40,8 +40,7 @@ type apiCreate struct {
 }
 
 // Run makes the default workspace too, where it is missing.
-func (f *apiCreate) Run() error {
-	ctx := context.Background()
+func (f *apiCreate) Run(ctx context.Context) error {
 	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
@@ -57,8 +56,7 @@ func (f *apiCreate) Run() error {
 type apiList struct{ workspaceFlags }
 
 // Run prints a table.
-func (f *apiList) Run() error {
-	ctx := context.Background()
+func (f *apiList) Run(ctx context.Context) error {
 	store, operator, err := f.reader(ctx)
 	if err != nil {
 		return err
@@ -102,15 +100,14 @@ type oneAPI struct {
 type apiProtect struct{ oneAPI }
 
 // Run protects.
-func (f *apiProtect) Run() error { return f.protect(true) }
+func (f *apiProtect) Run(ctx context.Context) error { return f.protect(ctx, true) }
 
 type apiUnprotect struct{ oneAPI }
 
 // Run ends the protection.
-func (f *apiUnprotect) Run() error { return f.protect(false) }
+func (f *apiUnprotect) Run(ctx context.Context) error { return f.protect(ctx, false) }
 
-func (f *oneAPI) protect(yes bool) error {
-	ctx := context.Background()
+func (f *oneAPI) protect(ctx context.Context, yes bool) error {
 	store, operator, err := f.operator(ctx)
 	if err != nil {
 		return err
@@ -124,8 +121,7 @@ type apiAllowIP struct {
 }
 
 // Run replaces the list.
-func (f *apiAllowIP) Run() error {
-	ctx := context.Background()
+func (f *apiAllowIP) Run(ctx context.Context) error {
 	store, operator, err := f.operator(ctx)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ exact copy stop the gateways first. A backup that is stopped is started from the
 }
 
 // Run writes FILE.part, then gives it its name.
-func (f *backupCommand) Run() error {
+func (f *backupCommand) Run(ctx context.Context) error {
 	replace, err := mayReplace(f.File, &f.finalFlags)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (f *backupCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	ctx, store := context.Background(), transfers(keyStore)
+	store := transfers(keyStore)
 	total, err := backup.Size(ctx, store)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ already is never changed, and counts are set, never added. So a restore that was
 }
 
 // Run restores and verifies.
-func (f *restoreCommand) Run() error {
+func (f *restoreCommand) Run(ctx context.Context) error {
 	file, err := openInput(f.File)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (f *restoreCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	ctx, store := context.Background(), transfers(keyStore)
+	store := transfers(keyStore)
 	there, err := store.Workspaces(ctx)
 	if err != nil {
 		return err

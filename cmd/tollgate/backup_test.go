@@ -34,13 +34,18 @@ func TestBackupSurvivesKill(t *testing.T) {
 	}
 	again := filepath.Join(dir, "again.backup")
 	tollgate(t, "backup", "--redis", to.URL(), again).must(t)
-	if got, want := records(t, again), records(t, file); !slices.Equal(got, want) {
+	if got, want := records(t, again), records(t, file); !slices.Equal(withoutImports(got), withoutImports(want)) {
 		t.Errorf("%d records became %d", len(want), len(got))
 	}
 	out := tollgate(t, "restore", "--yes", "--redis", to.URL(), file).must(t)
 	if !strings.Contains(out, "0 records stored") || !strings.Contains(out, "every record was compared") {
 		t.Errorf("restoring again: %s", out)
 	}
+}
+
+// withoutImports leaves out the entries of the audit log that a restore itself has.
+func withoutImports(all []string) []string {
+	return slices.DeleteFunc(all, func(l string) bool { return strings.Contains(l, `"audit":`) })
 }
 
 // Where there is no terminal a line every few seconds says how far it is.

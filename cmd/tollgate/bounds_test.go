@@ -62,7 +62,7 @@ var chosen = map[string]string{
 	"resources": "accepted, and nothing is made", "peers": "accepted, and nothing is made", "extra_dns_labels": "compared only",
 
 	// Looked up, compared, or one of a few.
-	"id": "looked up only", "identity": "looked up only", "identityId": "looked up only", "keyId": "looked up only",
+	"actor": "compared only", "action": "compared only", "resourceId": "compared only", "id": "looked up only", "identity": "looked up only", "identityId": "looked up only", "keyId": "looked up only",
 	"permissionId": "looked up only", "role": "looked up only", "roleId": "looked up only", "cursor": "refused or compared", "search": "compared only",
 	"query": "refused or parsed, and forgotten", "tag": "compared only", "granularity": "one of three", "groupBy": "one of a few",
 	"order": "one of two", "orderBy": "one of a few", "op": "one of three", "operation": "one of three", "type": "one of a few", "variant": "one of two", "profile": "one of three",

@@ -38,6 +38,9 @@ func TestCursorsThatCannotBeAreRefused(t *testing.T) {
 		if !takes {
 			continue
 		}
+		if r.Path == "/v2/audit.listEntries" {
+			continue // its ids have another form: unkeyv2's exchanges show what it refuses
+		}
 		prefix, ok := lists[r.Path]
 		if !ok {
 			t.Errorf("%s takes a cursor and is not here", r.Path)

@@ -9,6 +9,7 @@
 //	tollgate namespace  lists and deletes rate limit namespaces
 //	tollgate migration  creates and lists migrations, for keys that come by their hashes
 //	tollgate workspace  creates and lists workspaces
+//	tollgate audit      shows who changed what in a workspace
 //	tollgate export     writes a whole workspace into a file
 //	tollgate import     stores it in another Redis
 //	tollgate backup     writes a whole store into a file, with all workspaces
@@ -25,12 +26,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"tollgate/cmd/tollgate/configuration"
+	"tollgate/cmd/tollgate/entries"
 
 	"github.com/alecthomas/kong"
 )
@@ -46,6 +49,7 @@ type program struct {
 	Namespace namespaceCommand `cmd:"" help:"List and delete rate limit namespaces."`
 	Migration migrationCommand `cmd:"" help:"Create and list migrations, for keys that come by their hashes."`
 	Workspace workspaceCommand `cmd:"" help:"Create and list workspaces."`
+	Audit     auditCommand     `cmd:"" help:"Show who changed what in a workspace, and follow it."`
 	Export    exportCommand    `cmd:"" help:"Write a whole workspace into a file."`
 	Import    importCommand    `cmd:"" help:"Store a workspace that was exported."`
 	Backup    backupCommand    `cmd:"" help:"Write a whole store into a file, with all workspaces."`
@@ -63,6 +67,14 @@ func (e usageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
+// asUsageError makes a wrong setting of an error; nil stays nil.
+func asUsageError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err.Error()}
+}
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes a command line and returns the exit status.
@@ -74,6 +86,7 @@ func run(args []string) (status int) {
 	if command.Command() != "serve" { // it has another log
 		warnOfExposed(command)
 	}
+	command.BindTo(entries.CommandContext(command.Command()), (*context.Context)(nil))
 	err = command.Run()
 	var usage usageError
 	switch {

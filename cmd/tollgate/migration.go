@@ -23,8 +23,7 @@ type migrationCreate struct {
 }
 
 // Run prints the id on standard output, and nothing else there.
-func (f *migrationCreate) Run() error {
-	ctx := context.Background()
+func (f *migrationCreate) Run(ctx context.Context) error {
 	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
@@ -40,8 +39,7 @@ func (f *migrationCreate) Run() error {
 type migrationList struct{ workspaceFlags }
 
 // Run prints a table.
-func (f *migrationList) Run() error {
-	ctx := context.Background()
+func (f *migrationList) Run(ctx context.Context) error {
 	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err

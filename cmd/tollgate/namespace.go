@@ -19,8 +19,7 @@ type namespaceCommand struct {
 type namespaceList struct{ workspaceFlags }
 
 // Run prints a table.
-func (f *namespaceList) Run() error {
-	ctx := context.Background()
+func (f *namespaceList) Run(ctx context.Context) error {
 	store, operator, err := f.reader(ctx)
 	if err != nil {
 		return err
@@ -48,11 +47,10 @@ type namespaceDelete struct {
 }
 
 // Run deletes.
-func (f *namespaceDelete) Run() error {
+func (f *namespaceDelete) Run(ctx context.Context) error {
 	if err := f.confirm("delete namespace " + keys.Redact(f.Namespace) + " and keep its name taken"); err != nil {
 		return err
 	}
-	ctx := context.Background()
 	store, operator, err := f.operator(ctx)
 	if err != nil {
 		return err

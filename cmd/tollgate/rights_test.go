@@ -100,6 +100,7 @@ var reference = map[string]string{
 	"POST /v2/permissions.listRoles":          "rbac.read_role",
 	"POST /v2/permissions.deleteRole":         "rbac.delete_role",
 	"POST /v2/permissions.setRolePermissions": "rbac.add_permission_to_role rbac.remove_permission_from_role + rbac.create_permission",
+	"POST /v2/audit.listEntries":              "audit.read", // Tollgate's own
 	"POST /v2/ratelimit.limit":                "ratelimit.limit + ratelimit.create_namespace",
 	"POST /v2/ratelimit.multiLimit":           "ratelimit.limit + ratelimit.create_namespace",
 	"POST /v2/ratelimit.setOverride":          "ratelimit.set_override",

@@ -24,8 +24,7 @@ type roleSetPermissions struct {
 }
 
 // Run changes the role and prints what it gives then.
-func (f *roleSetPermissions) Run() error {
-	ctx := context.Background()
+func (f *roleSetPermissions) Run(ctx context.Context) error {
 	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
@@ -43,8 +42,7 @@ func (f *roleSetPermissions) Run() error {
 type roleList struct{ workspaceFlags }
 
 // Run prints a table.
-func (f *roleList) Run() error {
-	ctx := context.Background()
+func (f *roleList) Run(ctx context.Context) error {
 	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err

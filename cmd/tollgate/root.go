@@ -10,6 +10,7 @@ import (
 
 	"tollgate/cmd/tollgate/datadir"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/store"
 )
 
@@ -40,7 +41,7 @@ func (f *storeFlags) openCommand() (*store.Store, error) {
 	if err := f.openData(join, "a command of tollgate"); err != nil {
 		return nil, err
 	}
-	return f.open(0, store.Options{Timeout: 5 * time.Second}, nil)
+	return f.open(0, store.Options{Timeout: 5 * time.Second, Audit: audit.Options{On: true, Wait: true}}, nil)
 }
 
 // find opens the store and returns the id of the workspace, which must be there.
@@ -92,7 +93,7 @@ type rootCreate struct {
 }
 
 // Run prints the secret on standard output, and nothing else there.
-func (f *rootCreate) Run() error {
+func (f *rootCreate) Run(ctx context.Context) error {
 	expires, err := moment(f.Expires, time.Now())
 	if err != nil {
 		return err
@@ -101,7 +102,6 @@ func (f *rootCreate) Run() error {
 	if err := keys.CheckGrants(grants); err != nil {
 		return usagef("--%s", err)
 	}
-	ctx := context.Background()
 	store, workspace, err := f.ensure(ctx)
 	if err != nil {
 		return err
@@ -148,8 +148,7 @@ func moment(given *string, now time.Time) (int64, error) {
 type rootList struct{ workspaceFlags }
 
 // Run prints a table.
-func (f *rootList) Run() error {
-	ctx := context.Background()
+func (f *rootList) Run(ctx context.Context) error {
 	store, workspace, err := f.look(ctx)
 	if err != nil {
 		return err
@@ -180,11 +179,10 @@ type rootDelete struct {
 }
 
 // Run deletes.
-func (f *rootDelete) Run() error {
+func (f *rootDelete) Run(ctx context.Context) error {
 	if err := f.confirm("delete root key " + keys.Redact(f.ID)); err != nil {
 		return err
 	}
-	ctx := context.Background()
 	store, workspace, err := f.find(ctx)
 	if err != nil {
 		return err

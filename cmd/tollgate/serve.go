@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tollgate/cmd/tollgate/datadir"
+	"tollgate/cmd/tollgate/entries"
 	"tollgate/cmd/tollgate/forwardauth"
 	"tollgate/cmd/tollgate/guesses"
 	"tollgate/cmd/tollgate/metrics"
@@ -39,6 +40,7 @@ type serveCommand struct {
 	addressFlags
 	tlsFlags
 	grpcFlags
+	entries.Flags
 	Addr           string        `env:"TOLLGATE_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	Dev            bool          `env:"TOLLGATE_DEV" help:"Run on a Redis inside this process that forgets everything at exit."`
 	Demo           bool          `env:"TOLLGATE_DEMO" help:"For trying, with --data: print how to create and verify a key, with a root key and an API that the next start shows again. The root key's plaintext is in the folder then, in demo.json."`
@@ -153,6 +155,7 @@ func (g *gateway) serve(stop context.Context) error {
 	g.reader = usage.NewReader(g.store, g.flags.UsageRetention)
 	g.usage = usage.NewCounter(g.reader)
 	defer g.countRest()
+	defer g.noteRest()
 	if err := g.openMetrics(stop); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -251,7 +254,7 @@ func (g *gateway) config() web.Config {
 		MaxBody: f.MaxBody, MaxHeader: f.MaxHeader, MaxMemory: f.MaxMemory << 20,
 		ReadTimeout: f.ReadTimeout, WriteTimeout: f.WriteTimeout, IdleTimeout: f.IdleTimeout,
 		MaxConns: f.MaxConns, MaxConnsPerIP: f.MaxConnsPerIP, DrainDelay: f.DrainDelay,
-		Addresses: g.addresses, Ready: g.ready, Intact: g.store.Intact, Log: g.log, Observe: g.observe,
+		Addresses: g.addresses, Ready: g.ready, Intact: g.store.Intact, Log: g.log, Observe: g.observe, Refused: entries.Refusals(g.store.Audit),
 	}
 }
 
@@ -269,6 +272,8 @@ func (g *gateway) openMetrics(stop context.Context) error {
 	}
 	g.counts = metrics.New(findingNames)
 	g.counts.Watch(g.usage, g.flags.fileWaits)
+	g.counts.WatchAudit(g.store.Audit)
+	g.guard.Met = g.counts.UnknownRootKey
 	g.guard.Refused = g.counts.GuessRefused
 	addr, err := g.counts.Serve(stop, g.flags.MetricsAddr, g.readyDetail)
 	if err == nil {
@@ -367,6 +372,7 @@ func (g *gateway) openStore(ctx context.Context, addr string) error {
 		}
 		return g.lookForEarlierKeys(ctx)
 	}
+	ctx = entries.EnvironmentContext(ctx)
 	workspace, err := g.store.Workspace(ctx, keys.DefaultWorkspace)
 	if err != nil {
 		return err

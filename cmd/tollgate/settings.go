@@ -13,7 +13,7 @@ import (
 // validate refuses settings that can't be, before the first socket opens. It trims the root
 // key.
 func (f *serveCommand) validate() error {
-	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkTLS(), f.checkGRPC(), f.checkOrigins(), f.readPolicies())
+	return cmp.Or(f.checkRedis(), f.checkMemory(), f.checkDurations(), asUsageError(f.Flags.Check()), f.checkCounts(), f.checkRootKey(), f.checkAddresses(), f.checkTLS(), f.checkGRPC(), f.checkOrigins(), f.readPolicies())
 }
 
 func (f *serveCommand) checkRedis() error {
@@ -114,7 +114,7 @@ func (f *serveCommand) newStore() (*store.Store, error) {
 
 // storeOptions reads the sealing keyset, if any.
 func (f *serveCommand) storeOptions() (options store.Options, err error) {
-	options = store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout}
+	options = store.Options{DeletedRetention: f.KeepDeleted, Timeout: f.RedisTimeout, Audit: f.Flags.Options()}
 	if f.SealingKeyset == "" {
 		return options, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
 	"tollgate/keys/transfer"
@@ -72,12 +73,11 @@ const maxLine = 64 << 20
 const standardStream = "-"
 
 // Run writes FILE.part, then gives it its name. Only its owner can read it.
-func (f *exportCommand) Run() error {
+func (f *exportCommand) Run(ctx context.Context) error {
 	replace, err := mayReplace(f.File, &f.finalFlags)
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
 	keyStore, workspace, err := f.find(ctx)
 	if err != nil {
 		return err
@@ -237,8 +237,7 @@ const (
 )
 
 // Run stores what is not there yet, so that it can be repeated after anything.
-func (f *importCommand) Run() error {
-	ctx := context.Background()
+func (f *importCommand) Run(ctx context.Context) (err error) {
 	file, err := openInput(f.File)
 	if err != nil {
 		return err
@@ -259,6 +258,8 @@ func (f *importCommand) Run() error {
 	if err := store.EnsureWorkspaceID(ctx, f.Workspace, head.Workspace); err != nil {
 		return err
 	}
+	ctx, end := keyStore.Audit.Begin(ctx, keys.Operator(head.Workspace), audit.ImportWorkspace)
+	defer end(&err)
 	bar := progress(total, "import")
 	done, err := importFile(ctx, store, file, f.File, head, bar.add)
 	if err != nil {

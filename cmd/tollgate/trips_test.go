@@ -130,7 +130,7 @@ func (w *town) compare(c *tripCount, r web.Route, v visit, name, theirs string) 
 // exchanges with Redis as who names what nobody has, by every endpoint of Unkey's that is
 // told an id or a secret, in each place of a request, whatever of the rest is their own.
 func TestForeignTakesAsManyTripsAsAbsent(t *testing.T) {
-	w := newTown(t)
+	w := newTown(t, keepsRefusals)
 	foreign := w.has
 	w.has = w.furnish(must(w.store.Workspace(t.Context(), "other")))
 	trips, compared := &tripCount{}, 0
@@ -176,7 +176,7 @@ func (w *town) furnishNetBird(ws string) *strings.Replacer {
 
 // The same for every endpoint of NetBird's.
 func TestForeignSetupKeysTakeAsManyTripsAsAbsent(t *testing.T) {
-	w := newTown(t)
+	w := newTown(t, keepsRefusals)
 	api := netbird.New(setupkeys.New(w.store), verify.New(w.store, verify.Options{Timeout: 10 * time.Second}), netbird.Options{})
 	router := web.NewRouter(api.Dialect())
 	router.Add(api.Dialect(), api.Routes()...)

@@ -20,6 +20,7 @@ import (
 	"tollgate/cmd/tollgate/unkeyv2"
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/keys/usage"
@@ -97,6 +98,7 @@ var visits = map[string]visit{
 	"POST /v2/apis.deleteApi":                 {with: `{"apiId":"{api}"}`},
 	"POST /v2/apis.getApi":                    {with: `{"apiId":"{api}"}`},
 	"POST /v2/apis.listKeys":                  {with: `{"apiId":"{api}"}`, masked: http.StatusNotFound},
+	"POST /v2/audit.listEntries":              {with: `{}`, own: true},
 	"POST /v2/identities.createIdentity":      {with: `{"externalId":"another"}`, own: true},
 	"POST /v2/identities.deleteIdentity":      {with: `{"identity":"{identity}"}`},
 	"POST /v2/identities.getIdentity":         {with: `{"identity":"{identity}"}`},
@@ -152,14 +154,14 @@ type town struct {
 	ids      []string // that nobody else may be told
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t *testing.T, configure ...func(*town, *web.Config)) *town {
 	t.Helper()
 	client := redistest.Empty(t)
 	keyset := filepath.Join(t.TempDir(), "keyset")
 	if err := os.WriteFile(keyset, must(store.NewKeyset()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	options := store.Options{Timeout: 10 * time.Second, Sealer: must(store.LoadSealer(keyset))}
+	options := store.Options{Timeout: 10 * time.Second, Sealer: must(store.LoadSealer(keyset)), Audit: audit.Options{On: len(configure) > 0, Wait: true}}
 	w := &town{t: t, store: store.Open(client, options), redis: client}
 	w.ws = must(w.store.Workspace(t.Context(), keys.DefaultWorkspace))
 	a := keys.Operator(w.ws).As()
@@ -182,7 +184,11 @@ func newTown(t *testing.T) *town {
 	w.ids = []string{api.ID, permission.ID, role.ID, identity.ID, key.ID, key.Secret.Reveal()}
 	other := must(w.store.Workspace(t.Context(), "other"))
 	w.stranger = w.root(other, keys.Everything)
-	w.url = golden.Listen(t, serveUnkey(w.store, verify.New(w.store, verify.Options{Timeout: 10 * time.Second})))
+	w.url = golden.Listen(t, serveUnkey(w.store, verify.New(w.store, verify.Options{Timeout: 10 * time.Second})), func(c *web.Config) {
+		for _, set := range configure {
+			set(w, c)
+		}
+	})
 	return w
 }
 

@@ -23,8 +23,7 @@ type workspaceCreate struct {
 }
 
 // Run prints the id on standard output, and nothing else there.
-func (f *workspaceCreate) Run() error {
-	ctx := context.Background()
+func (f *workspaceCreate) Run(ctx context.Context) error {
 	store, err := f.openCommand()
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/transfer"
 )
 
@@ -57,15 +58,23 @@ func (f *File) Fits(ctx context.Context, store *transfer.Transfer) error {
 
 // Restore stores the records of the file, then compares each of them with what the store has.
 // step is called with how many more were stored or compared: 2 × Records in all.
-func (f *File) Restore(ctx context.Context, store *transfer.Transfer, step func(int)) (*Restored, error) {
+func (f *File) Restore(ctx context.Context, store *transfer.Transfer, step func(int)) (restored *Restored, err error) {
+	within := map[string]context.Context{} // by workspace: each import is one entry of its audit log
 	for _, ws := range f.Workspaces {
 		if err := store.EnsureWorkspaceID(ctx, ws.Name, ws.ID); err != nil {
 			return nil, err
 		}
+		in, end := store.Audit.Begin(ctx, keys.Operator(ws.ID), audit.ImportWorkspace)
+		defer end(&err)
+		within[ws.ID] = in
 	}
 	done, begun := &Restored{}, time.Now()
-	err := f.batches(func(b *batch) error {
-		imported, err := store.Import(ctx, b.workspace, b.records)
+	err = f.batches(func(b *batch) error {
+		in, ok := within[b.workspace]
+		if !ok {
+			in = ctx
+		}
+		imported, err := store.Import(in, b.workspace, b.records)
 		done.Stored, done.Same, done.Expired = done.Stored+imported.Stored, done.Same+imported.Same, done.Expired+imported.Expired
 		done.leave(b.lines, imported.LeftOut)
 		step(len(b.records))

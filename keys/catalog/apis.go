@@ -5,11 +5,14 @@ import (
 	"unicode/utf8"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 )
 
 // CreateAPI makes an API with a name, which need not be unique.
-func (s *Catalog) CreateAPI(ctx context.Context, a keys.Access, name string) (*keys.API, error) {
+func (s *Catalog) CreateAPI(ctx context.Context, a keys.Access, name string) (made *keys.API, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateAPI, audit.Resource{Type: "api", Name: name})
+	defer end(&err)
 	if n := utf8.RuneCountInString(name); n < keys.MinAPIName || n > keys.MaxAPIName {
 		return nil, keys.Invalidf("name", "the name has %d to %d characters", keys.MinAPIName, keys.MaxAPIName)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 
@@ -22,6 +23,7 @@ func Includes(all, some []string) bool {
 // It is safe for concurrent use.
 type Catalog struct {
 	*redisdb.DB
+	Audit       *audit.Log  // who changed what; nil keeps nothing
 	marked      atomic.Bool // this process has seen every marker of the store, see marker.go
 	definitions *otter.Cache[string, cached]
 	revisions   sync.Map // revisionName → observedRevision: the newest that was read

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 )
@@ -19,6 +20,7 @@ type Change struct {
 	names  []string
 	args   []any // of four: what, which name, a field, a value
 	raises []layout.Bucket
+	stored []storedDefinition
 
 	Revokes bool // it only takes something away
 }
@@ -44,17 +46,48 @@ func (c *Change) at(name string) string {
 // Put writes a definition under its id.
 func (c *Change) Put(k layout.Kind, id, stored string) {
 	c.add("set", layout.DefinitionName(c.ws, k, id), "", stored)
+	c.definition(k, id).after = stored
 }
 
 // Unchanged demands that a definition is still stored with this text.
 func (c *Change) Unchanged(k layout.Kind, id, stored string) {
 	c.add("is", layout.DefinitionName(c.ws, k, id), "", stored)
+	d := c.definition(k, id)
+	d.before, d.after = stored, stored
+}
+
+// storedDefinition is a definition that the change is about, as it is before and after: "" is
+// that it is not there.
+type storedDefinition struct {
+	kind          layout.Kind
+	id            string
+	before, after string
+}
+
+// definition returns one of those that the change is about.
+func (c *Change) definition(k layout.Kind, id string) *storedDefinition {
+	for i := range c.stored {
+		if d := &c.stored[i]; d.kind == k && d.id == id {
+			return d
+		}
+	}
+	c.stored = append(c.stored, storedDefinition{kind: k, id: id})
+	return &c.stored[len(c.stored)-1]
+}
+
+// changed returns what the change changes, for the audit log.
+func (c *Change) changed() (all []audit.Changed) {
+	for _, d := range c.stored {
+		all = append(all, audit.DefinitionChanged(d.kind, d.id, d.before, d.after)...)
+	}
+	return all
 }
 
 // Drop removes a definition, and its id from the list of its kind.
 func (c *Change) Drop(k layout.Kind, id string) {
 	c.Delete(layout.DefinitionName(c.ws, k, id))
 	c.RemoveFrom(layout.ListName(c.ws, k), id)
+	c.definition(k, id).after = ""
 }
 
 // Delete removes a Redis key of the workspace.
@@ -124,6 +157,9 @@ func (c *Change) Raise(b layout.Bucket) {
 // Apply makes the change. failed is the number, counted from one, of the first
 // operation whose condition does not hold, with what stood there; 0 when made.
 func (s *Catalog) Apply(ctx context.Context, c *Change) (failed int, there string, err error) {
+	if err := audit.Intend(ctx, c.storable() == redisdb.Flag(true), c.changed); err != nil {
+		return 0, "", err
+	}
 	reply, err := s.define(ctx, c)
 	if err != nil {
 		return 0, "", err

@@ -4,12 +4,15 @@ import (
 	"context"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 )
 
 // DeleteAPI takes an API of the caller's workspace away. Its keys end with it at
 // once, however many there are; Sweep removes what is left of them.
-func (s *Catalog) DeleteAPI(ctx context.Context, a keys.Access, id string) error {
+func (s *Catalog) DeleteAPI(ctx context.Context, a keys.Access, id string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteAPI, audit.Resource{Type: "api", ID: id})
+	defer end(&err)
 	if _, err := s.API(ctx, a, id); err != nil {
 		return err
 	}
@@ -26,7 +29,9 @@ func (s *Catalog) DeleteAPI(ctx context.Context, a keys.Access, id string) error
 }
 
 // ProtectAPI sets whether an API is protected against deletion.
-func (s *Catalog) ProtectAPI(ctx context.Context, a keys.Access, id string, protected bool) error {
+func (s *Catalog) ProtectAPI(ctx context.Context, a keys.Access, id string, protected bool) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateAPI, audit.Resource{Type: "api", ID: id})
+	defer end(&err)
 	return s.rewriteAPI(ctx, a, id, func(api *keys.API) bool {
 		api.Protected = protected
 		return false
@@ -35,7 +40,9 @@ func (s *Catalog) ProtectAPI(ctx context.Context, a keys.Access, id string, prot
 
 // AllowIPs sets from which addresses an API's keys may be used: addresses and
 // networks such as 10.0.0.0/8; none is every address.
-func (s *Catalog) AllowIPs(ctx context.Context, a keys.Access, id string, list []string) error {
+func (s *Catalog) AllowIPs(ctx context.Context, a keys.Access, id string, list []string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateAPI, audit.Resource{Type: "api", ID: id})
+	defer end(&err)
 	clean, err := keys.CheckAddresses(list)
 	if err != nil {
 		return err

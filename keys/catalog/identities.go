@@ -5,13 +5,16 @@ import (
 	"context"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 )
 
 var identities = RefKind{Kind: layout.KindIdentity, prefix: keys.PrefixIdentity, unique: func(externalID string) string { return externalID }}
 
 // CreateIdentity makes an identity. An external id that is taken is KindConflict.
-func (s *Catalog) CreateIdentity(ctx context.Context, a keys.Access, d keys.IdentityDraft) (*keys.Identity, error) {
+func (s *Catalog) CreateIdentity(ctx context.Context, a keys.Access, d keys.IdentityDraft) (created *keys.Identity, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateIdentity, audit.Resource{Type: "identity", Name: d.ExternalID})
+	defer end(&err)
 	if d.ExternalID == "" {
 		return nil, keys.Invalidf("externalId", "an identity has an external id")
 	}
@@ -63,6 +66,8 @@ func (s *Catalog) Identities(ctx context.Context, a keys.Access, ask ListOptions
 // verification of each of its keys obeys; a limit whose name and duration stay the
 // same goes on counting.
 func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef, p keys.IdentityPatch) (updated *keys.Identity, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateIdentity, named(layout.KindIdentity, ref.Ref()))
+	defer end(&err)
 	if err := cmp.Or(a.Check(""), keys.CheckMeta(p.Meta.Or(nil)), keys.IdentityLimits.Check(p.Limits.Or(nil))); err != nil {
 		return nil, err
 	}
@@ -96,7 +101,9 @@ func (s *Catalog) UpdateIdentity(ctx context.Context, a keys.Access, ref keys.Id
 // DeleteIdentity takes an identity away, with its limits. Its keys go on without one;
 // its external id is free. They stay in the list of its keys, which nothing leads to
 // any more, until each is deleted or given to another identity.
-func (s *Catalog) DeleteIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef) error {
+func (s *Catalog) DeleteIdentity(ctx context.Context, a keys.Access, ref keys.IdentityRef) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteIdentity, named(layout.KindIdentity, ref.Ref()))
+	defer end(&err)
 	return drop(ctx, s, a, identities, ref.Ref(), func(i *keys.Identity) dropped {
 		return dropped{i.ID, i.ExternalID, layout.IdentityBucket(i.ID)}
 	})

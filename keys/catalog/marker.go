@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 
@@ -65,7 +67,18 @@ func (s *Catalog) Mark(ctx context.Context) error {
 
 // Accept makes the markers of a store as it is, also of one that has lost its data:
 // what is absent from then on is not found.
-func (s *Catalog) Accept(ctx context.Context) error {
+func (s *Catalog) Accept(ctx context.Context) (err error) {
+	switch in, err := s.FindWorkspace(ctx, keys.DefaultWorkspace); {
+	case err == nil:
+		within, end := s.Audit.Begin(ctx, keys.Operator(in), audit.AcceptStore)
+		ctx = within
+		defer end(&err)
+		if err := audit.Intend(ctx, true, func() []audit.Changed { return []audit.Changed{{Type: "store"}} }); err != nil {
+			return err
+		}
+	case keys.AsError(err).Kind != keys.KindNotFound:
+		return err
+	}
 	for _, state := range []string{markerBegun, markerComplete} {
 		var all []redisdb.Invocation
 		for _, shard := range s.markerShards() {

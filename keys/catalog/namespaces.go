@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 
@@ -163,7 +164,7 @@ func (s *Catalog) namespacesOf(ctx context.Context, ws string, ids []string) (al
 
 // makeNamespace makes the namespace of a name. Where somebody else was quicker it
 // makes none: the caller looks again.
-func (s *Catalog) makeNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) error {
+func (s *Catalog) makeNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) (err error) {
 	if r.ID != "" || !r.Create || !a.Can(keys.CreateNamespace, "") {
 		return keys.NamespaceNotFound(r)
 	}
@@ -173,6 +174,8 @@ func (s *Catalog) makeNamespace(ctx context.Context, a keys.Access, r keys.Names
 	if err := s.roomForNamespace(ctx, a.WorkspaceID); err != nil {
 		return err
 	}
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateNamespace)
+	defer end(&err)
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err
@@ -229,7 +232,9 @@ func (s *Catalog) readNamespace(ctx context.Context, a keys.Access, r keys.Names
 
 // DeleteNamespace takes a namespace away with its overrides. Its name stays taken:
 // who limits in it is told that it is gone.
-func (s *Catalog) DeleteNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) error {
+func (s *Catalog) DeleteNamespace(ctx context.Context, a keys.Access, r keys.NamespaceRef) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteNamespace, audit.Resource{Type: "ratelimit_namespace", ID: r.ID, Name: r.Name})
+	defer end(&err)
 	now, err := s.Now(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/ratelimit"
 )
@@ -13,11 +14,13 @@ import (
 // place of the override with the same identifier, whose id it keeps. It returns the
 // id. The next use on every gateway obeys; what was counted stays counted unless
 // the duration changes.
-func (s *Catalog) SetOverride(ctx context.Context, a keys.Access, r keys.NamespaceRef, o keys.Override) (string, error) {
+func (s *Catalog) SetOverride(ctx context.Context, a keys.Access, r keys.NamespaceRef, o keys.Override) (id string, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.SetOverride, audit.Resource{Type: "override", Name: o.Identifier})
+	defer end(&err)
 	if err := o.Check(); err != nil {
 		return "", err
 	}
-	err := s.changeNamespace(ctx, a, r, func(n *keys.Namespace) error {
+	err = s.changeNamespace(ctx, a, r, func(n *keys.Namespace) error {
 		i := n.Find(o.Identifier)
 		if i < 0 || n.Overrides[i].Duration != o.Duration {
 			if err := a.CheckDuration(o.Duration); err != nil {
@@ -94,7 +97,9 @@ func (s *Catalog) ListOverrides(ctx context.Context, a keys.Access, r keys.Names
 
 // DeleteOverride takes the override with exactly this identifier away;
 // KindNotFound without one.
-func (s *Catalog) DeleteOverride(ctx context.Context, a keys.Access, r keys.NamespaceRef, identifier string) error {
+func (s *Catalog) DeleteOverride(ctx context.Context, a keys.Access, r keys.NamespaceRef, identifier string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteOverride, audit.Resource{Type: "override", Name: identifier})
+	defer end(&err)
 	return s.changeNamespace(ctx, a, r, func(n *keys.Namespace) error {
 		i := n.Find(identifier)
 		if i < 0 {

@@ -5,12 +5,15 @@ import (
 	"context"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 )
 
 // CreatePermission makes a permission. A slug that is taken, however it is
 // capitalised, is KindConflict.
-func (s *Catalog) CreatePermission(ctx context.Context, a keys.Access, d keys.PermissionDraft) (*keys.Permission, error) {
+func (s *Catalog) CreatePermission(ctx context.Context, a keys.Access, d keys.PermissionDraft) (made *keys.Permission, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreatePermission, audit.Resource{Type: "permission", Name: cmp.Or(d.Slug, d.Name)})
+	defer end(&err)
 	slug := cmp.Or(d.Slug, d.Name)
 	if err := cmp.Or(keys.CheckLength("name", d.Name, 1, keys.MaxPermissionName), checkSlug("slug", slug),
 		keys.CheckLength("description", d.Description, 0, keys.MaxDescription)); err != nil {
@@ -49,7 +52,9 @@ func (s *Catalog) Permissions(ctx context.Context, a keys.Access, ask ListOption
 
 // DeletePermission takes a permission away from every key and role at once. One that
 // is made anew under its slug is another: nobody who had the old one has it.
-func (s *Catalog) DeletePermission(ctx context.Context, a keys.Access, ref keys.Ref) error {
+func (s *Catalog) DeletePermission(ctx context.Context, a keys.Access, ref keys.Ref) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeletePermission, named(layout.KindPermission, ref))
+	defer end(&err)
 	return drop(ctx, s, a, Permissions, ref, func(p *keys.Permission) dropped { return dropped{p.ID, p.Slug, layout.SharedBucket} })
 }
 
@@ -67,6 +72,11 @@ func (s *Catalog) make(ctx context.Context, ws string, f RefKind, id, name strin
 		return f.taken(name)
 	}
 	return err
+}
+
+// named is what a reference asks for, as the audit log has it.
+func named(kind layout.Kind, ref keys.Ref) audit.Resource {
+	return audit.Resource{Type: string(kind), ID: ref.ID, Name: ref.Name}
 }
 
 // taken says that a name can't be given to another one.

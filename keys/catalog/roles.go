@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 )
 
@@ -18,7 +19,9 @@ type RoleDetails struct {
 
 // CreateRole makes a role; with permissions it needs AddPermissionToRole as well. A
 // name that is taken, however it is capitalised, is KindConflict.
-func (s *Catalog) CreateRole(ctx context.Context, a keys.Access, d keys.RoleDraft) (*keys.Role, error) {
+func (s *Catalog) CreateRole(ctx context.Context, a keys.Access, d keys.RoleDraft) (made *keys.Role, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateRole, audit.Resource{Type: "role", Name: d.Name})
+	defer end(&err)
 	if err := cmp.Or(checkRoleName("name", d.Name), keys.CheckLength("description", d.Description, 0, keys.MaxDescription)); err != nil {
 		return nil, err
 	}
@@ -70,13 +73,17 @@ func (s *Catalog) Roles(ctx context.Context, a keys.Access, ask ListOptions) (Pa
 }
 
 // DeleteRole takes a role away from every key at once.
-func (s *Catalog) DeleteRole(ctx context.Context, a keys.Access, ref keys.Ref) error {
+func (s *Catalog) DeleteRole(ctx context.Context, a keys.Access, ref keys.Ref) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteRole, named(layout.KindRole, ref))
+	defer end(&err)
 	return drop(ctx, s, a, Roles, ref, func(r *keys.Role) dropped { return dropped{r.ID, r.Name, layout.SharedBucket} })
 }
 
 // SetRolePermissions makes these the permissions of a role, and returns the role as it
 // is then. However many keys have the role, their next verification obeys.
 func (s *Catalog) SetRolePermissions(ctx context.Context, a keys.Access, ref keys.Ref, refs []keys.Ref) (details RoleDetails, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateRole, named(layout.KindRole, ref))
+	defer end(&err)
 	if err := a.Check(""); err != nil {
 		return RoleDetails{}, err
 	}

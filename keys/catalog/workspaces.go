@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 
@@ -24,11 +26,14 @@ func (s *Catalog) Workspace(ctx context.Context, name string) (string, error) {
 			return "", err
 		}
 	}
-	id := keys.NewID(keys.PrefixWorkspace)
-	if err := s.Pipelined(ctx, func(p redis.Pipeliner) { p.HSetNX(ctx, layout.WorkspacesName, name, id) }); err != nil {
+	made := keys.NewID(keys.PrefixWorkspace)
+	if err := s.Pipelined(ctx, func(p redis.Pipeliner) { p.HSetNX(ctx, layout.WorkspacesName, name, made) }); err != nil {
 		return "", err
 	}
 	id, err := s.FindWorkspace(ctx, name)
+	if err == nil && id == made {
+		err = s.NoteWorkspace(ctx, id, name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -42,6 +47,16 @@ func (s *Catalog) Workspace(ctx context.Context, name string) (string, error) {
 		_, _, err = s.Apply(ctx, c)
 	}
 	return id, err
+}
+
+// NoteWorkspace notes that a workspace was made, in the audit log of the default workspace, or
+// in its own where the store has no default one. The entry is there before anybody is told.
+func (s *Catalog) NoteWorkspace(ctx context.Context, id, name string) error {
+	in, err := s.FindWorkspace(ctx, keys.DefaultWorkspace)
+	if err != nil && keys.AsError(err).Kind != keys.KindNotFound {
+		return err
+	}
+	return s.Audit.Put(ctx, keys.Operator(cmp.Or(in, id)), audit.CreateWorkspace, audit.Changed{Type: "workspace", ID: id, Name: name})
 }
 
 // FindWorkspace returns the id of the workspace with a name; KindNotFound without one.

@@ -53,6 +53,8 @@ import (
 //	                                                       token; as that key. PEER is the digest of its name
 //	tg:sf:{SH}TAG               list    a setup key        the last refusals; 30 days
 //	tg:n:{SH}TAG                string  a key              when it was last used; as the key
+//	tg:a:{WS}                   zset    a workspace        its audit log: the entries of changes; the log's retention
+//	tg:a:{WS}:r                 zset    a workspace        the entries of what was refused; likewise
 //	tg:u:{SH}SUBJECT:DAY        hash    an API's usage     of a subject: an API, API:IDENTITY, KEY or KEY:IDENTITY;
 //	                                                       hour, outcome and tags to a count; for the retention
 //	tg:u:{SH}API:DAY:k, :i      zset    an API's usage     its keys with their identity, its identities; as the counts
@@ -191,6 +193,12 @@ func ClaimName(ws, peer string) string {
 
 // GroupKeysName names the list of the setup keys that may refer to a group.
 func GroupKeysName(ws, groupID string) string { return "tg:sg:{" + ws + "}" + groupID }
+
+// AuditName names the audit log of a workspace: what was changed, or may have been.
+func AuditName(ws string) string { return "tg:a:{" + ws + "}" }
+
+// AuditRefusalsName names the part of the audit log that has what was refused.
+func AuditRefusalsName(ws string) string { return AuditName(ws) + ":r" }
 
 // Bucket is a part of a workspace's definitions with a revision of its own.
 // Identities change as often as an application's users do, so they have buckets

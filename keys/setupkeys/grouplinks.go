@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/store"
@@ -79,7 +80,9 @@ func (s *Keys) unlink(ctx context.Context, k *keys.Key) {
 
 // DeleteGroup deletes a group of the caller's workspace, and takes it out of the
 // setup keys that can't be redeemed. KindProtected where one that can refers to it.
-func (s *Keys) DeleteGroup(ctx context.Context, a keys.Access, id string) error {
+func (s *Keys) DeleteGroup(ctx context.Context, a keys.Access, id string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteGroup, audit.Resource{Type: "group", ID: id})
+	defer end(&err)
 	if err := a.Check(id); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 
@@ -50,7 +51,9 @@ func groupExists(name string) error {
 }
 
 // CreateGroup makes a group; KindConflict where one has the name.
-func (s *Keys) CreateGroup(ctx context.Context, a keys.Access, name string) (*Group, error) {
+func (s *Keys) CreateGroup(ctx context.Context, a keys.Access, name string) (made *Group, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateGroup, audit.Resource{Type: "group", Name: name})
+	defer end(&err)
 	if err := cmp.Or(checkGroupName(name), a.Check("")); err != nil {
 		return nil, err
 	}
@@ -129,6 +132,8 @@ func (s *Keys) readGroup(ctx context.Context, workspaceID, id string) (*Group, s
 
 // RenameGroup changes the name of a group; KindConflict where one has it.
 func (s *Keys) RenameGroup(ctx context.Context, a keys.Access, id, name string) (renamed *Group, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateGroup, audit.Resource{Type: "group", ID: id})
+	defer end(&err)
 	if err := cmp.Or(checkGroupName(name), a.Check(id)); err != nil {
 		return nil, err
 	}

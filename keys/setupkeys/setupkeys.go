@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -27,7 +28,9 @@ const shownSetupKey = 5
 
 // CreateSetupKey makes a setup key. Its groups are there when it answers: a group
 // that went while the key was made takes the key with it.
-func (s *Keys) CreateSetupKey(ctx context.Context, a keys.Access, d SetupKeyDraft) (*SetupKey, keys.Secret, error) {
+func (s *Keys) CreateSetupKey(ctx context.Context, a keys.Access, d SetupKeyDraft) (made *SetupKey, plain keys.Secret, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateSetupKey, audit.Resource{Type: "setup_key", Name: d.Name})
+	defer end(&err)
 	if err := cmp.Or(d.check(), a.Check("")); err != nil {
 		return nil, keys.Secret{}, err
 	}
@@ -103,6 +106,8 @@ func (s *Keys) SetupKey(ctx context.Context, a keys.Access, id string) (*SetupKe
 // UpdateSetupKey changes the groups of a setup key, and revokes it or takes that
 // back. Whoever redeems it later gets the new groups.
 func (s *Keys) UpdateSetupKey(ctx context.Context, a keys.Access, id string, p SetupKeyPatch) (updated *SetupKey, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateSetupKey, audit.Resource{Type: "setup_key", ID: id})
+	defer end(&err)
 	if p.Groups == nil {
 		return nil, keys.Invalidf("auto_groups", "setup key autogroups field is invalid")
 	}
@@ -155,7 +160,9 @@ func regrouped(k *keys.Key, groups []string) *keys.Key {
 
 // DeleteSetupKey takes a setup key of the caller's workspace away, for good and at
 // once, with the memory of who redeemed it.
-func (s *Keys) DeleteSetupKey(ctx context.Context, a keys.Access, id string) error {
+func (s *Keys) DeleteSetupKey(ctx context.Context, a keys.Access, id string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteSetupKey, audit.Resource{Type: "setup_key", ID: id})
+	defer end(&err)
 	if err := a.Check(id); err != nil {
 		return err
 	}

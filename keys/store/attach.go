@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 )
 
@@ -21,16 +22,17 @@ type attachment[T any] struct {
 	field   string
 	add     keys.Right
 	drop    keys.Right
+	action  audit.Name
 	list    func(*keys.Key) *[]string // their ids
 	compare func(a, b *T) int
 }
 
 var keyPermissions = attachment[keys.Permission]{
-	catalog.Permissions, "permissions", keys.AddPermissionToKey, keys.DropPermissionOfKey, func(k *keys.Key) *[]string { return &k.Permissions }, catalog.BySlug,
+	catalog.Permissions, "permissions", keys.AddPermissionToKey, keys.DropPermissionOfKey, audit.UpdatePermissions, func(k *keys.Key) *[]string { return &k.Permissions }, catalog.BySlug,
 }
 
 var keyRoles = attachment[keys.Role]{
-	catalog.Roles, "roles", keys.AddRoleToKey, keys.DropRoleOfKey, func(k *keys.Key) *[]string { return &k.Roles },
+	catalog.Roles, "roles", keys.AddRoleToKey, keys.DropRoleOfKey, audit.UpdateRoles, func(k *keys.Key) *[]string { return &k.Roles },
 	func(a, b *keys.Role) int { return strings.Compare(a.Name, b.Name) },
 }
 
@@ -84,6 +86,8 @@ func (s *Store) SetRoles(ctx context.Context, a keys.Access, keyID string, refs 
 // attach changes what a key has, in the manner of UpdateKey. Ids that lead nowhere
 // any more are dropped by the way.
 func attach[T any](ctx context.Context, s *Records, a keys.Access, keyID string, at attachment[T], refs []keys.Ref, merge mergeFunc) (attached Attached[*T], err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, at.action, audit.Resource{Type: "key", ID: keyID})
+	defer end(&err)
 	err = catalog.RetryPausing(ctx, func() (bool, error) {
 		found, err := at.find(ctx, s, a, keyID, refs, merge)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -19,7 +20,9 @@ import (
 
 // UpdateKey changes a key of the caller's workspace. What the patch says nothing
 // of stays as it is, the balance and the windows as they are at that moment.
-func (s *Store) UpdateKey(ctx context.Context, a keys.Access, id string, p keys.KeyPatch) error {
+func (s *Store) UpdateKey(ctx context.Context, a keys.Access, id string, p keys.KeyPatch) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateKey, audit.Resource{Type: "key", ID: id})
+	defer end(&err)
 	return catalog.Retry(func() (bool, error) {
 		found, _, err := s.Owned(ctx, a, id)
 		if err != nil {
@@ -188,6 +191,8 @@ const (
 // new balance, nil for unlimited.
 // A nil value sets unlimited, and ends the refill; it can't be added or taken.
 func (s *Store) UpdateCredits(ctx context.Context, a keys.Access, id string, op keys.CreditsOperation, value *int64) (balance *int64, schedule *refill.Schedule, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.UpdateCredits, audit.Resource{Type: "key", ID: id})
+	defer end(&err)
 	if value != nil && (*value < 0 || *value > keys.MaxCount) {
 		return nil, nil, keys.Invalidf("value", "a whole number from 0 to %d", int64(keys.MaxCount))
 	}
@@ -234,6 +239,11 @@ func recordToStamp(k *keys.Key) (record []byte, at int) {
 
 // moveBalance reports whether the key was still as it was found.
 func (s *Records) moveBalance(ctx context.Context, found *Record, op keys.CreditsOperation, value int64) (int64, bool, error) {
+	left := audit.Left{Before: found.balance()}
+	changed := func() []audit.Changed { return audit.KeyChanged(found.Key, found.Key, left) }
+	if err := audit.Intend(ctx, true, changed); err != nil {
+		return 0, false, err
+	}
 	record, at := recordToStamp(found.Key)
 	args := append([]any{string(found.Revision)}, scheduleArgs(found.Key.Refill)...)
 	args = append(args, string(op), value, string(record), at)
@@ -245,6 +255,8 @@ func (s *Records) moveBalance(ctx context.Context, found *Record, op keys.Credit
 		return 0, false, keys.Invalidf("value", "the balance would pass %d", int64(keys.MaxCount))
 	}
 	balance, err := strconv.ParseInt(redisdb.Text(reply[0]), 10, 64)
+	left.After = &balance
+	audit.Correct(ctx, changed)
 	return balance, err == nil, err
 }
 
@@ -252,7 +264,9 @@ func (s *Records) moveBalance(ctx context.Context, found *Record, op keys.Credit
 // rerolled key the secret with that id, by the law of ids. Unless it is permanent, a
 // tombstone keeps its secret taken; a permanent deletion removes that as well, also of a
 // key that was deleted before.
-func (s *Store) DeleteKey(ctx context.Context, a keys.Access, id string, permanent bool) error {
+func (s *Store) DeleteKey(ctx context.Context, a keys.Access, id string, permanent bool) (err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteKey, audit.Resource{Type: "key", ID: id})
+	defer end(&err)
 	return catalog.Retry(func() (bool, error) {
 		found, _, err := s.Owned(ctx, a, id)
 		if permanent && err != nil && keys.AsError(err).Kind == keys.KindNotFound {
@@ -274,6 +288,9 @@ func (s *Store) DeleteKey(ctx context.Context, a keys.Access, id string, permane
 func (s *Records) deleteRecord(ctx context.Context, found *Record, permanent bool) error {
 	if rest := found.Key.Without(permanent); rest != nil {
 		return s.revoke(ctx, found, rest, permanent)
+	}
+	if err := audit.Intend(ctx, true, func() []audit.Changed { return deleted(found) }); err != nil {
+		return err
 	}
 	if err := s.forgetFirst(ctx, permanent, found); err != nil {
 		return err
@@ -300,6 +317,14 @@ func (s *Records) cleanUpDeleted(ctx context.Context, permanent bool, gone ...*k
 	}
 }
 
+// deleted is what the audit log says of keys that are deleted.
+func deleted(found ...*Record) (all []audit.Changed) {
+	for _, one := range found {
+		all = append(all, audit.KeyChanged(one.Key, nil, audit.Left{})...)
+	}
+	return all
+}
+
 // deletion is the script call that takes a key away, if it is still as it was read.
 func (s *Records) deletion(found *Record, permanent bool) redisdb.Invocation {
 	if permanent {
@@ -317,6 +342,9 @@ func removal(at layout.Place, keyID string, p layout.Revision) redisdb.Invocatio
 // Remove takes a record away, with what else is beside it under these names. It reports
 // whether the record was still as it was read.
 func (s *Records) Remove(ctx context.Context, found *Record, beside ...string) (bool, error) {
+	if err := audit.Intend(ctx, true, func() []audit.Changed { return deleted(found) }); err != nil {
+		return false, err
+	}
 	one := removal(found.Place, found.Key.ID, found.Revision)
 	reply, err := s.Run(ctx, deleteScript, append(one.Names, beside...), one.Args...)
 	return err == nil && reply[0] == nil, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
@@ -15,7 +16,9 @@ import (
 )
 
 // CreateKey makes a key of an API of the caller's workspace.
-func (s *Store) CreateKey(ctx context.Context, a keys.Access, d keys.KeyDraft) (keys.NewKey, error) {
+func (s *Store) CreateKey(ctx context.Context, a keys.Access, d keys.KeyDraft) (created keys.NewKey, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.CreateKey, audit.Resource{Type: "key", Name: d.Name})
+	defer end(&err)
 	if err := d.Check(a); err != nil {
 		return keys.NewKey{}, err
 	}
@@ -79,9 +82,26 @@ type Put struct {
 	restart bool   // count the refill's boundaries from now
 }
 
+// left is what the audit log says of the balance of a key as it was read.
+func (p Put) left(old *Record) audit.Left {
+	if p.balance != nil {
+		return audit.Left{Before: old.balance(), After: p.balance}
+	}
+	return audit.Left{}
+}
+
+// balance is what is left of a key, as the audit log has it.
+func (old *Record) balance() *int64 {
+	left := old.Key.Refilled(old.State, old.Now).Balance
+	return &left
+}
+
 // Put writes a record in the place of old. It reports whether old was still there.
 func (s *Records) Put(ctx context.Context, old *Record, k *keys.Key, p Put) (bool, error) {
 	at, was, revision := old.Place, old.Key, old.Revision
+	if err := audit.Intend(ctx, onlyRevokes(was, k), func() []audit.Changed { return audit.KeyChanged(was, k, p.left(old)) }); err != nil {
+		return false, err
+	}
 	balance := ""
 	if p.balance != nil {
 		balance = strconv.FormatInt(*p.balance, 10)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -17,7 +18,9 @@ const deleteStep = 100
 // permanent deletion removes the tombstones of the API as well, which it does not count.
 // It goes through them in steps; where it fails, those of the steps before are
 // deleted, and asking again goes on. One that is made meanwhile may stay.
-func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, permanent bool) (int64, error) {
+func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, permanent bool) (deleted int64, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.DeleteKeys, audit.Resource{Type: "api", ID: apiID})
+	defer end(&err)
 	if err := a.Check(apiID); err != nil {
 		return 0, err
 	}
@@ -25,14 +28,17 @@ func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, per
 		return 0, err
 	}
 	ctx = context.WithValue(ctx, redisdb.RequestStart{}, nil) // each step is an exchange of its own, however long the request is going on
+	if err := audit.Intend(ctx, true, func() []audit.Changed { return []audit.Changed{{Type: "api", ID: apiID}} }); err != nil {
+		return 0, err
+	}
 	w := &Walk{Records: s.Records, WS: a.WorkspaceID, API: apiID, At: "-"}
-	deleted := int64(0)
 	for !w.done {
 		found, err := w.next(ctx, deleteStep)
 		if err != nil {
 			return deleted, err
 		}
 		n, err := s.deleteAll(ctx, w, found, permanent)
+		audit.Count(ctx, "keys", n)
 		deleted += n
 		if err != nil {
 			return deleted, err
@@ -45,11 +51,11 @@ func (s *Store) DeleteKeys(ctx context.Context, a keys.Access, apiID string, per
 }
 
 // deleteAll takes keys away. Those that somebody changes meanwhile are read again.
-func (s *Records) deleteAll(ctx context.Context, w *Walk, found []*Record, permanent bool) (deleted int64, err error) {
+func (s *Records) deleteAll(ctx context.Context, w *Walk, found []*Record, permanent bool) (n int64, err error) {
 	err = catalog.Retry(func() (bool, error) {
 		gone, changed, err := s.DeleteOnce(ctx, found, permanent)
 		for _, k := range gone {
-			deleted += int64(len(k.BySecret()))
+			n += int64(len(k.BySecret()))
 		}
 		if err != nil || len(changed) == 0 {
 			return true, err
@@ -66,7 +72,7 @@ func (s *Records) deleteAll(ctx context.Context, w *Walk, found []*Record, perma
 		}
 		return false, nil
 	})
-	return deleted, err
+	return n, err
 }
 
 // DeleteOnce takes those keys away that are still as they were read, with all their secrets,
@@ -83,6 +89,9 @@ func (s *Records) DeleteOnce(ctx context.Context, all []*Record, permanent bool)
 			return nil, nil, err
 		}
 		changed = append(changed, one.Key.ID)
+	}
+	if err := audit.Intend(ctx, true, func() []audit.Changed { return deleted(found...) }); err != nil {
+		return nil, nil, err
 	}
 	if err := s.forgetFirst(ctx, permanent, found...); err != nil {
 		return nil, nil, err

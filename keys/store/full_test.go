@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/keystest"
 	"tollgate/keys/redisdb/redistest"
@@ -102,6 +103,7 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 	redistest.EachWithCluster(t, func(t *testing.T, c redis.UniversalClient) {
 		redistest.FailOverNow(c)
 		s := newWorld(t, c, "w")
+		s.World = s.OnStore(store.Open(c, store.Options{Timeout: 10 * time.Second, Audit: audit.Options{On: true, Wait: true}}))
 		other := verify.New(store.Open(c, store.Options{Timeout: 10 * time.Second}), verify.Options{Timeout: 10 * time.Second})
 		all := s.revocations()
 		made := make([]keys.NewKey, len(all))
@@ -143,6 +145,7 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 				t.Errorf("%d names became %d", before, after)
 			}
 		}
+		seen := map[string]bool{} // entries
 		for i, r := range all {
 			ask := r.ask
 			ask.Secret = made[i].Secret
@@ -151,6 +154,11 @@ func TestRevocationsWhileRedisIsFull(t *testing.T) {
 			}
 			if err := r.do(made[i].ID); err != nil {
 				t.Errorf("%s: %v", r.name, err)
+			}
+			if page, err := s.Audit.Entries(t.Context(), s.Access, audit.Query{Limit: 1}); err != nil || len(page.Rows) != 1 || page.Rows[0].State != audit.Done || seen[page.Rows[0].ID] {
+				t.Errorf("%s: the audit log has %v, %v", r.name, page.Rows, err)
+			} else {
+				seen[page.Rows[0].ID] = true
 			}
 			if o, err := other.Verify(t.Context(), &ask); err != nil || o.Code != r.code {
 				t.Errorf("%s: after it %v %v", r.name, o.Code, err)

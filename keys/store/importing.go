@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 
@@ -17,7 +18,9 @@ import (
 // does not depend on how many they are, and gives their ids. Where the digest of
 // one is taken it stores none and is KindConflict. A name that is missing is not
 // found or made as the drafts' references say, once for all of them.
-func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) ([]string, error) {
+func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (all []string, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.ImportKeys)
+	defer end(&err)
 	made, err := s.importKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
@@ -36,12 +39,15 @@ func (s *Store) ImportKeys(ctx context.Context, a keys.Access, drafts []keys.Imp
 	for i, m := range made {
 		ids[i] = m.Key.ID
 	}
+	audit.Count(ctx, "keys", int64(len(ids)))
 	return ids, nil
 }
 
 // ImportNewKeys is ImportKeys that leaves out keys whose digest is taken: their id
 // is "". So it can be repeated.
 func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.ImportDraft) (all []string, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.ImportKeys)
+	defer end(&err)
 	made, err := s.importKeys(ctx, a, drafts)
 	if err != nil {
 		return nil, err
@@ -64,6 +70,7 @@ func (s *Store) ImportNewKeys(ctx context.Context, a keys.Access, drafts []keys.
 			for _, at := range fresh {
 				ids[at] = made[at].Key.ID
 			}
+			audit.Count(ctx, "keys", int64(len(fresh)))
 			all = ids
 			return true, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/ratelimit"
@@ -46,6 +47,9 @@ func (s *Records) Insert(ctx context.Context, made []*NewRecord) ([]int, error) 
 	if len(made) == 0 {
 		return nil, nil
 	}
+	if err := audit.Intend(ctx, false, func() []audit.Changed { return inserted(made) }); err != nil {
+		return nil, err
+	}
 	if err := s.writeIndex(ctx, made); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,14 @@ func (s *Records) Insert(ctx context.Context, made []*NewRecord) ([]int, error) 
 	}
 	slices.Sort(taken)
 	return taken, nil
+}
+
+// inserted is what the audit log says of keys that are stored.
+func inserted(made []*NewRecord) (all []audit.Changed) {
+	for _, m := range made[:min(len(made), audit.MaxResources+1)] { // one more says that there are more
+		all = append(all, audit.KeyChanged(nil, m.Key, audit.Left{After: &m.Balance})...)
+	}
+	return all
 }
 
 // writeAllPointers stores the pointers to rerolled keys, which only an import inserts. It returns the

@@ -6,13 +6,16 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 )
 
 // CreateMigration makes a migration with an id, or without one a new id. An id that
 // is taken is KindConflict.
-func (s *Store) CreateMigration(ctx context.Context, workspaceID, id, algorithm string) (*keys.Migration, error) {
+func (s *Store) CreateMigration(ctx context.Context, workspaceID, id, algorithm string) (made *keys.Migration, err error) {
+	ctx, end := s.Audit.Begin(ctx, keys.Operator(workspaceID), audit.CreateMigration, audit.Resource{Type: "migration", ID: id})
+	defer end(&err)
 	if id == "" {
 		id = keys.NewID(keys.PrefixMigration)
 	}
@@ -54,7 +57,9 @@ func (s *Records) migration(ctx context.Context, ws, id string) (*keys.Migration
 
 // MigrateKeys stores keys of which a migration's kind of hash is known, and gives
 // their ids: "" for one whose hash is there already. It can be repeated.
-func (s *Store) MigrateKeys(ctx context.Context, a keys.Access, migrationID string, drafts []keys.MigrationDraft) ([]string, error) {
+func (s *Store) MigrateKeys(ctx context.Context, a keys.Access, migrationID string, drafts []keys.MigrationDraft) (all []string, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.ImportKeys, audit.Resource{Type: "migration", ID: migrationID})
+	defer end(&err)
 	for _, d := range drafts {
 		if err := a.Check(d.APIID); err != nil {
 			return nil, err
@@ -101,7 +106,7 @@ func (s *Store) CompleteMigration(ctx context.Context, a keys.Access, migrationI
 	if err != nil || old == nil || !old.waitsFor(a, m) {
 		return err
 	}
-	return s.move(ctx, old, &keys.Moving{Digest: secret.Digest(), Start: start})
+	return s.move(audit.Exempt(ctx), old, &keys.Moving{Digest: secret.Digest(), Start: start}) // it stays the same key
 }
 
 // waitsFor reports whether a key came with the migration, and the caller may see it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -109,7 +110,7 @@ func (s *Records) reserve(ctx context.Context, old *Record, to *keys.Moving) (re
 func (s *Records) mark(ctx context.Context, old *Record, to *keys.Moving) (bool, error) {
 	k := *old.Key
 	k.Moving = to
-	return s.Put(ctx, old, &k, Put{})
+	return s.Put(audit.Exempt(ctx), old, &k, Put{}) // it stays the same key
 }
 
 // fill makes the steps after the mark. It reports whether the key is in its new place.

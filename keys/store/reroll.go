@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 )
 
@@ -24,6 +25,8 @@ type Reroll struct {
 // once. With another grace period it is KindConflict. A secret that has ended can't be
 // rerolled (KindPrecondition), nor a key of which MaxSecrets secrets have not ended.
 func (s *Store) RerollKey(ctx context.Context, a keys.Access, id string, r Reroll) (rerolled keys.NewKey, err error) {
+	ctx, end := s.Audit.Begin(ctx, a.Caller, audit.RerollKey, audit.Resource{Type: "key", ID: id})
+	defer end(&err)
 	if r.Grace < 0 || r.Grace > keys.MaxTime {
 		return keys.NewKey{}, keys.Invalidf("expiration", "milliseconds, from 0 to %d", int64(keys.MaxTime))
 	}

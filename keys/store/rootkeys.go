@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 )
@@ -13,7 +14,9 @@ import (
 // CreateRootKey makes a root key of a workspace. A secret that was given and is
 // there already is left as it is: its id comes back and no error. That of a root key
 // which was deleted is KindGone: a deletion is for good, whoever still has the secret.
-func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d keys.RootDraft) (string, keys.Secret, error) {
+func (s *Store) CreateRootKey(ctx context.Context, workspaceID string, d keys.RootDraft) (id string, made keys.Secret, err error) {
+	ctx, end := s.Audit.Begin(ctx, keys.Operator(workspaceID), audit.CreateRootKey, audit.Resource{Type: "root_key", Name: d.Name})
+	defer end(&err)
 	secret, start, err := d.Identify()
 	if err != nil {
 		return "", keys.Secret{}, err
@@ -103,7 +106,9 @@ func (s *Store) RootKeys(ctx context.Context, workspaceID string, limit int) (al
 //
 // The other gateways are prepared before as well: whoever deletes may die after the deletion,
 // and its reply may be lost. So they are where the key is gone already.
-func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) error {
+func (s *Store) DeleteRootKey(ctx context.Context, workspaceID, id string) (err error) {
+	ctx, end := s.Audit.Begin(ctx, keys.Operator(workspaceID), audit.DeleteRootKey, audit.Resource{Type: "root_key", ID: id})
+	defer end(&err)
 	return catalog.Retry(func() (bool, error) {
 		err := s.deleteRootKey(ctx, workspaceID, id)
 		if err == catalog.ErrBusy { // somebody else deletes it: read again

@@ -8,6 +8,9 @@ import (
 	"tollgate/refill"
 )
 
+// MaxKeyCounters is how many counters a key has of limits that requests brought, as in counters.lua.
+const MaxKeyCounters = 128
+
 //go:embed put.lua
 var putLua string
 

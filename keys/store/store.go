@@ -1,9 +1,11 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/redisdb"
 
@@ -18,6 +20,7 @@ type Options struct {
 	// DeletedRetention is for how long the record of a soft-deleted key is kept beside its
 	// tombstone, with its metadata and its sealed plaintext; 0 is not at all.
 	DeletedRetention time.Duration
+	Audit            audit.Options // of the log of who changed what; the zero value keeps none
 }
 
 // Store keeps keys in Redis. It is safe for concurrent use. A service needs the methods
@@ -45,11 +48,12 @@ func Dial(url string, o Options) (*Store, error) {
 	return Open(client, o), nil
 }
 
-// Close closes the connections to Redis.
-func (s *Store) Close() error { return s.Redis().Close() }
+// Close waits a moment for the audit log, and closes the connections to Redis.
+func (s *Store) Close() error { return errors.Join(s.Audit.Close(), s.Redis().Close()) }
 
 // Open makes a Store on a client of redisdb.Dial. It does not talk to Redis: Ping does.
 func Open(client redis.UniversalClient, o Options) *Store {
 	c := catalog.New(redisdb.NewDB(client, o.Timeout, keys.NewID("gw")), o.Definitions)
+	c.Audit = audit.New(c.DB, o.Audit)
 	return &Store{&Records{c, o.Sealer, o.DeletedRetention}}
 }

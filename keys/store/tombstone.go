@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -165,6 +166,9 @@ func (s *Records) deleteTombstone(ctx context.Context, a keys.Access, id string)
 	}
 	if api, err := s.DefinitionTexts(ctx, t.WorkspaceID, layout.KindAPI, []string{t.APIID}); err != nil || api[0] == "" {
 		return cmp.Or[error](err, keyNotFound(id))
+	}
+	if err := audit.Intend(ctx, true, func() []audit.Changed { return []audit.Changed{{Type: "key", ID: id}} }); err != nil {
+		return err
 	}
 	return s.erase(ctx, found)
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
-	"tollgate/keys/store"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -185,7 +185,7 @@ func (s *Sweeper) sweepKeyCounters(ctx context.Context, names []string) (others 
 	var calls []redisdb.Invocation
 	for _, c := range ofKeys {
 		if !c.index {
-			calls = append(calls, store.CounterIn(c.CounterOwner, c.name, "", keys.MaxTime))
+			calls = append(calls, catalog.CounterIn(c.CounterOwner, c.name, "", keys.MaxTime))
 		}
 	}
 	if _, err := s.RunCounters(ctx, calls); err != nil {

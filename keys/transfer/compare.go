@@ -48,7 +48,7 @@ func (s *Transfer) Compare(ctx context.Context, ws string, lines []ExportRecord,
 		compare func(context.Context, []checkedRecord) error
 	}{
 		{"noun", c.definitionsAndNames}, {"key", c.keysThere}, {"redeemed", c.redemptions},
-		{"usage", c.usageThere}, {"counter", c.countersThere}, {"buried", c.tombstonesThere},
+		{"usage", c.usageThere}, {"audit", c.auditedThere}, {"counter", c.countersThere}, {"buried", c.tombstonesThere},
 	} {
 		if lines := of(one.kind); len(lines) > 0 {
 			if err := one.compare(ctx, lines); err != nil {

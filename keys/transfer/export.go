@@ -13,8 +13,8 @@ import (
 
 // ExportRecord is one record of an exported workspace, a line of JSON in the file. It is the
 // head, a definition (Kind, ID), a unique name of one (Kind, Name, ID), a key (Key),
-// who redeemed a setup key (Redeemed), the usage of a day (Usage), a limit's counter
-// (Counter), a soft-deleted key (Tombstone), a mark, or the end. Nothing in it is a
+// who redeemed a setup key (Redeemed), the usage of a day (Usage), an entry of the audit log
+// (Audit), a limit's counter (Counter), a soft-deleted key (Tombstone), a mark, or the end. Nothing in it is a
 // secret: of a key there is its digest, and its sealed plaintext if it was
 // recoverable.
 type ExportRecord struct {
@@ -29,6 +29,7 @@ type ExportRecord struct {
 	Key       string  `json:"key,omitempty"`      // a key's id
 	Redeemed  string  `json:"redeemed,omitempty"` // a setup key's id
 	Usage     string  `json:"usage,omitempty"`    // an API's id
+	Audit     string  `json:"audit,omitempty"`    // the id of an entry of the audit log
 	Counter   string  `json:"counter,omitempty"`  // the name of a limit's counter
 	Tombstone string  `json:"buried,omitempty"`   // a soft-deleted key's id
 	Stored    []byte  `json:"stored,omitempty"`   // a record as Redis has it, or CBOR

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
@@ -67,8 +68,12 @@ func (s *Transfer) EnsureWorkspaceID(ctx context.Context, name, id string) error
 	case known != "" && known != name:
 		return keys.Errorf(keys.KindConflict, "workspace", "the store has the workspace of this file already, under the name %s: import into that one", known)
 	}
-	if err := s.Pipelined(ctx, func(p redis.Pipeliner) { p.HSetNX(ctx, layout.WorkspacesName, name, id) }); err != nil {
+	var made *redis.BoolCmd
+	if err := s.Pipelined(ctx, func(p redis.Pipeliner) { made = p.HSetNX(ctx, layout.WorkspacesName, name, id) }); err != nil {
 		return err
+	}
+	if made.Val() {
+		return s.NoteWorkspace(ctx, id, name)
 	}
 	there, err := s.FindWorkspace(ctx, name)
 	if err == nil && there != id {
@@ -103,10 +108,13 @@ func (s *Transfer) nameOf(ctx context.Context, id string) (string, error) {
 // is there already is never changed, so that an import can be repeated. Where a line
 // can't be it is a *BadRecord.
 func (s *Transfer) Import(ctx context.Context, ws string, lines []ExportRecord) (done Imported, err error) {
+	ctx, end := s.Audit.Begin(ctx, keys.Operator(ws), audit.ImportWorkspace)
+	defer end(&err)
 	all, err := checkRecords(ws, lines)
 	if err != nil {
 		return done, err
 	}
+	defer func() { done.count(ctx) }()
 	for i := range recordKinds {
 		kind := &recordKinds[i]
 		lines := recordsOf(all, func(l *checkedRecord) bool { return l.kind == kind })
@@ -281,6 +289,15 @@ func (s *Transfer) importChange(ctx context.Context, k layout.Kind, c *catalog.C
 	}
 	done.add(tally)
 	return true, nil
+}
+
+// count notes what became of the lines in the audit log.
+func (i *Imported) count(ctx context.Context) {
+	for what, n := range map[string]int64{"stored": i.Stored, "same": i.Same, "expired": i.Expired, "different": i.Different} {
+		if n > 0 {
+			audit.Count(ctx, what, n)
+		}
+	}
 }
 
 func (i *Imported) add(other Imported) {

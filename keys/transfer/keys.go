@@ -130,7 +130,11 @@ func (e *exporter) laterUses(ctx context.Context, lines []ExportRecord, issued [
 
 // Size is about how many lines an export has.
 func (s *Transfer) Size(ctx context.Context, ws string) (int64, error) {
-	total := int64(2)
+	total, err := s.Audit.Size(ctx, ws)
+	if err != nil {
+		return 0, err
+	}
+	total += 2
 	for _, d := range slices.Concat(definitionKinds, []definitionKind{{kind: layout.KindRootKey}}) {
 		_, n, err := s.IDsOf(ctx, ws, d.kind, "-", 0)
 		if err != nil {

@@ -39,6 +39,8 @@ var recordKinds = []recordKind{
 		export: (*exporter).allRedeemed, store: (*Transfer).importRedeemed},
 	{name: "usage", of: func(l *ExportRecord) string { return l.Usage }, title: "usage of API", check: (*checkedRecord).checkUsage,
 		export: (*exporter).allUsage, store: (*Transfer).importUsage},
+	{name: "audit", of: func(l *ExportRecord) string { return l.Audit }, title: "audit entry", check: (*checkedRecord).checkAudit,
+		export: (*exporter).allAudited, store: (*Transfer).importAudited},
 	{name: "counter", of: func(l *ExportRecord) string { return l.Counter }, title: "counter", check: (*checkedRecord).checkCounter,
 		store: (*Transfer).importCounters},
 	{name: "buried", of: func(l *ExportRecord) string { return l.Tombstone }, title: "deleted key", check: (*checkedRecord).checkTombstone,

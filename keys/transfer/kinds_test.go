@@ -29,7 +29,7 @@ func TestRecordKinds(t *testing.T) {
 			t.Errorf("%s is not checked, or not stored", kind.name)
 		}
 	}
-	const want = "says 9 things that it is: one of tollgate, noun, key, redeemed, usage, counter, buried, scan and end"
+	const want = "says 10 things that it is: one of tollgate, noun, key, redeemed, usage, audit, counter, buried, scan and end"
 	if _, err := kindOf(&all); err == nil || err.Error() != want {
 		t.Errorf("a record of all kinds: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/layout"
 	"tollgate/keys/setupkeys"
 	"tollgate/keys/store"
@@ -34,6 +35,7 @@ type checkedRecord struct {
 	key      *store.NewRecord
 	redeemed *redeemed
 	usage    *usage.Day
+	entry    audit.Entry
 	counter  layout.CounterOwner
 	deleted  bool // its digest or its id is that of a key that was soft-deleted
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 
 	"tollgate/keys"
+	"tollgate/keys/catalog"
 	"tollgate/keys/layout"
 	"tollgate/keys/redisdb"
 	"tollgate/keys/store"
@@ -34,7 +35,7 @@ func (s *Transfer) importCounters(ctx context.Context, ws string, lines []checke
 			done.leave(&lines[i], whyNoOwner)
 			continue
 		}
-		calls, sent = append(calls, store.CounterIn(l.counter, l.Counter, string(l.Stored), l.TTL)), append(sent, i)
+		calls, sent = append(calls, catalog.CounterIn(l.counter, l.Counter, string(l.Stored), l.TTL)), append(sent, i)
 	}
 	replies, err := s.RunCounters(ctx, calls)
 	if err != nil {

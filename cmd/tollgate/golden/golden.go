@@ -33,6 +33,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/verify"
@@ -70,7 +71,7 @@ type Recording struct {
 // recorded.
 func New(t *testing.T, name string, serve Serve) *Caller {
 	t.Helper()
-	store := store.Open(redistest.Empty(t), store.Options{Timeout: storeTimeout})
+	store := store.Open(redistest.Empty(t), store.Options{Timeout: storeTimeout, Audit: audit.Options{On: true, Wait: true}})
 	workspace, err := store.Workspace(t.Context(), keys.DefaultWorkspace)
 	if err != nil {
 		t.Fatal(err)
@@ -88,13 +89,17 @@ func New(t *testing.T, name string, serve Serve) *Caller {
 
 // Listen serves a router until the test ends, and returns the address. Whoever calls it is a
 // trusted proxy, and may say in X-Forwarded-For whose address a request has.
-func Listen(t *testing.T, router *web.Router) string {
+func Listen(t *testing.T, router *web.Router, configure ...func(*web.Config)) string {
 	t.Helper()
 	addresses, err := web.NewAddresses([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, web.XForwardedFor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := web.New(web.Config{DrainDelay: time.Nanosecond, Addresses: addresses, Log: slog.New(slog.DiscardHandler)}, router)
+	config := web.Config{DrainDelay: time.Nanosecond, Addresses: addresses, Log: slog.New(slog.DiscardHandler)}
+	for _, set := range configure {
+		set(&config)
+	}
+	server := web.New(config, router)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	idPattern     = regexp.MustCompile(`\b(?:(?:key|api|ws|perm|role|id|rlns|rlor|rl)_[1-9A-HJ-NP-Za-km-z]{17}|req_[0-9a-v]{20})\b`)
+	idPattern     = regexp.MustCompile(`\b(?:(?:key|api|ws|perm|role|id|rlns|rlor|rl)_[1-9A-HJ-NP-Za-km-z]{17}|aud_[0-9]{16}[1-9A-HJ-NP-Za-km-z]{6}|req_[0-9a-v]{20})\b`)
 	secretPattern = regexp.MustCompile(`("key":")[^"]*[1-9A-HJ-NP-Za-km-z]{18,}(")`)
 	startPattern  = regexp.MustCompile(`("start":"(?:[A-Za-z0-9_]*_)?)[1-9A-HJ-NP-Za-km-z]{4,5}(")`)
 	cursorPattern = regexp.MustCompile(`("cursor":")[^"]*(")`)

@@ -24,6 +24,7 @@ type Guard struct {
 	guessers *otter.Cache[netip.Addr, *guesser] // with unknown root keys lately
 	warnings *rate.Limiter                      // of all addresses
 	log      *slog.Logger
+	Met      func()                             // is told of each unknown root key; nil for nobody
 }
 
 // guesser is an address that sends unknown root keys.
@@ -64,6 +65,9 @@ func New(burst int, log *slog.Logger) *Guard {
 // returns what to answer where that address has sent too many. A source without an address
 // is not counted: it would be one for everybody.
 func (g *Guard) Guessed(source netip.Addr) error {
+	if g.Met != nil {
+		g.Met()
+	}
 	if g.burst == 0 || !source.IsValid() {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 	"tollgate/keys/usage"
 	"tollgate/verify"
 	"tollgate/verify/authz"
@@ -42,6 +43,7 @@ type Metrics struct {
 	seconds       *prometheus.HistogramVec
 	checks        map[verify.Code]prometheus.Counter // of ext_authz
 	checkSeconds  prometheus.Histogram
+	unknown       prometheus.Counter // root keys
 	refusals      prometheus.Counter
 	counters      prometheus.Counter
 }
@@ -78,6 +80,9 @@ func New(findings []string) *Metrics {
 		seconds: make.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tollgate_http_seconds", Help: "From a request that was read to its answer.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
 		}, []string{"dialect"}),
+		unknown: make.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_unknown_root_keys_total", Help: "Requests with a root key that does not exist. They have no entries in the audit log.",
+		}),
 		refusals: make.NewCounter(prometheus.CounterOpts{
 			Name: "tollgate_guesses_refused_total", Help: "Requests refused because their address had sent too many unknown root keys.",
 		}),
@@ -150,6 +155,16 @@ func (m *Metrics) Watch(usage *usage.Counter, waits prometheus.Histogram) {
 		Name: "tollgate_usage_dropped_total", Help: "Verifications that are missing in the usage counts, because Redis did not take them.",
 	}, func() float64 { return float64(usage.Dropped()) }))
 }
+
+// WatchAudit adds what the audit log could not be told.
+func (m *Metrics) WatchAudit(log *audit.Log) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_audit_results_lost_total", Help: "Entries of the audit log that stay pending, and refusals that have none, because Redis did not take the result.",
+	}, func() float64 { return float64(log.Lost()) }))
+}
+
+// UnknownRootKey counts a root key that does not exist.
+func (m *Metrics) UnknownRootKey() { m.unknown.Inc() }
 
 // WatchMemory adds the memory of connections and requests under way.
 func (m *Metrics) WatchMemory(server *web.Server) {

@@ -3,6 +3,7 @@ package netbird
 import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 )
 
 // Routes is the table. Groups are there for setup keys, and need the same rights.
@@ -25,7 +26,17 @@ func (a *API) Routes() []web.Route {
 }
 
 func row(method, path, name string, needs keys.Right, e web.Endpoint) web.Route {
-	return web.Route{Method: method, Path: path, Name: name, Needs: []keys.Right{needs}, Endpoint: e}
+	return web.Route{Method: method, Path: path, Name: name, Needs: []keys.Right{needs}, Action: actions[name], Endpoint: e}
+}
+
+// actions are what the operations change, as the audit log calls it. A redemption is none.
+var actions = map[string]audit.Name{
+	"createSetupKey": audit.CreateSetupKey,
+	"updateSetupKey": audit.UpdateSetupKey,
+	"deleteSetupKey": audit.DeleteSetupKey,
+	"createGroup":    audit.CreateGroup,
+	"updateGroup":    audit.UpdateGroup,
+	"deleteGroup":    audit.DeleteGroup,
 }
 
 const withCharset = "application/json; charset=UTF-8"

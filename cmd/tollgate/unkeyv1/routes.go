@@ -5,6 +5,7 @@ import (
 
 	"tollgate/cmd/tollgate/web"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 )
 
 // Routes is the table of v1. Needs are the rights that the root key must have over
@@ -44,7 +45,36 @@ func get(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
 }
 
 func post(path, name string, needs []keys.Right, e web.Endpoint) web.Route {
-	return web.Route{Method: "POST", Path: path, Name: name, Needs: needs, Public: needs == nil, Endpoint: e}
+	return web.Route{Method: "POST", Path: path, Name: name, Needs: needs, Public: needs == nil, Action: actions[path], Endpoint: e}
+}
+
+// actions are what the paths change, as the audit log calls it.
+var actions = map[string]audit.Name{
+	"/v1/keys.createKey":               audit.CreateKey,
+	"/v1/keys":                         audit.CreateKey,
+	"/v1/migrations.createKeys":        audit.ImportKeys,
+	"/v1/migrations.enqueueKeys":       audit.ImportKeys,
+	"/v1/keys.updateKey":               audit.UpdateKey,
+	"/v1/keys.updateRemaining":         audit.UpdateCredits,
+	"/v1/keys.deleteKey":               audit.DeleteKey,
+	"/v1/keys.addPermissions":          audit.UpdatePermissions,
+	"/v1/keys.setPermissions":          audit.UpdatePermissions,
+	"/v1/keys.removePermissions":       audit.UpdatePermissions,
+	"/v1/keys.addRoles":                audit.UpdateRoles,
+	"/v1/keys.setRoles":                audit.UpdateRoles,
+	"/v1/keys.removeRoles":             audit.UpdateRoles,
+	"/v1/apis.createApi":               audit.CreateAPI,
+	"/v1/apis.deleteApi":               audit.DeleteAPI,
+	"/v1/apis.deleteKeys":              audit.DeleteKeys,
+	"/v1/identities.createIdentity":    audit.CreateIdentity,
+	"/v1/identities.updateIdentity":    audit.UpdateIdentity,
+	"/v1/identities.deleteIdentity":    audit.DeleteIdentity,
+	"/v1/permissions.createPermission": audit.CreatePermission,
+	"/v1/permissions.deletePermission": audit.DeletePermission,
+	"/v1/permissions.createRole":       audit.CreateRole,
+	"/v1/permissions.deleteRole":       audit.DeleteRole,
+	"/v1/ratelimits.setOverride":       audit.SetOverride,
+	"/v1/ratelimits.deleteOverride":    audit.DeleteOverride,
 }
 
 // also is a route of which some requests need further rights: those that they make use of.

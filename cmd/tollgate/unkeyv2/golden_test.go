@@ -69,6 +69,25 @@ func TestGoldenAPIs(t *testing.T) {
 	g.post("no id to delete", "apis.deleteApi", `{}`)
 }
 
+func TestGoldenAudit(t *testing.T) {
+	g := newTalk(t, "audit")
+	api := g.api()
+	id, _ := g.key(api, `,"name":"one","meta":{"a":1},"credits":{"remaining":5}`)
+	g.post("change", "keys.updateKey", `{"keyId":"%s","name":"two","enabled":false}`, id)
+	g.as("api.*.read_key").post("a change without the right", "keys.deleteKey", `{"keyId":"%s"}`, id)
+	g.post("a change of what is not there", "apis.deleteApi", `{"apiId":"api_unknown"}`)
+	g.post("delete", "keys.deleteKey", `{"keyId":"%s"}`, id)
+	g.post("who did all this", "audit.listEntries", `{"limit":100}`)
+	g.post("to the key", "audit.listEntries", `{"resourceId":"%s","action":"key."}`, id)
+	g.post("by nobody", "audit.listEntries", `{"actor":"nobody"}`)
+	page := g.post("the last", "audit.listEntries", `{"limit":1}`)
+	g.post("the one before", "audit.listEntries", `{"limit":1,"cursor":"%s"}`, page.Text("pagination.cursor"))
+	g.post("no cursor", "audit.listEntries", `{"cursor":"x"}`)
+	g.post("too many", "audit.listEntries", `{"limit":101}`)
+	g.as("api.*.read_key").post("missing right", "audit.listEntries", `{}`)
+	talk{g.Stranger()}.post("another workspace's", "audit.listEntries", `{"action":"api."}`)
+}
+
 func TestGoldenListKeys(t *testing.T) {
 	g := newTalk(t, "listkeys")
 	api := g.api()

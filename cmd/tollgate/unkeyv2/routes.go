@@ -6,13 +6,14 @@ import (
 	"tollgate/cmd/tollgate/web"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/audit"
 )
 
 // Routes is the table of v2. Needs are the rights that the root key must have, each
 // of them, over the API, the namespace or the workspace that the request is about;
 // some requests take those of also besides, as far as they make use of them.
 func (a *API) Routes() []web.Route {
-	return slices.Concat(a.keyRoutes(), a.apiRoutes(), a.identityRoutes(), a.permissionRoutes(), a.ratelimitRoutes())
+	return slices.Concat(a.keyRoutes(), a.apiRoutes(), a.identityRoutes(), a.permissionRoutes(), a.ratelimitRoutes(), a.auditRoutes())
 }
 
 const verifyPath = "/v2/keys.verifyKey"
@@ -89,6 +90,38 @@ func (a *API) ratelimitRoutes() []web.Route {
 	}
 }
 
+func (a *API) auditRoutes() []web.Route {
+	return []web.Route{post("audit.listEntries", rights(keys.ReadAudit), rows(a.dialect, a.listEntries))}
+}
+
+// actions are what the operations change, as the audit log calls it.
+var actions = map[string]audit.Name{
+	"keys.createKey":                 audit.CreateKey,
+	"keys.migrateKeys":               audit.ImportKeys,
+	"keys.updateKey":                 audit.UpdateKey,
+	"keys.updateCredits":             audit.UpdateCredits,
+	"keys.rerollKey":                 audit.RerollKey,
+	"keys.deleteKey":                 audit.DeleteKey,
+	"keys.addPermissions":            audit.UpdatePermissions,
+	"keys.setPermissions":            audit.UpdatePermissions,
+	"keys.removePermissions":         audit.UpdatePermissions,
+	"keys.addRoles":                  audit.UpdateRoles,
+	"keys.setRoles":                  audit.UpdateRoles,
+	"keys.removeRoles":               audit.UpdateRoles,
+	"apis.createApi":                 audit.CreateAPI,
+	"apis.deleteApi":                 audit.DeleteAPI,
+	"identities.createIdentity":      audit.CreateIdentity,
+	"identities.updateIdentity":      audit.UpdateIdentity,
+	"identities.deleteIdentity":      audit.DeleteIdentity,
+	"permissions.createPermission":   audit.CreatePermission,
+	"permissions.deletePermission":   audit.DeletePermission,
+	"permissions.createRole":         audit.CreateRole,
+	"permissions.deleteRole":         audit.DeleteRole,
+	"permissions.setRolePermissions": audit.UpdateRole,
+	"ratelimit.setOverride":          audit.SetOverride,
+	"ratelimit.deleteOverride":       audit.DeleteOverride,
+}
+
 // also is a route of which some requests need further rights: those that they make use of.
 func also(r web.Route, rights ...keys.Right) web.Route {
 	r.Also = rights
@@ -110,5 +143,5 @@ func repeatable(r web.Route) web.Route {
 func rights(needs ...keys.Right) []keys.Right { return needs }
 
 func post(name string, needs []keys.Right, e web.Endpoint) web.Route {
-	return web.Route{Method: "POST", Path: "/v2/" + name, Name: name, Needs: needs, Endpoint: e}
+	return web.Route{Method: "POST", Path: "/v2/" + name, Name: name, Needs: needs, Action: actions[name], Endpoint: e}
 }

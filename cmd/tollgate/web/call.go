@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/keys/audit"
 	"tollgate/keys/turns"
 
 	"github.com/valyala/fasthttp"
@@ -44,6 +45,8 @@ type Call struct {
 
 	client  netip.Addr // once it was asked for
 	located bool
+	origin  *audit.Origin // once it was asked for
+	known   bool          // Authorise was asked who is calling
 }
 
 var calls = sync.Pool{New: func() any { return new(Call) }}
@@ -84,9 +87,17 @@ func (c *Call) restart() {
 // Context has the request's deadline. It may outlive the call.
 func (c *Call) Context() context.Context {
 	if c.ctx == nil {
-		c.ctx = &requestContext{base: c.server.base, start: c.start, deadline: c.start.Add(c.server.config.RequestTimeout)}
+		c.ctx = &requestContext{call: c, base: c.server.base, start: c.start, deadline: c.start.Add(c.server.config.RequestTimeout)}
 	}
 	return c.ctx
+}
+
+// Origin is from where the request came, for the audit log.
+func (c *Call) Origin() *audit.Origin {
+	if c.origin == nil {
+		c.origin = &audit.Origin{RequestID: c.id, Address: c.Client()}
+	}
+	return c.origin
 }
 
 // RequestID names the request in the answer and in the log.

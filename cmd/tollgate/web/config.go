@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"time"
+
+	"tollgate/keys"
 )
 
 // Config is what a Server needs to know. The zero value of a limit means its
@@ -44,6 +46,10 @@ type Config struct {
 	// Intact is asked before an answer says that something does not exist, and its error is
 	// answered instead: what a store has lost is not known to be absent. nil asks nothing.
 	Intact func(context.Context) error
+
+	// Refused is told why a request of a route with an Action was refused, where who is calling
+	// is known and no store was asked: an entry of the audit log. nil keeps none.
+	Refused func(c *Call, why *keys.Error)
 
 	// Observe is told of every answer, for metrics. It must not keep the Call.
 	Observe func(c *Call, status int, took time.Duration)

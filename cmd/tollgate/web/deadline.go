@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/keys/audit"
 	"tollgate/keys/redisdb"
 )
 
@@ -12,6 +13,7 @@ import (
 // Deadline, which costs nothing; the timer behind Done is made when somebody
 // first waits. It ends with the request, and stays valid, ended, after it.
 type requestContext struct {
+	call     *Call // until it has ended
 	base     context.Context
 	start    time.Time
 	deadline time.Time
@@ -31,13 +33,26 @@ func (r *requestContext) Done() <-chan struct{} { return r.context().Done() }
 // Err says why Done is closed.
 func (r *requestContext) Err() error { return r.context().Err() }
 
-// Value lets contexts made from this one find the timer they share, and the store
-// when the request began.
+// Value lets contexts made from this one find the timer they share, the store when the
+// request began, and the audit log from where it came.
 func (r *requestContext) Value(key any) any {
-	if key == (redisdb.RequestStart{}) {
+	switch key {
+	case redisdb.RequestStart{}:
 		return &r.start
+	case audit.OriginKey{}:
+		return r.origin()
 	}
 	return r.context().Value(key)
+}
+
+// origin returns from where the request came; nil once it was answered.
+func (r *requestContext) origin() *audit.Origin {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	return r.call.Origin()
 }
 
 func (r *requestContext) context() context.Context {
@@ -56,7 +71,7 @@ func (r *requestContext) context() context.Context {
 func (r *requestContext) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ended = true
+	r.ended, r.call = true, nil
 	if r.cancel != nil {
 		r.cancel()
 	}

@@ -98,6 +98,7 @@ func (c *Call) authorise() error {
 	if c.dialect.Authorise == nil || c.route.Public {
 		return nil
 	}
+	c.known = true
 	return c.dialect.Authorise(c)
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"tollgate/keys/audit"
+
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 )
@@ -25,6 +27,10 @@ type Route struct {
 	Public  bool     // neither Admit nor Authorise is asked
 	Answers []int    // the statuses that Response is sent with; 200 alone when empty
 	Headers []Header // the request headers of its own that it reads
+
+	// Action is what it changes, as the audit log calls it; "" where it changes nothing, or
+	// nothing that has an entry.
+	Action audit.Name
 
 	Endpoint
 	dialect *Dialect
@@ -94,6 +100,7 @@ func (r *Route) handle(ctx *fasthttp.RequestCtx) {
 	c := callOf(ctx)
 	c.route = r
 	if err := r.Serve(c); err != nil {
+		c.noteRefusal(err)
 		c.fail(err)
 	}
 }

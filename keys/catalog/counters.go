@@ -1,4 +1,4 @@
-package store
+package catalog
 
 import (
 	"context"
@@ -14,12 +14,8 @@ var counterInLua string
 
 var counterInScript = redisdb.NewScript(redisdb.StateLua, layout.CountersLua, counterInLua)
 
-// MaxKeyCounters is how many counters of limits that requests brought a key has, as counters.lua
-// has it.
-const MaxKeyCounters = 128
-
 // RunCounters stores or adopts counters by the calls of CounterIn. It returns the reply of each.
-func (s *Records) RunCounters(ctx context.Context, calls []redisdb.Invocation) ([][]any, error) {
+func (s *Catalog) RunCounters(ctx context.Context, calls []redisdb.Invocation) ([][]any, error) {
 	return s.RunAll(ctx, counterInScript, calls)
 }
 
