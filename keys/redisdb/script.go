@@ -11,8 +11,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// StructLua defines struct, which takes packed fields apart and puts them together, as a local
+// of a script that it is put in front of.
+//
+//go:embed struct.lua
+var StructLua string
+
 //go:embed state.lua
-var StateLua string
+var stateFile string
+
+// StateLua is StructLua, and defines what most scripts know of the store: its integers, its
+// clock and its revisions.
+var StateLua = StructLua + "\n" + stateFile
 
 // Flag is how a script takes a bool.
 func Flag(is bool) string {

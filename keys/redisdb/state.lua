@@ -4,62 +4,9 @@
 -- three integers: window, current, previous.
 local byte, char, floor, sub, concat = string.byte, string.char, math.floor, string.sub, table.concat
 
-local function u56(s, i)
-  local a, b, c, d, e, f, g = byte(s, i, i + 6)
-  return (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f) * 256 + g
-end
+local function u56(s, i) return (struct.unpack('>I7', s, i)) end
 
-local function p56(n)
-  local hi = floor(n / 16777216)
-  local lo = n - hi * 16777216
-  return char(floor(hi / 16777216), floor(hi / 65536) % 256, floor(hi / 256) % 256, hi % 256,
-    floor(lo / 65536), floor(lo / 256) % 256, lo % 256)
-end
-
--- Redis's struct library takes several fields apart, or puts them together, in one
--- call. miniredis has none: there the formats that scripts use are read here. They
--- are big-endian: B, I2 and I7 are integers of 1, 2 and 7 bytes, cn is n bytes as
--- they are.
-local struct = rawget(_G, 'struct') or (function()
-  local known = {}
-  local function fields(format)
-    local list = known[format]
-    if not list then
-      list = {}
-      for kind, n in string.gmatch(format, '([BIc])(%d*)') do
-        list[#list + 1] = {text = kind == 'c', size = n == '' and 1 or tonumber(n)}
-      end
-      known[format] = list
-    end
-    return list
-  end
-  return {
-    unpack = function(format, s, i)
-      local list, out = fields(format), {}
-      i = i or 1
-      for j = 1, #list do
-        local f = list[j]
-        local n = f.size
-        if f.text then out[j] = sub(s, i, i + n - 1)
-        elseif n == 7 then out[j] = u56(s, i)
-        elseif n == 2 then out[j] = byte(s, i) * 256 + byte(s, i + 1)
-        else out[j] = byte(s, i) end
-        i = i + n
-      end
-      return unpack(out, 1, #list)
-    end,
-    pack = function(format, ...)
-      local list, out = fields(format), {...}
-      for j = 1, #list do
-        local f = list[j]
-        if f.text then -- as it is
-        elseif f.size == 7 then out[j] = p56(out[j])
-        else out[j] = char(out[j]) end
-      end
-      return concat(out)
-    end,
-  }
-end)()
+local function p56(n) return struct.pack('>I7', n) end
 
 -- The clock of every decision: unix milliseconds, and microseconds.
 local function clock()
