@@ -15,10 +15,10 @@ func TestTwin(t *testing.T) {
 	cases := twinCases(redistest.Rand(t), 100_000)
 	const twin = `
 local function twin(w, c, p, limit, duration, cost, now)
-  local lasts = window_lasts(w, duration, now) and 1 or 0
-  w, c, p = window_roll(w, c, p, duration, now)
-  local room = window_room(c, p, limit, duration, now)
-  return w, c, p, room, limit > 0 and cost <= room and 1 or 0, lasts
+  local list = {w, c, p}
+  local room, ahead = window_look(list, 1, limit, duration, now)
+  w, c, p = unpack(list)
+  return w, c, p, room, limit > 0 and cost <= room and 1 or 0, ahead and 1 or 0
 end`
 	redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
 		for i, got := range redistest.Twin(t, c, Lua+twin, cases) {
@@ -26,8 +26,7 @@ end`
 			rolled := w.At(now, duration)
 			room := rolled.room(limit, duration, now)
 			d := Check(w, limit, duration, cost, now)
-			lasts := w.Index == rolled.Index
-			if len(got) != 6 || (got[5] == 1) != lasts || (Window{got[0], got[1], got[2]}) != rolled || !same(got[3], room) || (got[4] == 1) != d.Allowed {
+			if len(got) != 6 || (got[5] == 1) != (w.Index > rolled.Index) || (Window{got[0], got[1], got[2]}) != rolled || !same(got[3], room) || (got[4] == 1) != d.Allowed {
 				t.Fatalf("Check(%+v, limit %d, duration %d, cost %d, now %d): %v, Go says %+v with room %d",
 					w, limit, duration, cost, now, got, d, room)
 			}

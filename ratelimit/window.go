@@ -5,10 +5,8 @@ import (
 	"math/bits"
 )
 
-// Lua defines window_roll and window_room, the twins of Window.At and of the
-// arithmetic of Check, and window_lasts, which reports whether Window.At leaves a window
-// as it is in the present one, as local functions. It is put in front of a script that
-// needs them.
+// Lua defines window_look, the twin of Window.At and of the arithmetic of Check, as a local
+// function. It is put in front of a script that needs it, or in the block that does.
 //
 //go:embed window.lua
 var Lua string

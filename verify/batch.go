@@ -24,16 +24,26 @@ var countersLua string
 //go:embed verify.lua
 var verifyLua string
 
-var verifyScript = redisdb.NewScript(redisdb.StateLua, refill.Lua, ratelimit.Lua, withCounters(countersLua), verifyLua)
+var verifyScript = redisdb.NewScript(redisdb.StructLua, including(verifyLua, fragments{
+	"refill.lua": refill.Lua, "window.lua": ratelimit.Lua,
+	"counters.lua": including(countersLua, fragments{"layout/counters.lua": layout.CountersLua}),
+}))
 
-// withCounters puts the functions of keys.CountersLua inside the one that alone needs them:
-// outside they would be made by every call.
-func withCounters(text string) string {
-	before, after, found := strings.Cut(text, "  -- (keys/counters.lua)\n")
-	if !found {
-		panic("verify: counters.lua does not say where keys.CountersLua goes")
+// fragments are parts of a script, by the names by which it includes them.
+type fragments map[string]string
+
+// including puts fragments in the places of a script that name them, each once, in a line such
+// as "-- (window.lua)". So they stand in the blocks that need them, and what they define is
+// made there: in front of the script each of their functions would be made by every call.
+func including(text string, all fragments) string {
+	for name, fragment := range all {
+		before, after, found := strings.Cut(text, "-- ("+name+")\n")
+		if !found {
+			panic("verify: a script does not say where " + name + " goes")
+		}
+		text = before + fragment + after
 	}
-	return before + layout.CountersLua + after
+	return text
 }
 
 // Bounds of batches. Redis is busy for some microseconds with each entry,
@@ -66,6 +76,7 @@ type batcher struct {
 	waiting  queue
 	inFlight int
 	shedder  shedder
+	clock    storeClock
 }
 
 // do sends a call and waits for its reply. It is sent once at most.
@@ -144,6 +155,8 @@ func (l *batcher) sendBatch() bool {
 
 // dispatch sends the waiters' calls, and has each answered.
 func (l *batcher) dispatch(b *batch) {
+	b.begin(l.marker)
+	b.timed = l.clock.stale(int64(time.Since(start)))
 	for _, c := range b.waiters {
 		c.err = errUnread
 		b.add(c)
@@ -210,12 +223,12 @@ func (l *batcher) takeBatch(b *batch) bool {
 // calls that wait for the append-only file do so in a goroutine of their own.
 func (l *batcher) send(b *batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.shedder.callTimeout(b.age))
-	names := b.appendTexts(l.marker)
+	names := b.appendTexts()
 	sent := time.Now()
 	answer, err := verifyScript.RunReserved(ctx, l.client, names, b.args, &b.pending)
 	if text, ok := answer.(string); ok && err == nil {
 		l.shedder.noteReply()
-		b.readReplies(text)
+		b.readReplies(text, &l.clock)
 	}
 	if err == nil && b.pending.Unkept() {
 		go l.awaitDurable(ctx, cancel, b, sent)

@@ -63,6 +63,7 @@ type window struct {
 type call struct {
 	workspace  string // whose turn it uses; "" where that is not known yet
 	shard      string // on a Cluster, what decides its slot
+	timed      bool   // whoever reads the reply decides by its time
 	record     any    // the name, a string; nil for limits alone
 	revision   layout.Revision
 	slots      int
@@ -121,10 +122,11 @@ type batch struct {
 	counters     []any // their names, which stand behind the others
 	counterIndex map[string]int
 	guardSets    [][]guard // those of the calls, each once: most calls have the same
-	guardText    []byte    // the guards, as text
+	guardText    []byte    // what is asked: the time, the guards and, in the end, the calls
 	callText     []byte    // the calls, as text
 	ownerText    []byte    // what the counters count towards, as text
 	budget       int64     // how many counters of a workspace one record may count
+	timed        bool      // whether the time is asked for
 
 	pending redisdb.Pending
 	age     int64 // ns, of the oldest call when it left
@@ -152,7 +154,7 @@ func (b *batch) reset() {
 	clear(b.counters)
 	clear(b.counterIndex)
 	clear(b.guardSets)
-	b.pending = redisdb.Pending{}
+	b.pending, b.timed = redisdb.Pending{}, false
 	b.waiters, b.calls, b.args, b.guardSets = b.waiters[:0], b.calls[:0], b.args[:redisdb.Reserved], b.guardSets[:0]
 	b.counters, b.guardText, b.callText, b.ownerText = b.counters[:0], b.guardText[:0], b.callText[:0], b.ownerText[:0]
 }
@@ -160,15 +162,26 @@ func (b *batch) reset() {
 // names counts the names in args.
 func (b *batch) names() int { return len(b.args) - redisdb.Reserved }
 
-// appendTexts puts the marker, a string, the counters and the texts behind the names, and gives
-// how many names there are then.
-func (b *batch) appendTexts(marker any) int {
+// begin puts the marker of the store, a string, in front of the names. The text of what is
+// asked begins with 1 whether the time is, 1 how many sets of guards there are, and 2 how many
+// guards in all.
+func (b *batch) begin(marker any) {
 	b.args = append(b.args, marker)
-	own := b.names()
+	b.guardText = append(b.guardText, 0, 0, 0, 0)
+}
+
+// appendTexts puts the counters and the texts behind the names, and returns how many names
+// there are then.
+func (b *batch) appendTexts() int {
 	b.args = append(b.args, b.counters...)
 	names := b.names()
-	b.guardText[0], b.guardText[1] = byte(own>>8), byte(own)
-	b.args = append(b.args, b.guardText, b.callText)
+	if b.timed {
+		b.guardText[0] = 1
+	}
+	guards := (len(b.guardText) - 4) / guardSize
+	b.guardText[1], b.guardText[2], b.guardText[3] = byte(len(b.guardSets)), byte(guards>>8), byte(guards)
+	b.guardText = append(b.guardText, b.callText...)
+	b.args = append(b.args, b.guardText)
 	if len(b.counters) > 0 {
 		b.args = append(b.args, b.ownerText)
 	}
@@ -210,9 +223,12 @@ func (b *batch) appendCounter(text []byte, w *window) []byte {
 	return append(text, byte(n>>8), byte(n))
 }
 
+// guardSize is how many bytes a guard is written as.
+const guardSize = 12
+
 // guardSet returns the place of a set of guards among those of the batch, counted from
-// one; 0 for none. The text of the sets begins with 2 how many names are not
-// counters; a set is written as 1 how many, for each 2 number, 8 revision.
+// one; 0 for none. A guard is written as 1 its set, 1 its place in it, counted from one, 2 the
+// number of its name, 8 revision.
 func (b *batch) guardSet(guards []guard) byte {
 	if len(guards) == 0 {
 		return 0
@@ -223,8 +239,8 @@ func (b *batch) guardSet(guards []guard) byte {
 		}
 	}
 	b.guardSets = append(b.guardSets, guards)
-	b.guardText = append(b.guardText, byte(len(guards)))
-	for _, g := range guards {
+	for i, g := range guards {
+		b.guardText = append(b.guardText, byte(len(b.guardSets)), byte(i+1))
 		b.guardText = b.appendNumber(b.guardText, g.name)
 		b.guardText = append(b.guardText, padded(g.revision)...)
 	}
@@ -237,10 +253,8 @@ func (b *batch) guardSet(guards []guard) byte {
 //	1 limits, 1 limited, 7 expires, 7 cost, 7 refill amount, 1 refill day,
 //	for each limit 2 number of its counter, 1 slot, 7 limit, 7 duration, 7 cost
 func (b *batch) add(c *call) {
-	if len(b.guardText) == 0 {
-		b.guardText = append(b.guardText, 0, 0) // for seal
-	}
 	b.calls = append(b.calls, c)
+	b.timed = b.timed || c.timed || c.expires > 0 || c.amount > 0 || len(c.windows) > 0
 	limited := byte(0)
 	if c.hasCredits {
 		limited = 1
@@ -273,12 +287,17 @@ func padded(p layout.Revision) layout.Revision {
 
 var errReply = errors.New("verify.lua answered something that can't be read")
 
-// readReplies reads the text that answers a batch and gives each call its reply. It
-// reports whether all of it could be read; calls that it did not reach stay as
+// readReplies reads the text that answers a batch and gives each call its reply, with the
+// time by the store's clock. It reports whether all of it could be read; calls that it did not reach stay as
 // they are.
-func (b *batch) readReplies(text string) bool {
+func (b *batch) readReplies(text string, clock *storeClock) bool {
 	r := reader{text: text}
 	now := r.number()
+	if now != 0 {
+		clock.note(now)
+	} else {
+		now = clock.now()
+	}
 	for _, c := range b.calls {
 		if !r.ok() {
 			return false

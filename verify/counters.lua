@@ -2,7 +2,7 @@
 -- index of its key and the budget of its workspace. One function makes the others, and is
 -- given what they need, so that a call that makes no counter does next to nothing for it.
 --
--- ARGV[3] says what each counter counts towards, as call.go writes it: 7 bytes how many
+-- ARGV[2] says what each counter counts towards, as call.go writes it: 7 bytes how many
 -- counters a budget has room for, then for each counter 2 bytes where its index is in
 -- KEYS, and 2 its budget's record; 0 for none.
 --
@@ -10,12 +10,12 @@
 -- units of a power of two ms of which it has 4 to 8, and counts to the end of the unit in
 -- which it ends: a counter is never missing, and stays for a quarter of its life too long
 -- at most. 15 bytes each: the power, the number of the unit, how many.
-local function make_counters(now, KEYS, ARGV, others, names, costs, counters)
+local function make_counters(now, KEYS, owners, first, names, costs, counters)
   local take, make, rep, call = struct.unpack, struct.pack, string.rep, redis.call
-  local most, owners = take('>I7', ARGV[3]), ARGV[3]
+  local most = take('>I7', owners)
   local created, indexes, budgets = {}, {}, {}
 
-  -- (keys/counters.lua)
+  -- (layout/counters.lua)
 
   -- Whether an index has room for more counters, beside those that it lists and that are
   -- being made. A full one forgets those that are gone.
@@ -68,7 +68,7 @@ local function make_counters(now, KEYS, ARGV, others, names, costs, counters)
     local new, towards, drawn
     for j = 1, limits do
       local name = names[j]
-      if name > 0 and costs[j] > 0 and counters[name][4] < 0 and not created[name] and not (new and new[name]) then
+      if name > 0 and costs[j * 2] > 0 and counters[name][4] < 0 and not created[name] and not (new and new[name]) then
         local index, budget = take('>I2I2', owners, name * 4 + 4)
         if not new then new, towards, drawn = {}, {}, {} end
         new[name] = true
@@ -93,7 +93,7 @@ local function make_counters(now, KEYS, ARGV, others, names, costs, counters)
   -- later from now on.
   local function note(key, life, new)
     local index, budget = take('>I2I2', owners, key * 4 + 4)
-    local name = KEYS[others + key]
+    local name = KEYS[first + key]
     if index > 0 and new then
       indexes[index].add[string.sub(name, #KEYS[index] + 1)] = now + life
     end

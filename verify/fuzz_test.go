@@ -28,7 +28,7 @@ func FuzzReply(f *testing.F) {
 			c.guards = make([]guard, guards%8)
 			b.calls = append(b.calls, c)
 		}
-		whole := b.readReplies(text)
+		whole := b.readReplies(text, new(storeClock))
 		answered := 0
 		for _, c := range b.calls {
 			if c.err == nil {

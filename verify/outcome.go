@@ -29,7 +29,7 @@ type Outcome struct {
 	Resolved  *catalog.Resolved
 	Remaining *int64       // the balance after this decision; nil for a key whose uses are unlimited
 	Limits    []LimitState // every limit that was looked at, refused or not
-	Now       int64        // Redis's clock at the decision, unix ms
+	Now       int64        // Redis's clock at the decision, unix ms; reckoned where nothing was decided by it
 
 	balance int64         // what Remaining points to
 	one     [1]LimitState // what Limits is made of where it suffices

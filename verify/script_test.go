@@ -65,6 +65,7 @@ func BenchmarkScript(b *testing.B) {
 func scriptOf(b *testing.B, store *store.Store, access keys.Access, draft keys.KeyDraft, size int) {
 	v := New(store, Options{})
 	travelling := newBatch()
+	travelling.begin(store.Marker(""))
 	for range size {
 		made, err := store.CreateKey(b.Context(), access, draft)
 		if err != nil {
@@ -72,7 +73,7 @@ func scriptOf(b *testing.B, store *store.Store, access keys.Access, draft keys.K
 		}
 		travelling.add(planned(b, v, made.Secret))
 	}
-	names := travelling.appendTexts(store.Marker(""))
+	names := travelling.appendTexts()
 	reset(b, store.Redis())
 	for b.Loop() {
 		if _, err := verifyScript.RunReserved(context.Background(), store.Redis(), names, travelling.args, new(redisdb.Pending)); err != nil {

@@ -287,6 +287,7 @@ func (v *Verifier) readAt(ctx context.Context, d keys.Digest, root *rootKey) (lo
 		c.workspace = root.WorkspaceID
 	}
 	c.began, c.shard, c.record, c.revision, c.verdict, c.guards = began(ctx), shard, name, unknownRevision, verdictBefore, p.guards
+	c.timed = root != nil && root.expires != 0
 	if err := v.batcher(shard).do(c); err != nil {
 		return located{}, err
 	}
@@ -316,7 +317,7 @@ func (v *Verifier) confirmHidden(ctx context.Context, d keys.Digest, root *rootK
 		c.workspace = root.WorkspaceID
 	}
 	c.began, c.shard, c.record, c.revision, c.slots = began(ctx), e.shard, e.record, e.revision, len(e.key.Limits)
-	c.verdict, c.guards = verdictBefore, p.guards
+	c.verdict, c.guards, c.timed = verdictBefore, p.guards, root != nil && root.expires != 0
 	if err := v.batcher(e.shard).do(c); err != nil {
 		return false, err
 	}
