@@ -65,9 +65,10 @@ func Dial(address string, o Options) (redis.UniversalClient, error) {
 }
 
 // DialInProcess makes a client for a miniredis in this process, which has no replicas
-// and can't tell. Nothing is checked of what it answers: never use it for a server.
+// and can't tell. Nothing is checked of what it answers: never use it for a server. A
+// request waits as long as its store lets it.
 func DialInProcess(addr string) redis.UniversalClient {
-	p := timeoutsOf(DefaultTimeout)
+	p := timeoutsOf(time.Minute)
 	return redis.NewClient(&redis.Options{
 		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 		DialTimeout: p.dial, ReadTimeout: p.call, WriteTimeout: p.call, PoolTimeout: p.pool,

@@ -85,3 +85,12 @@ func TestDialRefusesURLs(t *testing.T) {
 		t.Error("the options are not sorted")
 	}
 }
+
+// In the same process only the store's own time limit ends a request.
+func TestInProcessTheStoreSaysHowLongToWait(t *testing.T) {
+	client := DialInProcess("127.0.0.1:1").(*redis.Client)
+	t.Cleanup(func() { _ = client.Close() })
+	if o := client.Options(); !o.ContextTimeoutEnabled || min(o.ReadTimeout, o.WriteTimeout, o.PoolTimeout) < time.Minute {
+		t.Errorf("%+v", o)
+	}
+}
