@@ -19,6 +19,7 @@ import (
 	"tollgate/verify"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 )
 
@@ -37,7 +38,10 @@ type side struct {
 
 func newSide(t *testing.T, generation string) *side {
 	mini := redistest.Mini(t)
-	store := store.Open(redistest.Client(t, mini.Addr()), store.Options{Timeout: 10 * time.Second})
+	patient := func(o *redis.Options) {
+		o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = 10*time.Second, 10*time.Second, 10*time.Second
+	}
+	store := store.Open(redistest.Client(t, mini.Addr(), patient), store.Options{Timeout: 10 * time.Second})
 	ws := must(store.Workspace(t.Context(), keys.DefaultWorkspace))
 	_, secret, err := store.CreateRootKey(t.Context(), ws, keys.RootDraft{Grants: []string{keys.Everything}})
 	if err != nil {
@@ -257,7 +261,9 @@ func TestGenerationsAgree(t *testing.T) {
 				if !s.first() {
 					limit["autoApply"] = false
 				}
-				s.post("identities.createIdentity", object{"externalId": who, "ratelimits": []object{limit}})
+				if status, _ := s.post("identities.createIdentity", object{"externalId": who, "ratelimits": []object{limit}}); status != http.StatusOK {
+					t.Fatalf("%s: an identity: %d", s.generation, status)
+				}
 			}
 		}
 		key := func() int { return rapid.IntRange(0, len(sides[0].keys)-1).Draw(t, "key") }
