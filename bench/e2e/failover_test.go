@@ -29,18 +29,24 @@ type disturbances struct {
 	idle     sync.RWMutex // whoever holds it has no request under way
 	requests atomic.Int64
 	happened int
-	probe    []byte // a verification that writes, and adds no name to the store
+	probes   [][]byte // verifications that write, and add no name to the store
 }
 
-// begin makes the key of the probe.
+// probeKeys is how many there are: a master of three has none once in three million runs.
+const probeKeys = 40
+
+// begin makes the keys of the probes.
 func (d *disturbances) begin() error {
 	g := gateAt(nil, 0)
 	api := g.call("POST", "apis.createApi", object{"name": "probe"})
-	made := g.call("POST", "keys.createKey", object{"apiId": api.body["apiId"], "remaining": 1 << 40})
-	if made.err != nil || made.status != http.StatusOK {
-		return fmt.Errorf("a key to follow failovers by: %s", made)
+	for range probeKeys {
+		made := g.call("POST", "keys.createKey", object{"apiId": api.body["apiId"], "remaining": 1 << 40})
+		if made.err != nil || made.status != http.StatusOK {
+			return fmt.Errorf("a key to follow failovers by: %s", made)
+		}
+		probe, _ := json.Marshal(object{"key": made.body["key"]})
+		d.probes = append(d.probes, probe)
 	}
-	d.probe, _ = json.Marshal(object{"key": made.body["key"]})
 	return nil
 }
 
@@ -66,13 +72,19 @@ func (d *disturbances) happen() {
 	}
 }
 
-// writes reports whether a gateway reaches whoever took over.
+// writes reports whether a gateway reaches every master, whoever took over: of a server that is
+// one no more it learns when it asks for what was there.
 func (d *disturbances) writes(url string) bool {
 	client := http.Client{Transport: d.through, Timeout: 5 * time.Second}
-	res, err := client.Post(url+"/v1/keys.verifyKey", "application/json", bytes.NewReader(d.probe))
-	if err != nil {
-		return false
+	for _, probe := range d.probes {
+		res, err := client.Post(url+"/v1/keys.verifyKey", "application/json", bytes.NewReader(probe))
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return false
+		}
 	}
-	defer res.Body.Close()
-	return res.StatusCode == http.StatusOK
+	return true
 }
