@@ -22,7 +22,7 @@ func TestSIGTERMDropsNothing(t *testing.T) {
 }
 
 func drainOnce(t *testing.T) {
-	const balance, workers = 1_000_000, 64
+	const balance, workers, enough = 1_000_000, 64, 1000
 	g := gateAt(t, 0)
 	id, key := g.createKey(object{"remaining": balance})
 	leaving, err := world.StartGateway()
@@ -54,7 +54,9 @@ func drainOnce(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(300 * time.Millisecond)
+	for deadline := time.Now().Add(10 * time.Second); accepted.Load() < enough && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	before := accepted.Load()
 	if err := leaving.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -64,7 +66,7 @@ func drainOnce(t *testing.T) {
 	if err != nil || code != 0 {
 		t.Errorf("want exit code 0, got %d %v; it said:\n%s", code, err, leaving.LogTail())
 	}
-	if before < workers {
+	if before < enough {
 		t.Errorf("only %d answers before the signal: that was no load", before)
 	}
 	left, _ := g.getKey(id)["remaining"].(float64)
