@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,30 +23,40 @@ func frugal(c redis.UniversalClient, most int64) keystest.Gateway {
 	return keystest.Gateway{Store: store, Verifier: verify.New(store, verify.Options{Timeout: 10 * time.Second, MaxCounters: most})}
 }
 
-// identifiers asks for uses in a namespace of identifiers from one number up to another.
-func identifiers(from, to int, duration int64) (all []verify.LimitCheck) {
-	for i := from; i < to; i++ {
-		all = append(all, verify.LimitCheck{Namespace: "n", Identifier: fmt.Sprint("user:", i), Limit: 5, Duration: duration, Cost: 1})
+// checks asks for uses of identifiers in a namespace.
+func checks(duration int64, identifiers ...string) (all []verify.LimitCheck) {
+	for _, identifier := range identifiers {
+		all = append(all, verify.LimitCheck{Namespace: "n", Identifier: identifier, Limit: 5, Duration: duration, Cost: 1})
 	}
 	return all
 }
 
-// A workspace has as many counters that requests made as it may have: in namespaces and of
-// keys together. Whoever needs more is refused, and nothing is spent; what is there goes
+// identifiers returns some in that namespace whose counters are in a shard, which on a
+// Cluster has a share of the workspace's.
+func (w *world) identifiers(shard string, n int) []string {
+	w.TB.Helper()
+	peek := verify.LimitCheck{Namespace: "n", Identifier: "user", Limit: 5, Duration: day, Cost: verify.Free}
+	all, _ := w.limit(w.Gateway, peek) // makes the namespace
+	return keystest.Identifiers(shard, all[0].NamespaceID, n)
+}
+
+// A workspace has as many counters that requests made as it may have, on a Cluster in each
+// shard: in namespaces and of keys together. Whoever needs more is refused, and nothing is spent; what is there goes
 // on, stored limits as well, and other workspaces.
 func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		w := newWorld(t, c)
-		w.Gateway = frugal(c, 150)
+		w.Gateway = frugal(c, 128)
 		clock.SetClock(time.UnixMilli(day * (clock.Now().UnixMilli()/day + 1)))
 		made := w.Create(keys.KeyDraft{Remaining: keystest.Uses(10), ExternalID: "user_1", Limits: []ratelimit.Limit{limit("stored", 100)}})
 		_, err := w.UpdateIdentity(t.Context(), w.Access, keys.IdentityRef{ExternalID: "user_1"}, keys.IdentityPatch{Limits: keys.To([]ratelimit.Limit{limit("shared", 100)})})
 		w.Must(err)
+		users := w.identifiers(layout.PlaceOf(made.Secret.Digest()).Shard(), 79)
 		ask := func(limits []verify.LimitRequest) (*verify.Outcome, error) {
 			return w.Verify(t.Context(), &verify.Request{Secret: made.Secret, Cost: 1, Limits: limits})
 		}
-		for from := 0; from < 100; from += 50 {
-			if _, passed := w.limit(w.Gateway, identifiers(from, from+50, 3600_000)...); !passed {
+		for half := range slices.Chunk(users[:78], 39) {
+			if _, passed := w.limit(w.Gateway, checks(3600_000, half...)...); !passed {
 				t.Fatal("refused")
 			}
 		}
@@ -53,19 +64,19 @@ func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 			t.Fatalf("%+v, %v", o, err)
 		}
 		before := w.counters() // of the identity one more
-		if len(before) != 151 {
+		if len(before) != 129 {
 			t.Fatalf("%d counters", len(before))
 		}
 		if _, err := ask(own(49, 51, day)); kindOf(err) != keys.KindRateLimited {
 			t.Errorf("one more of a key: %v", err)
 		}
-		if _, _, err := w.Limit(t.Context(), w.Access, identifiers(99, 101, 3600_000)); kindOf(err) != keys.KindRateLimited {
+		if _, _, err := w.Limit(t.Context(), w.Access, checks(3600_000, users[77:]...)); kindOf(err) != keys.KindRateLimited {
 			t.Errorf("one more of a namespace: %v", err)
 		}
-		if left := w.Left(made.ID).Balance; left != 9 || len(w.counters()) != 151 {
-			t.Errorf("the refused requests left %d uses and %d counters, want 9 and 151", left, len(w.counters()))
+		if left := w.Left(made.ID).Balance; left != 9 || len(w.counters()) != 129 {
+			t.Errorf("the refused requests left %d uses and %d counters, want 9 and 129", left, len(w.counters()))
 		}
-		if all, passed := w.limit(w.Gateway, identifiers(99, 100, 3600_000)...); !passed || all[0].Remaining != 3 {
+		if all, passed := w.limit(w.Gateway, checks(3600_000, users[77])...); !passed || all[0].Remaining != 3 {
 			t.Errorf("an identifier that is counted: %+v", all)
 		}
 		if o, err := ask(own(0, 10, day)); err != nil || o.Code != verify.Valid {
@@ -77,7 +88,7 @@ func TestCountersOfAWorkspaceAreBounded(t *testing.T) {
 		}
 		other, err := w.Workspace(t.Context(), "other")
 		w.Must(err)
-		if _, passed, err := w.Limit(t.Context(), keys.Operator(other).As(), identifiers(0, 1, 3600_000)); !passed || err != nil {
+		if _, passed, err := w.Limit(t.Context(), keys.Operator(other).As(), checks(3600_000, "user")); !passed || err != nil {
 			t.Errorf("another workspace: %v", err)
 		}
 		clock.Advance(3 * time.Hour) // those of namespaces have ended, an eighth to a quarter of their life ago at least
@@ -103,19 +114,20 @@ func TestCountersKeptByUseStayCounted(t *testing.T) {
 			w := newWorld(t, c)
 			w.Gateway = frugal(c, 128)
 			clock.SetClock(time.UnixMilli(duration * (clock.Now().UnixMilli()/duration + 1)))
+			users := w.identifiers(layout.ShardOf("any"), 228)
 			for range 5 {
-				for from := 0; from < 128; from += 64 {
-					if _, _, err := w.Limit(t.Context(), w.Access, identifiers(from, from+64, duration)); err != nil {
+				for half := range slices.Chunk(users[:128], 64) {
+					if _, _, err := w.Limit(t.Context(), w.Access, checks(duration, half...)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if _, _, err := w.Limit(t.Context(), w.Access, identifiers(200, 201, duration)); kindOf(err) != keys.KindRateLimited {
+				if _, _, err := w.Limit(t.Context(), w.Access, checks(duration, users[128])); kindOf(err) != keys.KindRateLimited {
 					t.Fatalf("one more: %v", err)
 				}
 				clock.Advance(time.Duration(duration) * time.Millisecond)
 			}
 			clock.Advance(time.Duration(duration) * 3 / 2 * time.Millisecond)
-			if _, passed := w.limit(w.Gateway, identifiers(200, 300, duration)...); !passed {
+			if _, passed := w.limit(w.Gateway, checks(duration, users[128:]...)...); !passed {
 				t.Error("when all have ended")
 			}
 		})
@@ -131,40 +143,20 @@ func TestCountersOfAWorkspaceOnACluster(t *testing.T) {
 		if !w.Cluster() {
 			t.Skip("one Redis has one share")
 		}
-		inShard, elsewhere := shardFull(t, w)
-		one := verify.LimitCheck{Namespace: "n", Identifier: elsewhere, Limit: 5, Duration: day, Cost: 1}
-		w.limit(w.Gateway, one)
-		both := []verify.LimitCheck{one, {Namespace: "n", Identifier: inShard, Limit: 5, Duration: day, Cost: 1}}
+		users, elsewhere := w.identifiers("00", 129), w.identifiers("01", 1)
+		w.limit(w.Gateway, checks(day, users[:64]...)...)
+		w.limit(w.Gateway, checks(day, users[64:128]...)...)
+		w.limit(w.Gateway, checks(day, elsewhere...)...)
+		both := checks(day, elsewhere[0], users[128])
 		for range 10 {
 			if _, _, err := w.Limit(t.Context(), w.Access, both); kindOf(err) != keys.KindRateLimited {
 				t.Fatalf("one more in a full shard: %v", err)
 			}
 		}
-		if all, passed := w.limit(w.Gateway, one); !passed || all[0].Remaining != 3 {
+		if all, passed := w.limit(w.Gateway, both[0]); !passed || all[0].Remaining != 3 {
 			t.Errorf("of the other slot was taken: %+v", all)
 		}
 	})
-}
-
-// shardFull uses as many identifiers of a namespace in one shard as it may have, and
-// returns one more there, and one of a shard with another slot.
-func shardFull(t *testing.T, w *world) (inShard, elsewhere string) {
-	t.Helper()
-	all, _ := w.limit(w.Gateway, verify.LimitCheck{Namespace: "n", Identifier: "first", Limit: 5, Duration: day, Cost: 1})
-	id := all[0].NamespaceID
-	shard, made := layout.ShardOf(id+":first"), 1
-	for i := 0; ; i++ {
-		identifier := fmt.Sprint("user:", i)
-		switch {
-		case layout.ShardOf(id+":"+identifier) != shard:
-			elsewhere = identifier
-		case made == 128:
-			return identifier, elsewhere
-		default:
-			w.limit(w.Gateway, verify.LimitCheck{Namespace: "n", Identifier: identifier, Limit: 5, Duration: day, Cost: 1})
-			made++
-		}
-	}
 }
 
 // What a record counts is never less than the counters that are there, and more only by
@@ -174,7 +166,7 @@ func TestBudgetAgainstModel(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, c redis.UniversalClient, clock redistest.Clock) {
 		r := redistest.Rand(t)
 		w := newWorld(t, c)
-		w.limit(w.Gateway, identifiers(0, 1, 30*day)...)
+		w.limit(w.Gateway, checks(30*day, "user:0")...)
 		space := w.namespaceID("n")
 		counts := map[string]int64{"the first": clock.Now().UnixMilli() + 75*day} // until when a counter counts at most
 		for step := range 150 {

@@ -22,7 +22,7 @@ type LimitCheck struct {
 	Identifier string
 	Limit      int64 // 1 or more; an override takes the place of this and the next
 	Duration   int64 // ms, up to keys.MaxDuration, or keys.MaxLongDuration with Access.LongDurations
-	Cost       int64 // 0 looks and takes nothing
+	Cost       int64 // 0 is 1, Free looks and takes nothing
 }
 
 // LimitVerdict is the answer to a LimitCheck.

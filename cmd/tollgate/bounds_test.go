@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"tollgate/cmd/tollgate/metrics"
 	"tollgate/cmd/tollgate/web/schema"
 	"tollgate/keys"
+	"tollgate/keys/keystest"
+	"tollgate/keys/layout"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/keys/usage"
@@ -100,12 +103,14 @@ type crowd struct {
 	secret  string
 }
 
+const maxCounters = 1024 // of a workspace
+
 func newCrowd(t *testing.T) *crowd {
 	w := newTown(t)
 	c := &crowd{town: w, metrics: metrics.New(findingNames), secret: w.has.Replace("{secret}")}
 	c.usage = usage.NewCounter(usage.NewReader(w.store, 0))
 	t.Cleanup(func() { _ = c.usage.Close(context.Background()) })
-	verifier := verify.New(w.store, verify.Options{Timeout: 10 * time.Second, MaxCounters: 1000, Observer: verify.CountUsage(c.usage, c.metrics)})
+	verifier := verify.New(w.store, verify.Options{Timeout: 10 * time.Second, MaxCounters: maxCounters, Observer: verify.CountUsage(c.usage, c.metrics)})
 	c.url = golden.Listen(t, serveAll(w.store, verifier))
 	return c
 }
@@ -244,26 +249,29 @@ func TestBoundOfTags(t *testing.T) {
 	}
 }
 
-// TestBoundOfAWorkspace limits by more identifiers, and in more namespaces, than a
-// workspace may have, in the shape of each dialect.
+// TestBoundOfAWorkspace limits by more identifiers than a workspace may have, on a Cluster
+// in a shard, in the shape of each dialect.
 func TestBoundOfAWorkspace(t *testing.T) {
 	c := newCrowd(t)
 	root := "Bearer " + c.root(c.ws, keys.Everything)
+	most := int(c.store.ShardBudget(maxCounters))
+	space := must(c.store.Namespace(t.Context(), keys.Operator(c.ws).As(), keys.NamespaceRef{Name: "space"}))
+	users := keystest.Identifiers(layout.PlaceOf(keys.NewSecret(c.secret).Digest()).Shard(), space.ID, most+1)
 	last, body := 0, ""
-	for from := 0; from < 1100 && last != http.StatusTooManyRequests; from += 50 {
-		all := make([]map[string]any, 50)
+	for some := range slices.Chunk(users, 32) {
+		all := make([]map[string]any, len(some))
 		for i := range all {
-			all[i] = map[string]any{"namespace": "space", "identifier": fmt.Sprint("user ", from+i), "limit": 5, "duration": keys.MaxDuration}
+			all[i] = map[string]any{"namespace": "space", "identifier": some[i], "limit": 5, "duration": keys.MaxDuration}
 		}
 		last, body = c.send("POST", "/v2/ratelimit.multiLimit", string(must(json.Marshal(all))), "Authorization", root)
 	}
 	if last != http.StatusTooManyRequests || !strings.Contains(body, "counters") || !strings.Contains(body, "too_many_requests") {
 		t.Errorf("v2 answers %d %s", last, body)
 	}
-	if n := len(redistest.Names(t, c.redis, "tg:c:*")); n < 500 || n > 1000 {
-		t.Errorf("there are %d counters", n)
+	if n := len(redistest.Names(t, c.redis, "tg:c:*")); n != most {
+		t.Errorf("there are %d counters, want %d", n, most)
 	}
-	one := `{"namespace":"space","identifier":"one more","limit":5,"duration":1000}`
+	one := `{"namespace":"space","identifier":"` + users[most] + `","limit":5,"duration":1000}`
 	if status, body := c.send("POST", "/v1/ratelimits.limit", one, "Authorization", root); status != http.StatusTooManyRequests || !strings.Contains(body, `"code":"RATE_LIMITED"`) || !strings.Contains(body, "counters") {
 		t.Errorf("v1 answers %d %s", status, body)
 	}

@@ -3,10 +3,12 @@ package keystest
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"tollgate/keys"
+	"tollgate/keys/layout"
 	"tollgate/keys/redisdb/redistest"
 	"tollgate/keys/store"
 	"tollgate/keys/sweep"
@@ -53,6 +55,17 @@ func (w *World) Pages(q store.KeyQuery, inclusive bool) (all []string) {
 			q.After = all[len(all)-1]
 		}
 	}
+}
+
+// Identifiers returns n identifiers of a namespace whose counters are in a shard.
+func Identifiers(shard, namespaceID string, n int) (all []string) {
+	for i := 0; len(all) < n; i++ {
+		identifier := "user:" + strconv.Itoa(i)
+		if layout.ShardOf(namespaceID+":"+identifier) == shard {
+			all = append(all, identifier)
+		}
+	}
+	return all
 }
 
 // SweepUp sweeps until there is nothing left to do, and returns in how many steps.
