@@ -6,7 +6,7 @@ import (
 )
 
 // clockMaxAge is for how long the store's clock is reckoned from the last reply that told it.
-const clockMaxAge = time.Second
+const clockMaxAge = 100 * time.Millisecond
 
 // storeClock reckons what the store's clock says, for batches that decide nothing by it and so
 // do not ask: reading it is a good part of the work of a small batch. Such a time says when
