@@ -24,7 +24,7 @@ type Guard struct {
 	guessers *otter.Cache[netip.Addr, *guesser] // with unknown root keys lately
 	warnings *rate.Limiter                      // of all addresses
 	log      *slog.Logger
-	Met      func()                             // is told of each unknown root key; nil for nobody
+	Met      func() // is told of each unknown root key; nil for nobody
 }
 
 // guesser is an address that sends unknown root keys.
