@@ -24,6 +24,7 @@ import (
 var ownClock = map[string]string{
 	"keys/catalog/resolve.go":     "on a Cluster, when a look at the definitions began",
 	"keys/catalog/revisions.go":   "on a Cluster, when to look again at what was prepared",
+	"keys/backup/restore.go":      "how long a restore has taken",
 	"keys/id.go":                  "ids sort by the moment of their creation",
 	"keys/redisdb/checkedconn.go": "how long ago a connection's server said that it is a master",
 	"keys/redisdb/durable.go":     "for how long a write has waited, and when to look for an append-only file again",
@@ -31,6 +32,7 @@ var ownClock = map[string]string{
 	"keys/turns/turns.go":         "for how long heavy work took, and so rests",
 	"keys/usage/send.go":          "when to look again at what is being counted",
 	"verify/batch.go":             "for how long a verification has waited",
+	"verify/clock.go":             "what the store's clock says by now, for the counts of usage",
 	"verify/entry.go":             "the same as keys/catalog/revisions.go",
 	"verify/lookups.go":           "for how long a look-up of a root key has waited",
 	"verify/rootkey.go":           "on a Cluster, when to verify a known root key by itself again",

@@ -28,7 +28,8 @@ type actionKey struct{}
 var errForgotten = errors.New("audit: a change was about to be made that no action was begun for")
 
 // Begin says that a caller asks for something, and about which things as far as that is
-// known. end is called with the error of what asks, once it is over. Where an action of the
+// known. What the caller calls them may be a secret that was put in the wrong place: until
+// Intend says the same, the entry has it as an error repeats it. end is called with the error of what asks, once it is over. Where an action of the
 // same workspace is under way in the context, what is begun is part of it.
 func (l *Log) Begin(ctx context.Context, caller *keys.Caller, name Name, about ...Resource) (within context.Context, end func(*error)) {
 	if under, ok := ctx.Value(actionKey{}).(*Action); ok && (under == nil || under.ws == caller.WorkspaceID) {
@@ -39,6 +40,10 @@ func (l *Log) Begin(ctx context.Context, caller *keys.Caller, name Name, about .
 		a.log, a.entry, a.places, a.asked = l, entryOf(ctx, caller, name), map[string]int{}, map[string]int{}
 		for _, r := range about {
 			i := a.place(r.Type, r.ID, r.Name)
+			if i < 0 {
+				break
+			}
+			a.entry.Resources[i] = r.redacted()
 			if r.ID == "" || r.Name != "" {
 				a.asked[r.Type] = i
 			}
@@ -109,7 +114,8 @@ func (a *Action) noteAll(all []Changed) (anew bool) {
 			continue
 		}
 		r, was := &a.entry.Resources[i], a.entry.Resources[i]
-		if r.Name == "" {
+		r.ID = short(c.ID) // the store's own, and no more what the caller said
+		if c.Name != "" {
 			r.Name = short(c.Name)
 		}
 		r.Before, r.After = difference(c.Before, c.After)

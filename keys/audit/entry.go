@@ -69,6 +69,12 @@ type Resource struct {
 	After  json.RawMessage `json:"after,omitempty"`  // the same; none of what is gone
 }
 
+// redacted is a resource as its caller called it, as an error repeats that.
+func (r Resource) redacted() Resource {
+	r.ID, r.Name = short(keys.Redact(r.ID)), short(keys.Redact(r.Name))
+	return r
+}
+
 // Refusal is why a change was refused.
 type Refusal struct {
 	Code    string `json:"code"` // the kind of the error

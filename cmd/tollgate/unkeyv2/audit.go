@@ -17,8 +17,8 @@ type listEntriesRequest struct {
 	Actor    string `json:"actor" check:"maxLen=255" doc:"Only what this root key asked for, by its id or name; or root_key, operator or environment."`
 	Action   string `json:"action" check:"maxLen=64" doc:"Only this action, such as key.delete; or those of a resource, such as key. with its dot."`
 	Resource string `json:"resourceId" check:"maxLen=255" doc:"Only what is about the thing with this id."`
-	Since    int64  `json:"since" check:"min=0" bound:"max=MaxTime" doc:"Unix milliseconds: nothing older."`
-	Until    int64  `json:"until" check:"min=0" bound:"max=MaxTime" doc:"Unix milliseconds: nothing of this moment or newer."`
+	Since    *int64 `json:"since" check:"min=1" bound:"max=MaxTime" doc:"Unix milliseconds: nothing older."`
+	Until    *int64 `json:"until" check:"min=1" bound:"max=MaxTime" doc:"Unix milliseconds: nothing of this moment or newer."`
 }
 
 type entryResponse struct {
@@ -62,9 +62,14 @@ type resourceResponse struct {
 }
 
 func (a *API) listEntries(c *web.Call, in *listEntriesRequest) (page[entryResponse], error) {
-	found, err := a.store.Audit.Entries(c.Context(), access(c), audit.Query{
-		Limit: int(in.Limit), Before: in.Cursor, Actor: in.Actor, Action: audit.Name(in.Action), Resource: in.Resource, Since: in.Since, Until: in.Until,
-	})
+	query := audit.Query{Limit: int(in.Limit), Before: in.Cursor, Actor: in.Actor, Action: audit.Name(in.Action), Resource: in.Resource}
+	if in.Since != nil {
+		query.Since = *in.Since
+	}
+	if in.Until != nil {
+		query.Until = *in.Until
+	}
+	found, err := a.store.Audit.Entries(c.Context(), access(c), query)
 	return page[entryResponse]{mapped(found.Rows, entryOf), found.Next}, err
 }
 
