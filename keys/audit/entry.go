@@ -107,9 +107,13 @@ func (e Entry) encode() string {
 	}
 	e.Cut = true
 	e.Resources = append([]Resource(nil), e.Resources...)
-	for i := len(e.Resources) - 1; i >= 0 && len(text) > MaxSize; i-- {
-		e.Resources[i].Before, e.Resources[i].After = nil, nil
-		text = marshal(e)
+	for i := len(e.Resources); i > 0 && len(text) > MaxSize; text = marshal(e) {
+		for excess := len(text) - MaxSize; i > 0 && excess > 0; { // it is not written anew for each
+			i--
+			r := &e.Resources[i]
+			excess -= len(r.Before) + len(r.After)
+			r.Before, r.After = nil, nil
+		}
 	}
 	for len(text) > MaxSize {
 		e.Resources = e.Resources[:len(e.Resources)/2]
