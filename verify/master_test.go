@@ -41,6 +41,21 @@ func follow(t *testing.T, replica *redistest.Server, master *redistest.Server, a
 	}
 }
 
+// wantReplica has a master want one replica, and waits until it counts the one that follows: it
+// does so once that has acknowledged something, and looks every second.
+func wantReplica(t *testing.T, master *redistest.Server) {
+	t.Helper()
+	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if info, _ := master.Do("INFO", "replication").(string); strings.Contains(info, "min_slaves_good_slaves:1") {
+			return
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the master does not count its replica")
+		}
+	}
+}
+
 // undecided checks that verifications of known and unknown keys are undecided.
 func undecided(t *testing.T, g keystest.Gateway, what string, want error, secrets ...keys.Secret) {
 	t.Helper()
@@ -165,7 +180,7 @@ func TestCutOffMasterIsNotBelieved(t *testing.T) {
 	made := w.Create(keys.KeyDraft{})
 	network := redistest.Forward(t, master.Addr())
 	follow(t, replica, master, network.Addr())
-	master.Do("CONFIG", "SET", "min-replicas-to-write", "1")
+	wantReplica(t, master)
 	client, err := redisdb.Dial("redis://"+master.Addr(), redisdb.Options{NoDurableWrites: true})
 	w.Must(err)
 	defer client.Close()
