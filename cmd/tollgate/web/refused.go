@@ -3,7 +3,7 @@ package web
 import "tollgate/keys"
 
 // noteRefusal has a change that was refused before a store was asked noted, such as one that
-// can't be read, if who is calling is known: a stranger is only counted.
+// can't be read, if who is calling is known: who is not is only counted.
 func (c *Call) noteRefusal(err error) {
 	refused := c.server.config.Refused
 	if refused == nil || c.route.Action == "" || c.origin.Begun() || asRefusal(err).Kind == keys.KindUnavailable {
